@@ -1,0 +1,36 @@
+/*
+ * Provider presets: each a row of data (endpoint, scope, grant, relays, margins). settings/ lets
+ * every value be overridden.
+ */
+#ifndef MX_OAUTH_PROVIDER_H
+#define MX_OAUTH_PROVIDER_H
+
+#include <stdint.h>
+
+#include "oauth/client.h"
+
+enum oauth_cloud { OAUTH_CLOUD_PUBLIC = 0, OAUTH_CLOUD_GCC_HIGH, OAUTH_CLOUD_DOD, OAUTH_CLOUD_CHINA, OAUTH_CLOUD_N };
+
+struct oauth_provider {
+	const char *name;		/* "exchange-online" */
+	enum oauth_cloud cloud;
+	const char *token_endpoint;	/* "{tenant}" is replaced; NULL: must be configured */
+	const char *scope;		/* NULL: none unless configured */
+	enum oauth_grant grant;		/* 0: this version has no grant for it (see why_not) */
+	enum oauth_auth auth;
+	const char *const *relays;	/* server names a token may be sent to, NULL-terminated; NULL: any */
+	uint32_t min_remaining_s;	/* a token with less life is not handed out */
+	uint32_t stale_until_s;		/* in an outage served until so much life is left; 0: never stale */
+	const char *why_not;		/* sentence for grant == 0 */
+};
+
+/* Row for a preset in a cloud. NULL: no such preset (unknown name) or the preset has no such cloud. */
+const struct oauth_provider *oauth_provider_find(const char *name, enum oauth_cloud cloud);
+
+/* Names in the table's order, each once; NULL at the end (i counts from 0). */
+const char *oauth_provider_name(unsigned i);
+
+/* "public", "gcc-high", "dod", "china"; NULL past the end. */
+const char *oauth_cloud_name(unsigned i);
+
+#endif
