@@ -1,0 +1,133 @@
+// An identity provider for the tests: oidc-provider over HTTPS on the loopback, with a small admin endpoint beside it.
+//
+//   node idp.js CONFIG.json
+//
+// CONFIG: { port, adminPort, cert, key, keysDir, settings, clients: [ { client_id, client_secret, auth, sub, claims,
+// format, lifetime, bytes, introspector } ] }; see README.md. Prints one line "READY {json}" when both ports are open.
+import fs from 'node:fs';
+import https from 'node:https';
+import path from 'node:path';
+import Provider from 'oidc-provider';
+import { adminServer } from './admin.js';
+import { Book, basicId, bodyId } from './book.js';
+import { bitsFor, padTo, signingKey } from './tokens.js';
+
+const config = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
+const issuer = `https://127.0.0.1:${config.port}`;
+const resource = 'urn:mta-xoauth2:mail';
+const book = new Book();
+
+// What tests may change while the provider runs: for all clients, and by client id in `clients`.
+const settings = { lifetime: 3600, bytes: 0, delayMs: 0, refuse: null, ...config.settings, clients: {} };
+for (const c of config.clients) {
+  settings.clients[c.client_id] = Object.fromEntries(['sub', 'claims', 'format', 'lifetime', 'bytes', 'refuse']
+    .filter((k) => c[k] !== undefined).map((k) => [k, c[k]]));
+}
+const scripted = () => [settings, ...Object.values(settings.clients)].some((s) => s.delayMs || s.refuse);
+const setting = (id, name) => settings.clients[id]?.[name] ?? settings[name];
+
+const { jwks, pem, kid } = await signingKey();
+if (config.keysDir) {	// where Dovecot looks for the key of a token: default/ALG/KID
+  const dir = path.join(config.keysDir, 'default', 'RS256');
+  fs.mkdirSync(dir, { recursive: true });
+  fs.writeFileSync(path.join(dir, kid), pem);
+}
+
+const provider = new Provider(issuer, {
+  clients: config.clients.map((c) => ({
+    client_id: c.client_id,
+    client_secret: c.client_secret,
+    token_endpoint_auth_method: c.auth ?? 'client_secret_post',
+    ...(c.jwks ? { jwks: c.jwks } : {}),
+    grant_types: c.introspector ? [] : ['client_credentials'],
+    redirect_uris: [],
+    response_types: [],
+  })),
+  jwks,
+  cookies: { keys: ['only for tests'] },
+  clientAuthMethods: ['client_secret_post', 'client_secret_basic', 'private_key_jwt'],
+  scopes: ['openid', 'offline_access', 'mail'],
+  ttl: { ClientCredentials: (ctx, token) => setting(token.clientId, 'lifetime') },
+  extraTokenClaims: (ctx, token) => ({
+    sub: setting(token.clientId, 'sub') ?? token.clientId, ...setting(token.clientId, 'claims'),
+  }),
+  formats: {
+    bitsOfOpaqueRandomness: (ctx, token) => bitsFor(token?.clientId && setting(token.clientId, 'bytes')),
+    customizers: {
+      jwt(ctx, token, jwt) {
+        jwt.header = { typ: 'JWT' };	// Dovecot 2.3 refuses at+jwt
+        jwt.payload.sub = setting(token.clientId, 'sub') ?? jwt.payload.sub;
+        padTo(jwt, setting(token.clientId, 'bytes'), kid);
+      },
+    },
+  },
+  features: {
+    devInteractions: { enabled: false },
+    userinfo: { enabled: false },
+    clientCredentials: { enabled: true },
+    revocation: { enabled: true },
+    introspection: { enabled: true, allowedPolicy: () => true },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: () => resource,
+      useGrantedResource: () => true,
+      getResourceServerInfo: (ctx, indicator, client) => ({
+        scope: 'mail',
+        audience: resource,
+        accessTokenTTL: setting(client.clientId, 'lifetime'),
+        accessTokenFormat: setting(client.clientId, 'format') ?? 'jwt',
+        jwt: { sign: { alg: 'RS256', kid } },
+      }),
+    },
+  },
+});
+
+const issued = new Map();	// opaque tokens, for revoke-all
+provider.on('client_credentials.saved', (token) => issued.set(token.jti, token));
+provider.on('client_credentials.destroyed', (token) => issued.delete(token.jti));
+provider.on('server_error', (ctx, err) => process.stderr.write(`server_error ${err.stack}\n`));
+
+// Every request goes through here: scripted refusals first, then the provider; both are counted.
+provider.use(async (ctx, next) => {
+  const started = Date.now();
+  let delay;
+  let refuse;
+  if (ctx.path === '/token' && scripted()) {
+    const id = basicId(ctx) ?? await bodyId(ctx);
+    delay = setting(id, 'delayMs');
+    refuse = setting(id, 'refuse');
+  }
+  if (delay) await new Promise((resolve) => { setTimeout(resolve, delay); });
+  if (refuse) {
+    ctx.status = refuse.status ?? 401;
+    ctx.set(refuse.headers ?? {});
+    ctx.body = refuse.body ?? { error: refuse.error ?? 'invalid_client', error_description: refuse.error_description };
+  } else {
+    await next();
+  }
+  book.add(ctx, Date.now() - started);
+});
+
+const server = https.createServer({
+  cert: fs.readFileSync(config.cert),
+  key: fs.readFileSync(config.key),
+  minVersion: 'TLSv1.2',
+}, provider.callback());
+const admin = adminServer({
+  book,
+  settings,
+  async revokeAll() {
+    const tokens = [...issued.values()];
+    await Promise.all(tokens.map((t) => t.destroy()));
+    return tokens.length;
+  },
+});
+
+const open = (s, port) => new Promise((resolve, reject) => {
+  s.once('error', reject);
+  s.listen(port, '127.0.0.1', resolve);
+});
+await open(server, config.port);
+await open(admin, config.adminPort);
+for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(0));
+process.stdout.write(`READY ${JSON.stringify({ issuer, kid, resource })}\n`);
