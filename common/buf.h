@@ -23,6 +23,9 @@ void mx_buf_addf(struct mx_buf *b, const char *fmt, ...) __attribute__((format(p
 /* NUL-terminates (the NUL is not counted in len). NULL if anything did not fit, the NUL included. */
 const char *mx_buf_str(struct mx_buf *b);
 
+/* Overwrites n bytes with zeros in a way the compiler does not remove; p may be NULL when n is 0. */
+void mx_wipe(void *p, size_t n);
+
 /* Wipes the whole storage, used or not, and empties the buffer. */
 void mx_buf_wipe(struct mx_buf *b);
 

@@ -23,6 +23,9 @@ bool mx_is_b64token(const void *p, size_t n);
  */
 bool mx_parse_uint(const char *s, size_t n, uint64_t lo, uint64_t hi, uint64_t *out);
 
+/* Replaces, in place, control bytes and every byte that is not part of well-formed UTF-8 by '?'. */
+void mx_clean(char *p, size_t n);
+
 /*
  * Writes s (n bytes) into out as a double-quoted string for a log line: at most cap bytes with NUL,
  * control bytes, '"', '\\' and bytes that are not UTF-8 as \xNN, cut with "..." when too long.

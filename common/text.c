@@ -1,0 +1,150 @@
+#include "config.h"
+
+#include <string.h>
+
+#include "common/text.h"
+
+static bool is_ctl(unsigned char c)
+{
+	return c < 0x20 || c == 0x7f;
+}
+
+bool mx_has_ctl(const void *p, size_t n)
+{
+	const unsigned char *s = p;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (is_ctl(s[i]))
+			return true;
+	return false;
+}
+
+/* Length of the UTF-8 sequence at s (n bytes are there), 0 if it is not one. RFC 3629 section 4. */
+static size_t utf8_len(const unsigned char *s, size_t n)
+{
+	unsigned char lo = 0x80, hi = 0xbf;
+	size_t len, i;
+
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] < 0xc2 || s[0] > 0xf4)
+		return 0;
+	len = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	if (len > n)
+		return 0;
+	switch (s[0]) {		/* overlong forms, surrogates, beyond U+10FFFF */
+	case 0xe0: lo = 0xa0; break;
+	case 0xed: hi = 0x9f; break;
+	case 0xf0: lo = 0x90; break;
+	case 0xf4: hi = 0x8f; break;
+	}
+	if (s[1] < lo || s[1] > hi)
+		return 0;
+	for (i = 2; i < len; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
+}
+
+bool mx_utf8_ok(const void *p, size_t n)
+{
+	const unsigned char *s = p;
+	size_t i = 0, len;
+
+	while (i < n) {
+		if ((len = utf8_len(s + i, n - i)) == 0)
+			return false;
+		i += len;
+	}
+	return true;
+}
+
+void mx_clean(char *p, size_t n)
+{
+	unsigned char *s = (unsigned char *)p;
+	size_t i = 0, len;
+
+	while (i < n) {
+		len = utf8_len(s + i, n - i);
+		if (len == 0 || is_ctl(s[i])) {
+			s[i] = '?';
+			len = 1;
+		}
+		i += len;
+	}
+}
+
+static bool is_b64token_char(unsigned char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	    (c != '\0' && strchr("-._~+/", c) != NULL);
+}
+
+bool mx_is_b64token(const void *p, size_t n)
+{
+	const unsigned char *s = p;
+	size_t i = 0;
+
+	while (i < n && is_b64token_char(s[i]))
+		i++;
+	if (i == 0)
+		return false;
+	while (i < n && s[i] == '=')
+		i++;
+	return i == n;
+}
+
+bool mx_parse_uint(const char *s, size_t n, uint64_t lo, uint64_t hi, uint64_t *out)
+{
+	uint64_t v = 0;
+	size_t i;
+
+	if (n == 0 || n > 20 || (n > 1 && s[0] == '0'))
+		return false;
+	for (i = 0; i < n; i++) {
+		unsigned d = (unsigned)((unsigned char)s[i] - '0');
+
+		if (d > 9 || v > (UINT64_MAX - d) / 10)
+			return false;
+		v = v * 10 + d;
+	}
+	if (v < lo || v > hi)
+		return false;
+	*out = v;
+	return true;
+}
+
+const char *mx_quote(char *out, size_t cap, const char *p, size_t n)
+{
+	static const char hex[] = "0123456789abcdef";
+	const unsigned char *s = (const unsigned char *)p;
+	size_t i = 0, o = 0, len, need;
+
+	out[o++] = '"';
+	while (i < n) {
+		bool plain;
+
+		len = utf8_len(s + i, n - i);
+		plain = len != 0 && !is_ctl(s[i]) && s[i] != '"' && s[i] != '\\';
+		need = plain ? len : 4;
+		/* Room for this piece, a cut mark should more follow, the quote and the NUL. */
+		if (o + need + (i + (plain ? len : 1) < n ? 3 : 0) + 2 > cap) {
+			memcpy(out + o, "...", 3);
+			o += 3;
+			break;
+		}
+		if (plain) {
+			memcpy(out + o, s + i, len);
+			i += len;
+		} else {
+			out[o] = '\\', out[o + 1] = 'x';
+			out[o + 2] = hex[s[i] >> 4], out[o + 3] = hex[s[i] & 15];
+			i++;
+		}
+		o += need;
+	}
+	out[o++] = '"';
+	out[o] = '\0';
+	return out;
+}
