@@ -1,0 +1,107 @@
+"""Fixtures for the end-to-end tests; the classes are in mxtest/ (README.md)."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from mxtest import net, paths, users  # noqa: E402
+from mxtest.pki import Pki  # noqa: E402
+from mxtest.proc import raise_on_sigterm, supervisor, wait_for  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "infra: looks at the test servers alone, needs nothing built")
+    raise_on_sigterm()
+
+
+def pytest_collection_modifyitems(items):
+    if os.geteuid() == 0:
+        return
+    for item in items:
+        item.add_marker(pytest.mark.skip(reason="end-to-end tests run servers with users of their own: root is needed"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _whole_run():
+    """Users at the start; at the end no process may be left, and the users we made go again."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.umask(0o022)
+    users.ensure()
+    try:
+        yield
+    finally:
+        supervisor.stop_all()
+        users.remove_created()
+
+
+@pytest.fixture(scope="session")
+def session_dir():
+    path = net.private_dir("mxs")
+    yield path
+    if not os.environ.get("MX_KEEP_DIRS"):
+        net.remove_dir(path)
+
+
+@pytest.fixture(scope="session")
+def pki(session_dir):
+    """The test CA."""
+    return Pki(session_dir / "pki")
+
+
+@pytest.fixture
+def workdir(request):
+    """A private folder for one test; kept and named when the test failed."""
+    path = net.private_dir("mx")
+    yield path
+    report = getattr(request.node, "rep_call", None)
+    if os.environ.get("MX_KEEP_DIRS") or (report is not None and report.failed):
+        print(f"kept: {path}")
+    else:
+        net.remove_dir(path)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    setattr(item, "rep_" + report.when, report)
+
+
+class Stack(list):
+    """Started things, stopped in reverse order."""
+
+    def __call__(self, thing):
+        """Starts a server object and sees to its stop."""
+        self.append(thing)
+        return thing.start()
+
+    def stop_all(self):
+        for thing in reversed(self):
+            thing.stop()
+        self.clear()
+
+
+@pytest.fixture
+def up(workdir):
+    """up(Server(...)) starts it and stops it after the test; then nothing of it may be left running."""
+    stack = Stack()
+    before = {pid for pid, _ in supervisor.left_over()}
+    try:
+        yield stack
+    finally:
+        stack.stop_all()
+    wait_for(lambda: f"processes to end: {supervisor.left_over()}",
+             lambda: not [p for p, _ in supervisor.left_over() if p not in before], 10)
+
+
+@pytest.fixture(scope="session")
+def binaries():
+    """Skips unless daemon and plugin are built; the build folder."""
+    if not paths.built():
+        pytest.skip(f"not built: no daemon or plugin in {paths.build_dir()}")
+    return paths.build_dir()

@@ -1,0 +1,1 @@
+"""Real servers on the loopback for the end-to-end tests and ./quickstart; see README.md beside this folder."""
