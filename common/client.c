@@ -133,8 +133,9 @@ static enum outcome get(int fd, char *buf, size_t cap, size_t *got, uint64_t dea
 			if (!wait_for(fd, POLLIN, deadline))
 				return TIMEOUT;
 		} else if (errno != EINTR) {
+			/* A refusal before the request was read resets behind its complete line. */
 			*sys = errno;
-			return *got > 0 ? FAILED : AGAIN;
+			return *got == 0 ? AGAIN : buf[*got - 1] == '\n' ? DONE : FAILED;
 		}
 	}
 }

@@ -34,7 +34,6 @@ static const struct field {
 	F(host,        F_TEXT,   0, MX_HOST_MAX),
 	F(service,     F_TEXT,   0, MX_SERVICE_MAX),
 	F(token_id,    F_TEXT,   0, MX_TOKEN_ID_MAX),
-	F(format,      F_TEXT,   1, 16),
 	F(challenge,   F_BINARY, 0, 4096),
 	F(reply,       F_BINARY, 0, 4096),
 	F(port,        F_NUMBER, 1, 65535),

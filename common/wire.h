@@ -33,7 +33,7 @@ struct mx_span { const char *s; size_t n; };
 
 struct mx_request {
 	enum mx_verb verb;
-	struct mx_span mech, account, user, host, service, token_id, format;
+	struct mx_span mech, account, user, host, service, token_id;
 	struct mx_span challenge, reply;	/* decoded from base64: any bytes */
 	uint32_t port;			/* 0: not given */
 	uint32_t max;			/* bytes the asker can take; 0: not given */

@@ -1,0 +1,432 @@
+/*
+ * The state machine. A table says where an event leads; 0 (ES_BUG) is a transition nobody thought of:
+ * it is noted, counted, and the client starts over from EMPTY.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tokend/engine-private.h"
+
+#define JUMP_MS 5000		/* clocks that part by more than this within a tick have jumped */
+
+enum engine_event {
+	EV_ASK,			/* a request is started, for an asker or after a hold */
+	EV_DUE,			/* a request is started, in the background */
+	EV_OK, EV_FAIL,		/* it ended; no token is left */
+	EV_KEEP,		/* it failed; the token at hand lives on */
+	EV_END,			/* the token can be used no more */
+	EV_REJECT,		/* a mail server refused the token */
+	EV_DROP,		/* an administrator's FLUSH */
+	EV_N
+};
+
+/* token at hand: FRESH REFRESH WAIT; request under way: FIRST REFRESH; hold in force: WAIT HOLD */
+static const uint8_t next_state[ES_N][EV_N] = {
+	[ES_EMPTY]   = { [EV_ASK] = ES_FIRST, [EV_DROP] = ES_EMPTY },
+	[ES_FIRST]   = { [EV_OK] = ES_FRESH, [EV_FAIL] = ES_HOLD, [EV_KEEP] = ES_WAIT, [EV_END] = ES_FIRST,
+	                 [EV_DROP] = ES_FIRST },
+	[ES_FRESH]   = { [EV_ASK] = ES_REFRESH, [EV_DUE] = ES_REFRESH, [EV_END] = ES_EMPTY,
+	                 [EV_REJECT] = ES_FIRST, [EV_DROP] = ES_EMPTY },
+	[ES_REFRESH] = { [EV_OK] = ES_FRESH, [EV_FAIL] = ES_HOLD, [EV_KEEP] = ES_WAIT, [EV_END] = ES_FIRST,
+	                 [EV_REJECT] = ES_FIRST, [EV_DROP] = ES_FIRST },
+	[ES_WAIT]    = { [EV_ASK] = ES_REFRESH, [EV_DUE] = ES_REFRESH, [EV_END] = ES_HOLD,
+	                 [EV_REJECT] = ES_HOLD, [EV_DROP] = ES_EMPTY },
+	[ES_HOLD]    = { [EV_ASK] = ES_FIRST, [EV_DUE] = ES_FIRST, [EV_END] = ES_HOLD, [EV_DROP] = ES_EMPTY },
+};
+
+const char *engine_state_name(enum engine_state s)
+{
+	static const char *const names[ES_N] = {
+		"bug", "empty", "first", "fresh", "refresh", "wait", "hold"
+	};
+
+	return (unsigned)s < ES_N ? names[s] : names[ES_BUG];
+}
+
+static void note(struct engine_client *c, enum engine_note n, const struct mx_err *err, uint64_t in_ms)
+{
+	if (c->e->ops.note != NULL)
+		c->e->ops.note(c->e->ops.ctx, c, n, err, in_ms);
+}
+
+static void go(struct engine_client *c, enum engine_event ev)
+{
+	enum engine_state to = (enum engine_state)next_state[c->st][ev];
+
+	if (to == ES_BUG) {
+		note(c, EN_BUG, NULL, (uint64_t)c->st << 8 | (uint64_t)ev);
+		to = c->in_flight ? ES_FIRST : ES_EMPTY;
+	}
+	c->st = to;
+}
+
+void engine_drop_token(struct engine_client *c)
+{
+	mx_secret_free(&c->token);
+	c->id[0] = '\0';
+	c->suspect = false;
+}
+
+static void forget_failure(struct engine_client *c)
+{
+	free(c->err);
+	c->err = NULL;
+	c->temp_fails = c->perm_fails = 0;
+	c->perm = false;
+	c->hold_until = 0;
+}
+
+static void schedule(struct engine_client *c, uint64_t due)
+{
+	if (!heap_set(&c->e->timers, &c->timer, due))
+		note(c, EN_BUG, NULL, 0);	/* no memory: askers still start requests themselves */
+}
+
+void engine_rearm(struct engine *e)
+{
+	struct heap_node *x = heap_first(&e->timers);
+	uint64_t in = ENGINE_TICK_MAX_MS;
+
+	if (x == NULL)
+		return;
+	if (x->due <= e->boot)
+		in = 0;
+	else if (x->due - e->boot < in)
+		in = x->due - e->boot;
+	e->ops.timer(e->ops.ctx, in);
+}
+
+static void fill(struct engine_client *c, struct engine_answer *a)
+{
+	int64_t left = engine_left_ms(c);
+
+	*a = (struct engine_answer){ .token = &c->token, .id = c->id,
+	    .expires_in_s = left > 0 ? (uint32_t)(left / 1000) : 0 };
+}
+
+static void unlink_waiter(struct engine_waiter *w)
+{
+	struct engine_client *c = w->client;
+
+	*w->prev = w->next;
+	if (w->next != NULL)
+		w->next->prev = w->prev;
+	else
+		c->last = w->prev;
+	w->client = NULL;
+	c->nwait--;
+}
+
+static void enqueue(struct engine_client *c, struct engine_waiter *w)
+{
+	w->client = c;
+	w->next = NULL;
+	w->prev = c->last;
+	*c->last = w;
+	c->last = &w->next;
+	c->nwait++;
+}
+
+/* Answers those that wait now; an asker that comes back from inside its callback waits anew. */
+void engine_answer_all(struct engine_client *c, const struct engine_answer *a)
+{
+	size_t n = c->nwait;
+
+	while (n-- > 0 && c->first != NULL) {
+		struct engine_waiter *w = c->first;
+
+		unlink_waiter(w);
+		w->done(w, a);
+	}
+}
+
+static void answer_with_token(struct engine_client *c)
+{
+	struct engine_answer a;
+
+	c->answers += c->nwait;
+	fill(c, &a);
+	engine_answer_all(c, &a);
+}
+
+void engine_move_waiters(struct engine_client *from, struct engine_client *to)
+{
+	while (from->first != NULL) {
+		struct engine_waiter *w = from->first;
+
+		unlink_waiter(w);
+		enqueue(to, w);
+	}
+}
+
+/* Records a failure; the hold begins now. */
+static void fail(struct engine_client *c, const struct engine_result *r)
+{
+	uint64_t hold;
+
+	c->failures++;
+	c->perm = r->permanent;
+	c->perm_fails = r->permanent ? c->perm_fails + 1 : 0;
+	c->temp_fails = r->permanent ? 0 : c->temp_fails + 1;
+	c->failed_at = c->e->boot;
+	if (c->err == NULL)
+		c->err = malloc(sizeof *c->err);
+	if (c->err != NULL)
+		*c->err = *r->err;
+	if (c->suspect && r->permanent)
+		engine_drop_token(c);	/* refused by both sides: the provider's reason is the better answer */
+	hold = engine_hold_ms(c, r);
+	c->hold_until = c->e->boot + hold;
+	note(c, EN_FAILED, r->err, hold);
+	if (engine_alive(c)) {
+		c->suspect = false;
+		go(c, EV_KEEP);
+	} else {
+		engine_drop_token(c);
+		go(c, EV_FAIL);
+	}
+	schedule(c, c->hold_until);
+}
+
+static void start(struct engine_client *c, enum engine_event ev)
+{
+	struct engine_result r = { .retry_after_s = -1 };
+	struct mx_err err;
+
+	c->sent_boot = c->e->boot;
+	c->sent_wall = c->e->wall;
+	c->fetches++;
+	go(c, ev);
+	heap_remove(&c->e->timers, &c->timer);
+	c->in_flight = true;
+	c->fetch = c->e->ops.fetch(c->e->ops.ctx, c, c->p.client);
+	if (c->fetch != NULL)
+		return;
+	c->in_flight = false;
+	mx_fail(&err, MX_TEMP, "no-memory", "client \"%s\": no memory for a token request", c->name);
+	r.err = &err;
+	fail(c, &r);		/* askers stay: the retry is near */
+}
+
+void engine_kick(struct engine_client *c)
+{
+	if (c->nwait > 0 && !c->in_flight)
+		start(c, EV_ASK);
+}
+
+bool engine_want(struct engine_client *c, struct engine_waiter *w, struct engine_answer *a)
+{
+	struct engine *e = c->e;
+
+	engine_now(e);
+	c->asked_at = e->boot;
+	if (engine_servable(c)) {
+		c->answers++;
+		fill(c, a);
+		return true;
+	}
+	if (!c->in_flight) {
+		if (c->st == ES_WAIT && !engine_alive(c)) {
+			engine_drop_token(c);
+			go(c, EV_END);
+		}
+		if (c->st == ES_WAIT || c->st == ES_HOLD) {
+			bool far = c->hold_until > e->boot + ENGINE_PATIENCE_MS;
+
+			if (c->hold_until > e->boot && (c->perm || far) && c->err != NULL) {
+				*a = (struct engine_answer){ .err = c->err };
+				return true;
+			}
+			if (c->hold_until <= e->boot)
+				start(c, EV_ASK);
+			else
+				schedule(c, c->hold_until);
+		} else {
+			start(c, EV_ASK);
+		}
+		engine_rearm(e);
+	}
+	enqueue(c, w);
+	return false;
+}
+
+void engine_cancel(struct engine_waiter *w)
+{
+	if (w->client != NULL)
+		unlink_waiter(w);
+}
+
+void engine_give_up(struct engine_waiter *w, struct engine_answer *a)
+{
+	static struct mx_err slow;	/* valid until the next call: like every answer */
+	struct engine_client *c = w->client;
+
+	*a = (struct engine_answer){ .err = &slow };
+	if (c == NULL) {
+		mx_fail(&slow, MX_TEMP, "not-waiting", "this asker is not waiting for a token");
+		return;
+	}
+	unlink_waiter(w);
+	engine_now(c->e);
+	if (engine_alive(c) && !c->suspect)
+		fill(c, a);
+	else if (c->err != NULL)
+		a->err = c->err;
+	else
+		mx_fail(&slow, MX_TEMP, "provider-slow", "client \"%s\": the identity provider has not answered "
+		    "within the time the mail server can wait; the daemon goes on asking", c->name);
+}
+
+static void success(struct engine_client *c, const struct engine_result *r)
+{
+	bool same = c->token.p != NULL && mx_secret_equal(&c->token, r->token);
+	bool refused = strcmp(r->id, c->rejected_id) == 0;
+	struct mx_err err;
+	struct engine_result bad = { .err = &err, .permanent = true, .retry_after_s = -1 };
+
+	mx_secret_move(&c->token, r->token);
+	if (strlen(r->id) < sizeof c->id)
+		memcpy(c->id, r->id, strlen(r->id) + 1);
+	c->got_boot = c->sent_boot;
+	c->got_wall = c->sent_wall;
+	c->life_s = r->expires_in_s;
+	c->refresh_in_s = r->refresh_in_s;
+	c->suspect = false;
+	if (c->p.stale_until_s == 0 && !engine_alive(c)) {
+		mx_fail(&err, MX_PROVIDER, "token-too-short", "client \"%s\": the identity provider's tokens live %u s, "
+		    "but the mail server wants at least %u s left; raise the token lifetime or lower min_remaining",
+		    c->name, (unsigned)r->expires_in_s, (unsigned)c->p.min_remaining_s);
+		fail(c, &bad);
+		return;
+	}
+	forget_failure(c);
+	go(c, EV_OK);
+	schedule(c, engine_refresh_due(c, same));
+	note(c, refused ? EN_SAME_TOKEN : EN_GOT, NULL, c->timer.due - c->e->boot);
+}
+
+void engine_fetched(struct engine_client *c, const struct engine_result *r)
+{
+	struct engine *e = c->e;
+	struct engine_answer a = { 0 };
+
+	engine_now(e);
+	c->in_flight = false;
+	c->fetch = NULL;
+	if (r->token != NULL && r->token->p != NULL)
+		success(c, r);
+	else
+		fail(c, r);
+	if (c->st == ES_FRESH || c->st == ES_WAIT) {
+		answer_with_token(c);
+	} else if (c->perm || c->hold_until > e->boot + ENGINE_PATIENCE_MS) {
+		a.err = c->err != NULL ? c->err : r->err;
+		engine_answer_all(c, &a);
+	}
+	engine_rearm(e);
+}
+
+static void act(struct engine_client *c)
+{
+	bool idle = c->e->boot - c->asked_at > ENGINE_IDLE_MS && c->nwait == 0;
+
+	if (c->in_flight)
+		return;
+	if (c->st == ES_WAIT && !engine_alive(c)) {
+		engine_drop_token(c);
+		go(c, EV_END);
+	}
+	if (c->st == ES_FRESH && idle) {
+		if (engine_left_ms(c) > 0) {
+			schedule(c, c->e->boot + (uint64_t)engine_left_ms(c));
+		} else {
+			engine_drop_token(c);
+			go(c, EV_END);
+		}
+	} else if (c->st == ES_FRESH || (c->st == ES_WAIT && !idle) || (c->st == ES_HOLD && c->nwait > 0)) {
+		start(c, EV_DUE);
+	}
+}
+
+/* A clock has jumped: tokens may be older than their timers believe. Spread, not all at once. */
+static void jumped(struct engine *e)
+{
+	size_t i;
+
+	for (i = 0; i < e->cur.n; i++) {
+		struct engine_client *c = e->cur.v[i];
+		uint64_t soon = e->boot + 1000 + e->ops.random(e->ops.ctx) % ENGINE_TICK_MAX_MS;
+
+		if (c->st != ES_FRESH || engine_servable(c))
+			continue;
+		note(c, EN_JUMP, NULL, soon - e->boot);
+		if (c->timer.due > soon)
+			schedule(c, soon);
+	}
+}
+
+void engine_tick(struct engine *e)
+{
+	struct heap_node *x;
+	int64_t offset, moved;
+
+	engine_now(e);
+	offset = (int64_t)(e->wall - e->boot);
+	moved = offset - e->offset;
+	if (e->offset_known && (moved > JUMP_MS || moved < -JUMP_MS))
+		jumped(e);
+	e->offset = offset;
+	e->offset_known = true;
+	while ((x = heap_first(&e->timers)) != NULL && x->due <= e->boot) {
+		heap_remove(&e->timers, x);
+		act((struct engine_client *)(void *)x);
+	}
+	engine_rearm(e);
+}
+
+bool engine_rejected(struct engine_client *c, const char *id)
+{
+	struct engine *e = c->e;
+	bool holding;
+
+	engine_now(e);
+	holding = c->hold_until > e->boot;
+	c->rejections++;
+	if (c->token.p == NULL || c->suspect || (id != NULL && strcmp(id, c->id) != 0) ||
+	    strcmp(c->rejected_id, c->id) == 0 ||
+	    (c->rejected_at != 0 && e->boot - c->rejected_at < ENGINE_REJECT_MS)) {
+		note(c, EN_REJECT_IGNORED, NULL, 0);
+		return false;
+	}
+	c->rejected_at = e->boot == 0 ? 1 : e->boot;
+	memcpy(c->rejected_id, c->id, sizeof c->id);
+	note(c, EN_REJECTED, NULL, 0);
+	c->suspect = true;
+	if (c->st == ES_WAIT && !holding)
+		start(c, EV_ASK);
+	else if (c->st == ES_WAIT) {
+		engine_drop_token(c);
+		go(c, EV_REJECT);
+	} else if (c->in_flight)
+		go(c, EV_REJECT);
+	else
+		start(c, EV_REJECT);
+	engine_rearm(e);
+	return true;
+}
+
+void engine_flush(struct engine_client *c)
+{
+	engine_now(c->e);
+	engine_drop_token(c);
+	forget_failure(c);
+	c->rejected_at = 0;
+	c->rejected_id[0] = '\0';
+	if (!c->in_flight)
+		heap_remove(&c->e->timers, &c->timer);
+	go(c, EV_DROP);
+	engine_kick(c);
+	engine_rearm(c->e);
+}

@@ -1,0 +1,133 @@
+/*
+ * The token engine: one cache entry and one state machine per OAuth client; any number of askers, at
+ * most one request under way each. It knows neither HTTP, JSON nor a real clock: all of these come
+ * in by struct engine_ops, so that tests drive it through hours in milliseconds.
+ *
+ * One thread. Times are milliseconds on the clock of ops->now ("boot": counts suspend, never jumps);
+ * "wall" is only compared with itself. Callbacks may call engine_want(), engine_cancel() and
+ * engine_status(), nothing else of this header.
+ */
+#ifndef MX_TOKEND_ENGINE_H
+#define MX_TOKEND_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/secret.h"
+#include "common/status.h"
+
+#define ENGINE_TICK_MAX_MS 30000	/* no timer is longer: a jump of a clock is seen by then */
+#define ENGINE_PATIENCE_MS 2500		/* askers wait for a retry that is no further away than this */
+#define ENGINE_REJECT_MS 60000		/* at most one new token per client for rejections in this time */
+#define ENGINE_IDLE_MS (26ull * 3600 * 1000)	/* unasked for so long: no background refresh any more */
+
+struct engine;
+struct engine_client;
+
+/* What the engine has to know of a client; copied. */
+struct engine_params {
+	const char *name;		/* copied */
+	uint64_t fingerprint;		/* same name, other fingerprint: another client's token */
+	uint32_t min_remaining_s;	/* a token with less life is not handed out ... */
+	uint32_t stale_until_s;		/* ... but in an outage it is until so much is left; 0: never */
+	uint32_t backoff_min_ms, backoff_max_ms;
+	void *client;			/* handed to ops->fetch */
+};
+
+enum engine_state { ES_BUG = 0, ES_EMPTY, ES_FIRST, ES_FRESH, ES_REFRESH, ES_WAIT, ES_HOLD, ES_N };
+const char *engine_state_name(enum engine_state s);
+
+/* A fetch's outcome, given to engine_fetched(). */
+struct engine_result {
+	struct mx_secret *token;	/* moved from on success; NULL or empty: failure */
+	const char *id;			/* token id */
+	uint32_t expires_in_s, refresh_in_s;	/* refresh_in_s 0: not given */
+	const struct mx_err *err;	/* failure: what askers hear */
+	bool permanent;			/* failure: hold, else back off */
+	int32_t retry_after_s;		/* failure: -1 none */
+};
+
+/* What an asker gets: token or err, never both. Valid during the call only. */
+struct engine_answer {
+	const struct mx_secret *token;
+	const char *id;
+	uint32_t expires_in_s;
+	const struct mx_err *err;
+};
+
+/* An asker in the queue; embedded in the asker's own structure, zeroed before first use. */
+struct engine_waiter {
+	void (*done)(struct engine_waiter *w, const struct engine_answer *a);
+	struct engine_waiter *next, **prev;
+	struct engine_client *client;	/* NULL: not queued */
+};
+
+enum engine_note { EN_GOT, EN_FAILED, EN_SAME_TOKEN, EN_REJECTED, EN_REJECT_IGNORED, EN_JUMP, EN_BUG };
+
+struct engine_ops {
+	void (*now)(void *ctx, uint64_t *boot_ms, uint64_t *wall_ms);
+	uint32_t (*random)(void *ctx);
+	/* Starts a request; engine_fetched() follows, never from inside. NULL: could not even start. */
+	void *(*fetch)(void *ctx, struct engine_client *c, void *client);
+	void (*cancel)(void *ctx, void *fetch);	/* its client goes away: no engine_fetched() any more */
+	void (*timer)(void *ctx, uint64_t in_ms);		/* call engine_tick() then; replaces */
+	/* For log and counters; err and in_ms (until the next try or refresh) where they apply. */
+	void (*note)(void *ctx, struct engine_client *c, enum engine_note n, const struct mx_err *err,
+	    uint64_t in_ms);
+	void *ctx;
+};
+
+struct engine *engine_new(const struct engine_ops *ops);	/* ops is copied; NULL: no memory */
+void engine_free(struct engine *e);		/* askers hear MX_TEMP shutting-down */
+
+/*
+ * The set of clients after a reload: put each, then commit, or abort and nothing has changed. Clients with
+ * the same name and fingerprint keep token, hold and askers. Askers of a client whose fingerprint changed
+ * go on with the new one; those of a removed client hear MX_CONFIG client-removed. Until the commit
+ * engine_find() and engine_each() show the old set. put: NULL without memory.
+ */
+struct engine_client *engine_put(struct engine *e, const struct engine_params *p);
+void engine_commit(struct engine *e);
+void engine_abort(struct engine *e);
+
+struct engine_client *engine_find(struct engine *e, const char *name);
+void *engine_client_of(struct engine_client *c);	/* params.client */
+const char *engine_client_name(const struct engine_client *c);
+
+/*
+ * Asks. true: *a holds the answer now. false: w->done() will be called once, unless engine_cancel()
+ * comes first. w must stay where it is until then.
+ */
+bool engine_want(struct engine_client *c, struct engine_waiter *w, struct engine_answer *a);
+void engine_cancel(struct engine_waiter *w);	/* fine when not queued */
+
+/* The asker's time is up: takes it out of the queue; *a holds the best there is, a living token or why not. */
+void engine_give_up(struct engine_waiter *w, struct engine_answer *a);
+
+void engine_fetched(struct engine_client *c, const struct engine_result *r);
+void engine_tick(struct engine *e);
+
+/* The mail server refused this token (id NULL: whichever is cached). true: it was dropped. */
+bool engine_rejected(struct engine_client *c, const char *id);
+
+/* Forgets token and hold of a client; askers in the queue go on waiting for a new one. */
+void engine_flush(struct engine_client *c);
+
+struct engine_status {
+	const char *name;
+	enum engine_state state;
+	const char *token_id;		/* NULL: no token */
+	int64_t expires_in_ms;		/* of the token; may be negative */
+	uint64_t next_in_ms;		/* until the next refresh or the end of the hold; 0: none */
+	const struct mx_err *err;	/* last failure since the last success; NULL: none */
+	uint64_t failed_ago_ms;		/* with err */
+	uint64_t fetches, failures, answers, rejections;
+	size_t waiting;
+};
+void engine_status(struct engine_client *c, struct engine_status *s);
+
+/* Visits every client in the order of putting. */
+void engine_each(struct engine *e, void (*fn)(void *arg, struct engine_client *c), void *arg);
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * Birth, death and inspection of the engine and its clients.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "tokend/engine-private.h"
+
+struct engine *engine_new(const struct engine_ops *ops)
+{
+	struct engine *e = calloc(1, sizeof *e);
+
+	if (e != NULL) {
+		e->ops = *ops;
+		engine_now(e);
+	}
+	return e;
+}
+
+void engine_client_free(struct engine_client *c)
+{
+	if (c->in_flight)
+		c->e->ops.cancel(c->e->ops.ctx, c->fetch);
+	heap_remove(&c->e->timers, &c->timer);
+	mx_secret_free(&c->token);
+	free(c->err);
+	free(c->name);
+	free(c);
+}
+
+void engine_free(struct engine *e)
+{
+	struct mx_err err;
+	struct engine_answer a = { .err = &err };
+	size_t i;
+
+	if (e == NULL)
+		return;
+	engine_abort(e);
+	mx_fail(&err, MX_TEMP, "shutting-down", "the token daemon is being stopped; try again");
+	for (i = 0; i < e->cur.n; i++) {
+		engine_answer_all(e->cur.v[i], &a);
+		engine_client_free(e->cur.v[i]);
+	}
+	engine_set_free(&e->cur);
+	heap_free(&e->timers);
+	free(e);
+}
+
+struct engine_client *engine_find(struct engine *e, const char *name)
+{
+	return engine_set_find(&e->cur, name);
+}
+
+void *engine_client_of(struct engine_client *c)
+{
+	return c->p.client;
+}
+
+const char *engine_client_name(const struct engine_client *c)
+{
+	return c->name;
+}
+
+void engine_each(struct engine *e, void (*fn)(void *arg, struct engine_client *c), void *arg)
+{
+	size_t i;
+
+	for (i = 0; i < e->cur.n; i++)
+		fn(arg, e->cur.v[i]);
+}
+
+void engine_status(struct engine_client *c, struct engine_status *s)
+{
+	uint64_t now;
+
+	engine_now(c->e);
+	now = c->e->boot;
+	*s = (struct engine_status){
+		.name = c->name, .state = c->st, .err = c->err, .waiting = c->nwait,
+		.fetches = c->fetches, .failures = c->failures, .answers = c->answers,
+		.rejections = c->rejections,
+	};
+	if (c->token.p != NULL) {
+		s->token_id = c->id;
+		s->expires_in_ms = engine_left_ms(c);
+	}
+	if (c->st == ES_HOLD || c->st == ES_WAIT)
+		s->next_in_ms = c->hold_until > now ? c->hold_until - now : 0;
+	else if (c->timer.place != 0)
+		s->next_in_ms = c->timer.due > now ? c->timer.due - now : 0;
+	if (c->err != NULL)
+		s->failed_ago_ms = now - c->failed_at;
+}
