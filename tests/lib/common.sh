@@ -4,10 +4,10 @@
 # shellcheck disable=SC2034  # read by servers.sh
 mx_cache=/var/cache/mxt		# short on purpose: servers.sh puts paths into it into fixed room
 mx_log_dir=${MX_LOG_DIR:-${TMPDIR:-/tmp}/mta-xoauth2-logs.$(id -u)}
-mx_started=${mx_started:-$SECONDS}
+export MX_BEGAN=${MX_BEGAN:-$EPOCHSECONDS}	# programs that are called go on counting from here
 
-say()	{ printf '[%3ds] %s\n' "$((SECONDS - mx_started))" "$*"; }
-warn()	{ printf '[%3ds] warning: %s\n' "$((SECONDS - mx_started))" "$*" >&2; }
+say()	{ printf '[%3ds] %s\n' "$((EPOCHSECONDS - MX_BEGAN))" "$*"; }
+warn()	{ printf '[%3ds] warning: %s\n' "$((EPOCHSECONDS - MX_BEGAN))" "$*" >&2; }
 die()	{ printf '%s: %s\n' "${mx_program:-${0##*/}}" "$*" >&2; exit 1; }
 
 # Runs a command with its output in a log file: logged NAME COMMAND...
@@ -44,6 +44,30 @@ need_debian()
 	esac
 	command -v apt-get >/dev/null || die "apt-get is not there: this needs Debian 12"
 	[ "${version%%.*}" = 12 ] || warn "written for Debian 12, this is ${id%% *} ${version:-unknown}"
+}
+
+# Runs a step in a process group of its own, so that stop_step ends all of it. Returns its status.
+mx_step=
+step()
+{
+	local status
+	set -m
+	"$@" </dev/null &
+	mx_step=$!
+	set +m
+	wait "$mx_step"
+	status=$?
+	mx_step=
+	return "$status"
+}
+
+# For traps: ends the step that runs and waits for it (an apt-get that is under way is let finish).
+stop_step()
+{
+	[ -n "$mx_step" ] || return 0
+	printf '\n%s: stopping\n' "${mx_program:-$0}" >&2
+	kill -TERM -- "-$mx_step" 2>/dev/null
+	wait "$mx_step" 2>/dev/null
 }
 
 # Builds the tree out of place: build_tree SOURCE BUILD [configure options]. Says what fails, returns 1 then.

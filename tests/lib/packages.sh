@@ -54,7 +54,8 @@ missing_packages()
 
 apt_do()
 {
-	DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 \
+	# setsid: a Ctrl-C does not tear dpkg apart; our trap runs when apt-get is done
+	DEBIAN_FRONTEND=noninteractive setsid -w apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 \
 		-o Dpkg::Use-Pty=0 "$@" </dev/null
 }
 

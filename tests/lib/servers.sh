@@ -4,11 +4,11 @@
 # A server that is installed already is used as it is (its programs only; never its configuration). One that is missing is
 # downloaded as Debian's package, unpacked to $mx_cache/NAME-VERSION-LAYOUT and made to run there:
 #   - run paths (patchelf) lead to its own libraries;
-#   - Dovecot has two paths compiled in that no setting changes, its module folder and doveconf: both are rewritten, in the
-#     room they have, to the links $mx_cache/dm and $mx_cache/dc. That is why $mx_cache is short.
+#   - Dovecot has two paths compiled in that no setting changes, its library folder and doveconf: both are rewritten, in the
+#     room they have, to the links $mx_cache/l and $mx_cache/dc. That is why $mx_cache is short.
 # $mx_cache/NAME is the link to the one in use.
 
-servers_layout=1	# raise when the way of unpacking changes: old trees are then left unused
+servers_layout=2	# raise when the way of unpacking changes: old trees are then left unused
 
 server_installed()
 {
@@ -129,14 +129,14 @@ server_fix_dovecot()
 	local f list
 	list=$(elf_files "$1")
 	for f in $list; do
-		if grep -aq -e /usr/lib/dovecot/modules -e /usr/bin/doveconf "$f"; then
-			rewrite_path /usr/lib/dovecot/modules "$mx_cache/dm" "$f"
+		if grep -aq -e /usr/lib/dovecot -e /usr/bin/doveconf "$f"; then
+			rewrite_path /usr/lib/dovecot "$mx_cache/l" "$f"
 			rewrite_path /usr/bin/doveconf "$mx_cache/dc" "$f"
 		fi
 	done
 	# run paths last: the rewriting would change them
 	set_rpath "$1" "$2/usr/lib/dovecot:$2/usr/lib/dovecot/modules:$2/usr/lib/dovecot/modules/old-stats"
-	ln -sfn dovecot/usr/lib/dovecot/modules "$mx_cache/dm"
+	ln -sfn dovecot/usr/lib/dovecot "$mx_cache/l"
 	ln -sfn dovecot/usr/bin/doveconf "$mx_cache/dc"
 }
 

@@ -156,7 +156,9 @@ class Postfix:
     def start(self):
         self.configure()
         start_log = self.dir / "start.log"
-        self.proc = supervisor.start([self.root / "usr/sbin/postfix", "-c", self.etc, "start-fg"], start_log,
+        made = self._command("postfix", "-c", self.etc, "check", check=False)  # makes the queue's folders
+        start_log.write_text(made.stdout + made.stderr)
+        self.proc = supervisor.start([self.root / "usr/lib/postfix/sbin/master", "-c", self.etc, "-d"], start_log,
                                      env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C"}, cwd=self.dir)
 
         def up():

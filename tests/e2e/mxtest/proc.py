@@ -51,6 +51,27 @@ def _stat(pid):
     return int(fields[1]), fields[0]
 
 
+def _started(pid):
+    """The start time of a process in clock ticks, which with its id names it for certain; None if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return None
+
+
+def stop_kept(kept, seconds=10.0):
+    """Ends processes that release() let go, newest first; returns how many were running."""
+    running = [(pid, at) for pid, at in reversed(kept) if _started(pid) == at]
+    for sig in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + seconds
+        for pid, at in running:
+            if _started(pid) == at:
+                os.kill(pid, sig)
+                while _started(pid) == at and time.monotonic() < deadline:
+                    time.sleep(0.01)
+    return len(running)
+
+
 def command_of(pid):
     """The command line of a process for messages."""
     try:
@@ -83,6 +104,7 @@ class Supervisor:
     """Owns every process that tests start. One for a run: `supervisor`."""
 
     def __init__(self):
+        self.keep = False  # started processes may outlive us: see release()
         self._procs = []
         self._pid = None
 
@@ -96,15 +118,14 @@ class Supervisor:
         if pid == os.getpid():
             self.stop_all()
 
-    def start(self, argv, log, env=None, cwd="/", detach=False, user=None):
-        """Starts a daemon that stays in the foreground; output goes to the file `log`. detach: it outlives us."""
+    def start(self, argv, log, env=None, cwd="/", user=None):
+        """Starts a daemon that stays in the foreground; output goes to the file `log`."""
         self._adopt()
         with open(log, "ab") as out:
             proc = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env,
                                     cwd=cwd, start_new_session=True, user=user,
-                                    preexec_fn=_in_child(not detach, os.getpid()))
-        if not detach:
-            self._procs.append(proc)
+                                    preexec_fn=_in_child(not self.keep, os.getpid()))
+        self._procs.append(proc)
         return proc
 
     def stop(self, proc, seconds=10.0, sig=signal.SIGTERM):
@@ -127,6 +148,15 @@ class Supervisor:
         for pid in known:
             below.update(descendants(pid))
         return [(p, command_of(p)) for p in descendants() if p not in known and p not in below]
+
+    def release(self):
+        """Forgets the running processes, which stay; returns [[pid, start time]] for stop_kept()."""
+        kept = [[p.pid, _started(p.pid)] for p in self._procs if p.poll() is None]
+        for p in self._procs:
+            p.returncode = 0  # no warning about a running child
+        self._procs.clear()
+        self._pid = None
+        return kept
 
     def stop_all(self):
         """Ends everything, newest first, and whatever descendants remain."""

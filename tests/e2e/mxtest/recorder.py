@@ -5,6 +5,7 @@ import socket
 import ssl
 import threading
 import time
+import warnings
 
 from .net import free_port
 
@@ -69,8 +70,10 @@ class Recorder:
             self._context.set_alpn_protocols(["http/1.1"])
             if max_tls is not None:
                 self._context.set_ciphers("ALL:@SECLEVEL=0")
-                self._context.minimum_version = ssl.TLSVersion.TLSv1
-                self._context.maximum_version = max_tls
+                with warnings.catch_warnings():  # old on purpose
+                    warnings.simplefilter("ignore", DeprecationWarning)
+                    self._context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+                    self._context.maximum_version = max_tls
 
     @property
     def url(self):

@@ -1,0 +1,66 @@
+"""The whole way of a mail in one object: Postfix -> plugin -> daemon -> provider, and Dovecot -> sink."""
+
+from .dovecot import DovecotSubmission
+from .idp import Idp
+from .postfix import Postfix
+from .proc import wait_for
+from .sink import Sink
+from .tokend import Tokend
+
+BOX = "app@example.test"
+SECRET = "a secret of the tests: &=+%"
+
+
+class Chain:
+    """Attributes idp, sink, dovecot, tokend, postfix; start() starts them in order, or one by one for special cases.
+
+    auth: client_secret_post or client_secret_basic; check: "jwt" or "introspection"; mechanism: the one Postfix may use;
+    client, account: more keys for tokend.yaml; idp_client: more for the provider's client; tls=False: a server without
+    STARTTLS; postfix, dovecot: more arguments for those classes.
+    """
+
+    def __init__(self, folder, pki, box=BOX, mechanism="xoauth2", chroot=True, auth="client_secret_post", check="jwt",
+                 secret=SECRET, tls=True, client=None, account=None, idp_client=None, top=None, postfix=None, dovecot=None):
+        self.box, self.pki, self.secret = box, pki, secret
+        self.idp = Idp(folder / "idp", pki, [{
+            "client_id": "chain", "client_secret": secret, "auth": auth, "sub": box,
+            "format": "jwt" if check == "jwt" else "opaque", **(idp_client or {})}])
+        self.sink = Sink(folder)
+        self.dovecot = DovecotSubmission(folder / "dovecot", pki, self.idp, self.sink.port, check=check, tls=tls,
+                                         **(dovecot or {}))
+        self.postfix = Postfix(folder / "p", ("localhost", self.dovecot.port), box, pki.ca, chroot=chroot,
+                               mechanisms=mechanism, **{"tls_level": "secure" if tls else "may", **(postfix or {})})
+        self.tokend = Tokend(folder / "t", {
+            "chain": {"provider": "custom", "token_endpoint": self.idp.token_endpoint, "grant": "client_credentials",
+                      "client_id": "chain", "client_secret_file": "secret:chain.secret", "client_auth": auth,
+                      "scope": "mail", "ca_file": str(pki.ca), **(client or {})},
+        }, {box: {"client": "chain", "allow_users": ["root", "postfix"], **(account or {})}},
+            secrets={"chain.secret": secret}, top=top, jail=self.postfix if chroot else None)
+        self.postfix.socket = self.tokend.socket
+
+    def servers(self):
+        return [self.idp, self.sink, self.dovecot, self.tokend, self.postfix]
+
+    def start(self, without=()):
+        """Starts all but those named, e.g. without=("tokend",)."""
+        for name in ("idp", "sink", "dovecot", "tokend", "postfix"):
+            if name not in without:
+                getattr(self, name).start()
+        return self
+
+    def stop(self):
+        for server in reversed(self.servers()):
+            server.stop()
+
+    def deliver(self, n=1, seconds=60, **mail):
+        """Sends n mails and waits until all are in the sink; returns the mails that came."""
+        before = self.sink.count()
+        self.postfix.send(n, **mail)
+        return self.sink.wait(before + n, seconds)[before:]
+
+    def outcome(self, seconds=60):
+        """Waits for the first delivery status in the mail log; returns (status, line)."""
+        def found():
+            return self.postfix.lines(r"postfix/smtp\[\d+\]: \w+: to=.* status=")
+        line = wait_for(lambda: f"a delivery status:\n{self.postfix.log()[-3000:]}", found, seconds)[-1]
+        return line.partition("status=")[2].split()[0], line
