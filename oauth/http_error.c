@@ -1,0 +1,178 @@
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <curl/curl.h>
+#include <openssl/x509_vfy.h>
+
+#include "oauth/http_error.h"
+
+struct row {
+	enum mx_class cls;	/* MX_CONFIG: held as permanent; MX_TEMP: backed off */
+	const char *code;
+	const char *cause;
+	const char *fix;
+};
+
+enum what {
+	W_OTHER = 0, W_NOT_HTTPS, W_URL, W_MEMORY, W_DNS, W_REFUSED, W_UNREACHABLE, W_CONNECT_TIMEOUT, W_TIMEOUT,
+	W_UNTRUSTED, W_EXPIRED, W_NOT_YET, W_NAME, W_CERT, W_TLS_VERSION, W_TLS, W_NOT_TLS, W_CA_FILE, W_PROXY, W_PROXY_DNS,
+	W_PROXY_AUTH, W_LOST, W_NOT_HTTP, W_TOO_LARGE, W_N
+};
+
+static const struct row rows[W_N] = {
+	[W_OTHER] = { MX_TEMP, "transfer-failed", "the request failed",
+	    "see what the library says and try the endpoint with curl -v from this host" },
+	[W_NOT_HTTPS] = { MX_CONFIG, "endpoint-not-https", "the token endpoint is not an https URL",
+	    "write token_endpoint with https://; the secret is never sent without TLS" },
+	[W_URL] = { MX_CONFIG, "endpoint-malformed", "the token endpoint is not a valid URL",
+	    "correct token_endpoint (https://HOST/PATH, no user name)" },
+	[W_MEMORY] = { MX_TEMP, "no-memory", "no memory for the request", "look at the daemon's memory limit" },
+	[W_DNS] = { MX_TEMP, "dns-failed", "the name cannot be resolved",
+	    "check token_endpoint's spelling and this host's resolver (getent hosts HOST)" },
+	[W_REFUSED] = { MX_TEMP, "connect-refused", "the connection was refused",
+	    "check host and port in token_endpoint, and the firewall" },
+	[W_UNREACHABLE] = { MX_TEMP, "network-unreachable", "there is no way to the host",
+	    "check this host's network, its routes and its firewall" },
+	[W_CONNECT_TIMEOUT] = { MX_TEMP, "connect-timeout", "no connection came about in time",
+	    "check the firewall (outgoing TCP), or set proxy if this host needs one" },
+	[W_TIMEOUT] = { MX_TEMP, "provider-timeout", "the provider took the request and did not answer in time",
+	    "nothing needs mending here unless it lasts; it is tried again by itself" },
+	[W_UNTRUSTED] = { MX_TEMP, "tls-untrusted-ca", "its certificate comes from a CA that is not trusted",
+	    "name that CA in ca_file if it is yours (a TLS-inspecting proxy?); verification cannot be switched off" },
+	[W_EXPIRED] = { MX_TEMP, "tls-cert-expired", "its certificate has expired",
+	    "check this host's clock; else the server's owner must renew it" },
+	[W_NOT_YET] = { MX_TEMP, "tls-cert-expired", "its certificate is not valid yet",
+	    "check this host's clock (timedatectl)" },
+	[W_NAME] = { MX_TEMP, "tls-name-mismatch", "its certificate is for another name",
+	    "write the name that the certificate has into token_endpoint, or look for an interceptor" },
+	[W_CERT] = { MX_TEMP, "tls-cert-refused", "its certificate cannot be accepted",
+	    "look at it with openssl s_client -connect HOST:PORT" },
+	[W_TLS_VERSION] = { MX_TEMP, "tls-version", "it does not offer TLS 1.2 or newer",
+	    "the server, or a proxy in between, must be upgraded" },
+	[W_TLS] = { MX_TEMP, "tls-handshake-failed", "the TLS handshake failed",
+	    "look at it with openssl s_client -connect HOST:PORT, and for a filter in between" },
+	[W_NOT_TLS] = { MX_TEMP, "tls-handshake-failed", "it does not speak TLS",
+	    "check the port in token_endpoint, and for a filter or captive portal in between" },
+	[W_CA_FILE] = { MX_CONFIG, "ca-file-unusable", "the CA certificates cannot be used",
+	    "ca_file must name a readable file of PEM certificates" },
+	[W_PROXY] = { MX_TEMP, "proxy-failed", "the proxy did not connect us",
+	    "check the proxy key, the proxy's rules for this host, or name the host in no_proxy" },
+	[W_PROXY_DNS] = { MX_TEMP, "proxy-failed", "the proxy's name cannot be resolved",
+	    "check the proxy key and this host's resolver" },
+	[W_PROXY_AUTH] = { MX_CONFIG, "proxy-auth", "the proxy wants a user name and password",
+	    "put them into the proxy URL, or let this host through" },
+	[W_LOST] = { MX_TEMP, "connection-lost", "the connection broke before the answer was complete",
+	    "nothing needs mending here unless it lasts; then look for a filter in between" },
+	[W_NOT_HTTP] = { MX_TEMP, "reply-not-http", "what answered does not speak HTTP",
+	    "check host and port in token_endpoint" },
+	[W_TOO_LARGE] = { MX_TEMP, "reply-too-large", "the reply exceeds 1 MiB",
+	    "this is no token endpoint's answer; check token_endpoint and proxy" },
+};
+
+/* libcurl's codes that mean one thing each. The rest is told apart below. */
+static const struct { int curl; enum what what; } plain[] = {
+	{ CURLE_UNSUPPORTED_PROTOCOL, W_NOT_HTTPS },
+	{ CURLE_URL_MALFORMAT, W_URL },
+	{ CURLE_OUT_OF_MEMORY, W_MEMORY },
+	{ CURLE_COULDNT_RESOLVE_HOST, W_DNS },
+	{ CURLE_COULDNT_RESOLVE_PROXY, W_PROXY_DNS },
+	{ CURLE_PROXY, W_PROXY },
+	{ CURLE_SSL_CACERT_BADFILE, W_CA_FILE },
+	{ CURLE_SSL_CRL_BADFILE, W_CA_FILE },
+	{ CURLE_SSL_ISSUER_ERROR, W_UNTRUSTED },
+	{ CURLE_SSL_CIPHER, W_TLS },
+	{ CURLE_WEIRD_SERVER_REPLY, W_NOT_HTTP },
+	{ CURLE_UNSUPPORTED_PROTOCOL, W_NOT_HTTPS },
+	{ CURLE_PARTIAL_FILE, W_LOST },
+	{ CURLE_GOT_NOTHING, W_LOST },
+	{ CURLE_SEND_ERROR, W_LOST },
+	{ CURLE_HTTP2, W_LOST },
+	{ CURLE_HTTP2_STREAM, W_LOST },
+};
+
+static bool says(const struct oauth_transfer *x, const char *part)
+{
+	return strcasestr(x->detail, part) != NULL;
+}
+
+/* 0 here means that the chain is good and the name is not: libcurl compares names itself. */
+static enum what certificate(const struct oauth_transfer *x)
+{
+	switch (x->verify) {
+	case X509_V_OK:
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+	case X509_V_ERR_IP_ADDRESS_MISMATCH:
+		return W_NAME;
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+		return W_EXPIRED;
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return W_NOT_YET;
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+	case X509_V_ERR_CERT_UNTRUSTED:
+		return W_UNTRUSTED;
+	default:
+		return W_CERT;
+	}
+}
+
+static enum what tell(const struct oauth_transfer *x)
+{
+	if (x->too_large)
+		return W_TOO_LARGE;
+	if (x->proxy_status == 407)
+		return W_PROXY_AUTH;
+	if (x->proxy_status >= 300)
+		return W_PROXY;
+	switch (x->code) {
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return certificate(x);
+	case CURLE_COULDNT_CONNECT:
+		return x->proxied ? W_PROXY : x->os_errno == ENETUNREACH || x->os_errno == EHOSTUNREACH ||
+		    x->os_errno == EADDRNOTAVAIL ? W_UNREACHABLE :
+		    x->os_errno == ETIMEDOUT ? W_CONNECT_TIMEOUT : W_REFUSED;
+	case CURLE_OPERATION_TIMEDOUT:
+		return x->connected ? W_TIMEOUT : says(x, "resolv") ? W_DNS : W_CONNECT_TIMEOUT;
+	case CURLE_SSL_CONNECT_ERROR:
+		if (says(x, "unsupported protocol") || says(x, "protocol version") || says(x, "no protocols"))
+			return W_TLS_VERSION;
+		return says(x, "wrong version number") || says(x, "packet length too long") ||
+		    says(x, "http request") ? W_NOT_TLS : W_TLS;
+	case CURLE_RECV_ERROR:
+		return x->proxied && !x->connected ? W_PROXY : W_LOST;
+	case CURLE_WRITE_ERROR:
+		return W_MEMORY;
+	default:
+		break;
+	}
+	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
+		if (plain[i].curl == x->code)
+			return plain[i].what;
+	return W_OTHER;
+}
+
+void oauth_transfer_failed(const char *client, const struct oauth_transfer *x, struct oauth_failure *f)
+{
+	enum what w = tell(x);
+	const struct row *r = &rows[w];
+	const char *detail = "", *sep = "", *end = "";
+
+	/* libcurl's own words only where they help: they may quote the proxy's or the server's. */
+	if (w == W_OTHER || w == W_TLS || w == W_CERT || w == W_CA_FILE) {
+		detail = x->detail[0] != '\0' ? x->detail : curl_easy_strerror((CURLcode)x->code);
+		sep = " (";
+		end = ")";
+	}
+	*f = (struct oauth_failure){ .retry_after_s = -1, .permanent = r->cls == MX_CONFIG };
+	if (w == W_CA_FILE && x->ca_file != NULL && strlen(x->ca_file) < 200)
+		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %s: %s: %s", client, r->cause, r->fix,
+		    x->ca_file);
+	else
+		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %.80s: %s; %s%s%.120s%s", client, x->host,
+		    r->cause, r->fix, sep, detail, end);
+}

@@ -1,0 +1,113 @@
+#include "config.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "oauth/provider.h"
+
+#define ENTRA(host) "https://" host "/{tenant}/oauth2/v2.0/token"
+#define NEEDS_REFRESH_TOKEN "needs the refresh_token grant, which this version does not have yet"
+#define NEEDS_JWT_BEARER "needs the service account (jwt-bearer) grant, which this version does not have yet"
+
+/* The names people put into relayhost, and the IMAP and POP name of the same service beside it. */
+static const char *const exo_public[] = { "smtp.office365.com", "outlook.office365.com", NULL };
+static const char *const exo_gcc_high[] = { "smtp.office365.us", "outlook.office365.us", NULL };
+static const char *const exo_dod[] = { "outlook-dod.office365.us", "webmail.apps.mil", NULL };
+static const char *const exo_china[] = { "smtp.partner.outlook.cn", "partner.outlook.cn", NULL };
+static const char *const hve_relays[] = { "smtp.hve.mx.microsoft", "smtp-hve.office365.com", NULL };
+static const char *const outlook_com[] = { "smtp-mail.outlook.com", NULL };
+static const char *const google[] = { "smtp.gmail.com", NULL };
+
+/* Rows of one preset stand together, the public cloud first. */
+static const struct oauth_provider table[] = {
+	{
+		.name = "exchange-online", .cloud = OAUTH_CLOUD_PUBLIC,
+		.token_endpoint = ENTRA("login.microsoftonline.com"),
+		.scope = "https://outlook.office365.com/.default",
+		.grant = OAUTH_GRANT_CLIENT_CREDENTIALS, .auth = OAUTH_AUTH_SECRET_POST,
+		.relays = exo_public, .min_remaining_s = 300, .stale_until_s = 60,
+	},
+	{
+		.name = "exchange-online", .cloud = OAUTH_CLOUD_GCC_HIGH,
+		.token_endpoint = ENTRA("login.microsoftonline.us"),
+		.scope = "https://outlook.office365.us/.default",
+		.grant = OAUTH_GRANT_CLIENT_CREDENTIALS, .auth = OAUTH_AUTH_SECRET_POST,
+		.relays = exo_gcc_high, .min_remaining_s = 300, .stale_until_s = 60,
+	},
+	{
+		.name = "exchange-online", .cloud = OAUTH_CLOUD_DOD,
+		.token_endpoint = ENTRA("login.microsoftonline.us"),
+		.scope = "https://outlook.office365.us/.default",
+		.grant = OAUTH_GRANT_CLIENT_CREDENTIALS, .auth = OAUTH_AUTH_SECRET_POST,
+		.relays = exo_dod, .min_remaining_s = 300, .stale_until_s = 60,
+	},
+	{
+		.name = "exchange-online", .cloud = OAUTH_CLOUD_CHINA,
+		.token_endpoint = ENTRA("login.partner.microsoftonline.cn"),
+		.scope = "https://partner.outlook.cn/.default",
+		.grant = OAUTH_GRANT_CLIENT_CREDENTIALS, .auth = OAUTH_AUTH_SECRET_POST,
+		.relays = exo_china, .min_remaining_s = 300, .stale_until_s = 60,
+	},
+	{	/* High Volume Email refuses a token with less than about ten minutes left (501 5.5.127). */
+		.name = "hve", .cloud = OAUTH_CLOUD_PUBLIC,
+		.token_endpoint = ENTRA("login.microsoftonline.com"),
+		.scope = "https://outlook.office365.com/.default",
+		.grant = OAUTH_GRANT_CLIENT_CREDENTIALS, .auth = OAUTH_AUTH_SECRET_POST,
+		.relays = hve_relays, .min_remaining_s = 900, .stale_until_s = 0,
+	},
+	{
+		.name = "outlook.com", .cloud = OAUTH_CLOUD_PUBLIC,
+		.token_endpoint = "https://login.microsoftonline.com/consumers/oauth2/v2.0/token",
+		.scope = "https://outlook.office.com/SMTP.Send offline_access",
+		.auth = OAUTH_AUTH_SECRET_POST,
+		.relays = outlook_com, .min_remaining_s = 300, .stale_until_s = 60,
+		.why_not = NEEDS_REFRESH_TOKEN,
+	},
+	{
+		.name = "gmail", .cloud = OAUTH_CLOUD_PUBLIC,
+		.token_endpoint = "https://oauth2.googleapis.com/token",
+		.scope = "https://mail.google.com/", .auth = OAUTH_AUTH_SECRET_POST,
+		.relays = google, .min_remaining_s = 300, .stale_until_s = 60,
+		.why_not = NEEDS_REFRESH_TOKEN,
+	},
+	{
+		.name = "google-workspace", .cloud = OAUTH_CLOUD_PUBLIC,
+		.token_endpoint = "https://oauth2.googleapis.com/token",
+		.scope = "https://mail.google.com/", .auth = OAUTH_AUTH_SECRET_POST,
+		.relays = google, .min_remaining_s = 300, .stale_until_s = 60,
+		.why_not = NEEDS_JWT_BEARER,
+	},
+	{	/* Basic: the one method RFC 6749 section 2.3.1 obliges every server to know. */
+		.name = "custom", .cloud = OAUTH_CLOUD_PUBLIC,
+		.grant = OAUTH_GRANT_CLIENT_CREDENTIALS, .auth = OAUTH_AUTH_SECRET_BASIC,
+		.min_remaining_s = 300, .stale_until_s = 60,
+	},
+};
+
+#define ROWS (sizeof table / sizeof table[0])
+
+const struct oauth_provider *oauth_provider_find(const char *name, enum oauth_cloud cloud)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (table[i].cloud == cloud && strcmp(table[i].name, name) == 0)
+			return &table[i];
+	return NULL;
+}
+
+const char *oauth_provider_name(unsigned i)
+{
+	for (size_t row = 0; row < ROWS; row++)
+		if ((row == 0 || strcmp(table[row].name, table[row - 1].name) != 0) && i-- == 0)
+			return table[row].name;
+	return NULL;
+}
+
+const char *oauth_cloud_name(unsigned i)
+{
+	static const char *const names[OAUTH_CLOUD_N] = {
+		[OAUTH_CLOUD_PUBLIC] = "public", [OAUTH_CLOUD_GCC_HIGH] = "gcc-high",
+		[OAUTH_CLOUD_DOD] = "dod", [OAUTH_CLOUD_CHINA] = "china",
+	};
+
+	return i < OAUTH_CLOUD_N ? names[i] : NULL;
+}
