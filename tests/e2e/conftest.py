@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from mxtest import net, paths, users  # noqa: E402
+from mxtest.chain import Chain  # noqa: E402
 from mxtest.pki import Pki  # noqa: E402
 from mxtest.proc import raise_on_sigterm, supervisor, wait_for  # noqa: E402
 
@@ -97,6 +98,16 @@ def up(workdir):
         stack.stop_all()
     wait_for(lambda: f"processes to end: {supervisor.left_over()}",
              lambda: not [p for p, _ in supervisor.left_over() if p not in before], 10)
+
+
+@pytest.fixture
+def make_chain(up, workdir, pki, binaries):
+    """make_chain(**arguments of Chain) starts the whole way of a mail; without=(...) leaves servers for the test to start."""
+    def make(without=(), **arguments):
+        chain = Chain(workdir, pki, **arguments)
+        up.append(chain)
+        return chain.start(without)
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -83,6 +83,7 @@ def local(keep, folder):
     if status != "sent":
         raise Undelivered(chain.postfix, chain.tokend, line)
     mail, = chain.sink.wait(1)
+    chain.postfix.wait_log("status=sent")
     say("it arrived; the proof of each hop:")
     show_mta(chain.postfix)
     show_daemon(chain.tokend)
@@ -94,9 +95,10 @@ def local(keep, folder):
         chain.dovecot.wait_log(f"Login: user=<{BOX}>, method=XOAUTH2"))
     hop(5, "The mail that arrived in the sink", f"MAIL FROM {mail.sender}, RCPT TO {mail.recipients[0]}", mail.data.strip())
     chain.deliver(2, sender=BOX, recipient=FRIEND, subject="Again")
+    sent = chain.postfix.wait_log("status=sent", 3)
     again = chain.idp.token_requests()
     hop(6, f"Two more mails, still {again} token request: the daemon keeps the token",
-        *(ln.partition(": ")[2] for ln in chain.postfix.lines("status=sent")[-2:]))
+        *(ln.partition(": ")[2] for ln in sent[-2:]))
     if again != 1:
         raise Failed(f"the provider counted {again} token requests for three mails, expected 1")
     return [f"send more:    {chain.postfix.root}/usr/sbin/sendmail -C {chain.postfix.etc} -f {BOX} {FRIEND} < a-mail".replace("//", "/"),
@@ -225,7 +227,7 @@ def main(argv):
         code = err.code
     except Exception as err:  # whatever it is: say it, stop everything
         explain(err, hide)
-        if not isinstance(err, Undelivered):
+        if not isinstance(err, (Undelivered, paths.Missing)):
             for log in sorted(folder.rglob("*.log")):
                 if log.stat().st_size:
                     print(f"--- {log.name}:\n{tail(log.read_text(errors='replace'), 6)}".replace(hide or "\0", "***"), file=sys.stderr)
