@@ -62,16 +62,17 @@ struct conf {
 	uint32_t max_connections_per_uid;
 	uint32_t request_timeout_ms;	/* a request must be here by then */
 	uint32_t deadline_ms;		/* an asker that names none is answered by then */
+	struct conf_own *own;		/* private: memory and lookup tables */
 };
 
 /* One complaint. severity: 'e' error, 'w' warning. text: complete sentence(s), without file and line. */
 struct conf_complaint { struct conf_where at; char severity; const char *text; };
 
 struct conf_report {
-	size_t n, errors;
-	struct conf_complaint *c;	/* owned, in the order found; at most CONF_COMPLAINTS_MAX */
+	size_t n, errors, warnings;	/* n: kept in c; errors, warnings: found, kept or not */
+	struct conf_complaint *c;	/* owned, in the order found; errors outlive warnings when it is full */
 };
-#define CONF_COMPLAINTS_MAX 50
+#define CONF_COMPLAINTS_MAX 50		/* kept; one more entry then says "... and N more" */
 
 #define CONF_CHECK_SECRETS 1	/* also open every secret file as this process may */
 

@@ -1,0 +1,152 @@
+#include "config.h"
+
+#include <string.h>
+
+#include "common/text.h"
+#include "common/wire.h"
+#include "settings/account.h"
+#include "settings/build.h"
+#include "settings/suggest.h"
+
+void cf_lower(char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (s[i] >= 'A' && s[i] <= 'Z')
+			s[i] = (char)(s[i] - 'A' + 'a');
+}
+
+size_t cf_account_key(char *out, const char *name, size_t n)
+{
+	const char *at = memrchr(name, '@', n);
+
+	memcpy(out, name, n);
+	out[n] = '\0';
+	if (at == NULL)
+		return n;
+	if (n > 0 && out[n - 1] == '.')
+		out[--n] = '\0';
+	cf_lower(out + (at - name), n - (size_t)(at - name));
+	return n;
+}
+
+size_t cf_host_key(char *out, const char *host, size_t n)
+{
+	if (n > 2 && host[0] == '[' && host[n - 1] == ']')
+		host++, n -= 2;
+	else if (n > 1 && host[n - 1] == '.')
+		n--;
+	memcpy(out, host, n);
+	cf_lower(out, n);
+	return n;
+}
+
+/* A local part with upper case is also found in lower case; of several, the first is. */
+static void fold(struct build *b, const char *pattern, uint32_t i, const struct conf_where *at)
+{
+	char lower[MX_ACCOUNT_MAX + 1];
+	const size_t n = strlen(pattern);
+	char first[512];
+	const char *key;
+	uint32_t j;
+
+	memcpy(lower, pattern, n + 1);
+	cf_lower(lower, n);
+	if (memcmp(lower, pattern, n) == 0)
+		return;
+	if (cf_map_get(&b->c->own->folded, lower, n, &j)) {
+		cf_warn(b->r, at, "account \"%.200s\" differs from \"%.200s\" only by upper and lower case; any "
+		    "other spelling finds that one%s", pattern, b->c->accounts[j].pattern,
+		    cf_first_place(first, sizeof first, &b->c->accounts[j].at, at));
+		return;
+	}
+	if ((key = cf_strdup(b->mem, lower, n)) == NULL || !cf_map_put(&b->c->own->folded, key, i))
+		(void)cf_oom(b);
+}
+
+void cf_add_account(struct build *b, const char *name, const struct conf_where *at, struct cf_account *w)
+{
+	struct conf *c = b->c;
+	char key[MX_ACCOUNT_MAX + 1], first[512];
+	const char *pattern;
+	uint32_t i;
+	size_t n = strlen(name);
+
+	if (n > MX_ACCOUNT_MAX) {
+		cf_error(b->r, at, "this account's name is too long: %zu bytes, at most %d", n, MX_ACCOUNT_MAX);
+		return;
+	}
+	n = cf_account_key(key, name, n);
+	if (cf_map_get(&c->own->exact, key, n, &i)) {
+		cf_error(b->r, at, "account \"%s\" is given twice%s; upper and lower case and a trailing dot of the "
+		    "domain make no difference", name, cf_first_place(first, sizeof first, &c->accounts[i].at, at));
+		return;
+	}
+	i = (uint32_t)c->naccounts;
+	pattern = memcmp(key, name, n + 1) == 0 ? name : cf_strdup(b->mem, key, n);
+	if (pattern == NULL || !cf_grow(&c->accounts, i, &b->cap_accounts, sizeof *c->accounts) ||
+	    !cf_grow(&b->account_side, i, &b->cap_account_side, sizeof *b->account_side) ||
+	    !cf_map_put(&c->own->exact, pattern, i)) {
+		(void)cf_oom(b);
+		return;
+	}
+	c->naccounts++;
+	c->accounts[i] = (struct conf_account){
+		.pattern = pattern, .user = w->user.s, .allow_users = w->allow_users.list,
+		.allow_groups = w->allow_groups.list, .allow_token_users = w->allow_token_users.list,
+		.nrelays = w->relays.list.n, .relays = w->relays.list.name,
+		.xoauth2 = w->mechanisms.at.line == 0 || (w->mechanisms.v & 1) != 0,
+		.oauthbearer = w->mechanisms.at.line == 0 || (w->mechanisms.v & 2) != 0, .at = *at
+	};
+	b->account_side[i] = (struct cf_account_side){ w->client.s, w->client.at };
+	fold(b, pattern, i, at);
+}
+
+static void undefined(struct build *b, const struct cf_account_side *side)
+{
+	char hint[96];
+	struct cf_near near;
+
+	cf_near_begin(&near, side->client, strlen(side->client));
+	if (!cf_report_full(b->r))
+		for (size_t i = 0; i < b->c->nclients; i++)
+			cf_near_try(&near, b->c->clients[i].oc.name);
+	cf_error(b->r, &side->client_at, "client \"%s\" is not defined below \"clients\"%s", side->client,
+	    cf_near_text(hint, sizeof hint, &near));
+}
+
+/* The client's own servers, when the account names none. */
+static void preset_relays(struct conf_account *a)
+{
+	const struct oauth_provider *p = a->client->provider;
+
+	if (a->nrelays != 0 || p == NULL || p->relays == NULL)
+		return;
+	a->relays = p->relays;
+	while (p->relays[a->nrelays] != NULL)
+		a->nrelays++;
+}
+
+void cf_link_accounts(struct build *b)
+{
+	struct conf *c = b->c;
+	uint32_t j;
+
+	for (size_t i = 0; i < c->naccounts; i++) {
+		const char *name = b->account_side[i].client;
+
+		if (name == NULL)
+			continue;
+		if (!cf_map_get(&b->clients, name, strlen(name), &j)) {
+			if (!b->broken)
+				undefined(b, &b->account_side[i]);
+			continue;
+		}
+		b->client_side[j].used = true;
+		c->accounts[i].client = &c->clients[j];
+		preset_relays(&c->accounts[i]);
+	}
+	for (size_t i = 0; i < c->nclients && !b->broken && b->r->errors == 0; i++)
+		if (!b->client_side[i].used)
+			cf_warn(b->r, &c->clients[i].at, "client \"%s\" is not used by any account",
+			    c->clients[i].oc.name);
+}

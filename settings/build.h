@@ -1,0 +1,75 @@
+/*
+ * What the files of settings/ share while a configuration is being read: the growing configuration, the
+ * complaints, and what is known beside it and thrown away at the end.
+ */
+#ifndef MX_SETTINGS_BUILD_H
+#define MX_SETTINGS_BUILD_H
+
+#include "settings/keys.h"
+#include "settings/mem.h"
+#include "settings/report.h"
+
+struct conf_own {
+	struct cf_mem mem;
+	struct cf_map exact;	/* pattern, domain in lower case -> account */
+	struct cf_map folded;	/* address in lower case -> account whose local part has upper case */
+};
+
+struct cf_client_side { struct conf_where secret_at, ca_at; bool used; };
+struct cf_account_side { const char *client; struct conf_where client_at; };
+
+struct build {
+	struct conf *c;
+	struct cf_mem *mem;		/* of c->own */
+	struct conf_report *r;
+	const char *main_file;
+	struct cf_top top;
+	struct cf_map clients;		/* name -> number in c->clients, while these are unsorted */
+	struct cf_client_side *client_side;
+	struct cf_account_side *account_side;
+	size_t cap_clients, cap_accounts, cap_listen, cap_client_side, cap_account_side;
+	struct cf_map users, groups;	/* name -> id, so that each is looked up once */
+	struct cf_map lists;		/* text of a list -> number in list */
+	struct conf_names *list;
+	size_t nlists, cap_lists;
+	struct conf_names item;		/* the list being read; its arrays are scratch */
+	size_t cap_item_name, cap_item_id;
+	char *text;			/* scratch for the key of lists */
+	size_t cap_text;
+	bool broken;			/* a file was not read to its end: do not look for what is missing */
+	bool oom;
+};
+
+/* Says once that there is no memory; returns false. */
+bool cf_oom(struct build *b);
+
+/* files.c: reads the main file and those of conf.d; what is wrong goes to the report. */
+void cf_read_files(struct build *b, const char *path);
+
+/* read.c: one file's text (n bytes, not NUL-terminated). file: interned. */
+void cf_read_text(struct build *b, const char *file, const char *text, size_t n);
+
+/* value.c: types a scalar into v; a complaint and v as it was when it does not fit. at NULL: a default. */
+void cf_set(struct build *b, const struct conf_key *k, struct cf_value *v, const char *s, size_t n,
+    const struct conf_where *at);
+/* The section's struct, all defaults. */
+void cf_defaults(struct build *b, const struct conf_section *s, void *section);
+struct cf_value *cf_value_of(void *section, const struct conf_key *k);
+
+/* names.c: one item of a list, then the end of the list. */
+void cf_list_add(struct build *b, const struct conf_key *k, const char *s, size_t n,
+    const struct conf_where *at);
+void cf_list_end(struct build *b, const struct conf_key *k, struct cf_value *v);
+/* Warns when there is no such account or group now. */
+void cf_name_known(struct build *b, bool group, const char *s, size_t n, const struct conf_where *at);
+
+/* client.c, account.c: what an entry says becomes part of the configuration. at: of its name. */
+void cf_add_client(struct build *b, const char *name, const struct conf_where *at, struct cf_client *w);
+void cf_add_account(struct build *b, const char *pattern, const struct conf_where *at,
+    struct cf_account *w);
+void cf_link_accounts(struct build *b);		/* after the last file: accounts find their clients */
+
+/* secrets.c: opens every client's secret and trusted certificates. Clients are still unsorted. */
+void cf_check_secrets(struct build *b);
+
+#endif

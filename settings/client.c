@@ -1,0 +1,319 @@
+#include "config.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "common/buf.h"
+#include "common/text.h"
+#include "settings/build.h"
+#include "settings/check.h"
+
+#define DEFAULT_SCOPE "/.default"
+
+/* What is being resolved: the entry as written, and the client it becomes. */
+struct work {
+	struct build *b;
+	struct cf_client *w;
+	struct conf_client *c;
+	bool entra, v1;			/* the token endpoint is Microsoft's; and its version 1 */
+};
+
+static bool ends_with(const char *s, const char *end)
+{
+	const size_t n = strlen(s), k = strlen(end);
+
+	return n >= k && strcmp(s + n - k, end) == 0;
+}
+
+/* Where the value is, or where the client is when the value comes from the preset. */
+static const struct conf_where *where(const struct work *x, const struct cf_value *v)
+{
+	return v->at.line != 0 ? &v->at : &x->c->at;
+}
+
+static bool find_provider(const struct work *x)
+{
+	const struct cf_client *w = x->w;
+	const char *name = oauth_provider_name(w->provider.v);
+
+	x->c->provider = oauth_provider_find(name, (enum oauth_cloud)w->cloud.v);
+	if (x->c->provider == NULL) {
+		cf_error(x->b->r, where(x, &w->cloud), "provider \"%s\" does not exist in cloud \"%s\"", name,
+		    oauth_cloud_name(w->cloud.v));
+		return false;
+	}
+	if (x->c->provider->grant == 0) {
+		cf_error(x->b->r, &w->provider.at, "provider \"%s\" is not supported by this version: it %s", name,
+		    x->c->provider->why_not);
+		return false;
+	}
+	return true;
+}
+
+static bool is_entra(const char *url)
+{
+	static const char *const hosts[] = {
+		"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn",
+		"login.microsoft.com", "login.windows.net", "login.chinacloudapi.cn"
+	};
+	size_t n;
+	const char *host = cf_url_host(url, &n);
+
+	for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++)
+		if (strlen(hosts[i]) == n && strncasecmp(hosts[i], host, n) == 0)
+			return true;
+	return false;
+}
+
+static bool many_tenants(const char *s, size_t n)
+{
+	static const char *const words[] = { "common", "organizations", "consumers" };
+
+	for (size_t i = 0; i < 3; i++)
+		if (strlen(words[i]) == n && strncasecmp(words[i], s, n) == 0)
+			return true;
+	return false;
+}
+
+/* The endpoint with its {tenant} filled in. The tenant has been checked: GUID or domain, safe in a URL. */
+static bool endpoint(struct work *x)
+{
+	static const char mark[] = "{tenant}";
+	const struct cf_value *t = &x->w->tenant, *e = &x->w->token_endpoint;
+	const char *url = e->s != NULL ? e->s : x->c->provider->token_endpoint, *gap, *first;
+	char full[2048 + 253 + 1];
+	struct mx_buf buf;
+	size_t n;
+
+	if (e->at.line != 0 && e->s == NULL)
+		return false;			/* complained of when it was read */
+	if (url == NULL) {
+		cf_error(x->b->r, &x->c->at, "client \"%s\" lacks \"token_endpoint\": provider \"%s\" has none of "
+		    "its own", x->c->oc.name, x->c->provider->name);
+		return false;
+	}
+	x->entra = is_entra(url);
+	if ((gap = strstr(url, mark)) == NULL) {
+		x->c->oc.token_endpoint = url;
+		(void)cf_url_host(url, &n);
+		first = cf_url_host(url, &n) + n;
+		first += strcspn(first, "/"), first += *first == '/';
+		if (x->entra && many_tenants(first, strcspn(first, "/")))
+			cf_error(x->b->r, &e->at, "client_credentials needs one tenant: put the tenant's GUID in "
+			    "place of \"%.*s\"", (int)strcspn(first, "/"), first);
+		if (t->s != NULL)
+			cf_warn(x->b->r, &t->at, "\"tenant\" is not used: the token endpoint has no {tenant} in it");
+		return true;
+	}
+	if (t->at.line == 0)
+		cf_error(x->b->r, &x->c->at, "client \"%s\" lacks \"tenant\": the tenant's GUID or one of its "
+		    "domains", x->c->oc.name);
+	if (t->s == NULL)
+		return false;
+	if (many_tenants(t->s, strlen(t->s))) {
+		cf_error(x->b->r, &t->at, "\"tenant\": \"%s\" stands for many tenants, and client_credentials needs "
+		    "one: write the tenant's GUID", t->s);
+		return false;
+	}
+	mx_buf_init(&buf, full, sizeof full);
+	mx_buf_add(&buf, url, (size_t)(gap - url));
+	mx_buf_adds(&buf, t->s);
+	mx_buf_adds(&buf, gap + sizeof mark - 1);
+	if (mx_buf_str(&buf) == NULL || strstr(gap + 1, mark) != NULL) {
+		cf_error(x->b->r, where(x, e), "\"token_endpoint\": the value is too long, or has {tenant} twice");
+		return false;
+	}
+	if ((x->c->oc.token_endpoint = cf_intern(x->b->mem, full, buf.len)) == NULL)
+		(void)cf_oom(x->b);
+	return x->c->oc.token_endpoint != NULL;
+}
+
+/* Entra's version 1 takes "resource", version 2 "scope"; each refuses or ignores the other's. */
+static void versions(struct work *x)
+{
+	struct oauth_client *oc = &x->c->oc;
+	const struct cf_value *scope = &x->w->scope, *resource = &x->w->resource;
+	const char *path = strstr(oc->token_endpoint, "/oauth2/token");
+
+	x->v1 = x->entra && path != NULL && ends_with(path, "/oauth2/token");
+	if (!x->v1) {
+		if (x->entra && oc->resource != NULL && strstr(oc->token_endpoint, "/oauth2/v2.0/") != NULL)
+			cf_error(x->b->r, &resource->at, "Microsoft's v2.0 endpoint refuses \"resource\": remove it "
+			    "and write \"scope: RESOURCE/.default\"");
+		return;
+	}
+	if (resource->at.line == 0)
+		cf_error(x->b->r, where(x, scope->at.line != 0 ? scope : &x->w->token_endpoint),
+		    "this is Microsoft's v1 endpoint, which ignores \"scope\": write /oauth2/v2.0/token in "
+		    "place of /oauth2/token, or \"resource: https://outlook.office365.com\" in place of the "
+		    "scope");
+	else if (scope->at.line != 0)
+		cf_warn(x->b->r, &scope->at, "\"scope\" is not used: Microsoft's v1 endpoint ignores it");
+	oc->scope = NULL;
+}
+
+/* An app-only scope at Entra is RESOURCE/.default and nothing else (AADSTS1002012, AADSTS70011). */
+static void scope(struct work *x)
+{
+	static const char fallback[] = "https://outlook.office365.com/.default";
+	const struct oauth_client *oc = &x->c->oc;
+	const char *preset = x->c->provider->scope == NULL ? fallback : x->c->provider->scope;
+	const struct conf_where *at = where(x, &x->w->scope);
+
+	if (!x->entra || x->v1 || (x->w->scope.at.line != 0 && x->w->scope.s == NULL))
+		return;
+	if (oc->scope == NULL)
+		cf_error(x->b->r, at, "client \"%s\" lacks \"scope\", which Microsoft demands; write \"scope: %s\"",
+		    oc->name, preset);
+	else if (strchr(oc->scope, ' ') != NULL)
+		cf_error(x->b->r, at, "\"scope\": client_credentials takes one scope alone; write \"scope: %s\"",
+		    preset);
+	else if (!ends_with(oc->scope, DEFAULT_SCOPE))
+		cf_error(x->b->r, at, "\"scope\": \"%.200s\" can never work with client_credentials, which takes "
+		    "RESOURCE/.default alone (permissions such as SMTP.SendAsApp are granted, not asked for); "
+		    "write \"scope: %s\"", oc->scope, preset);
+	else if (x->c->provider->scope != NULL && strcasecmp(oc->scope, preset) != 0 &&
+	    strcasecmp(oc->scope, "https://outlook.office.com/.default") != 0)
+		cf_warn(x->b->r, at, "\"scope\": a token for \"%.200s\" is refused by Exchange Online; the preset's "
+		    "is \"%s\"", oc->scope, preset);
+}
+
+static void identity(const struct work *x)
+{
+	const struct cf_value *id = &x->w->client_id;
+
+	if (id->s == NULL)
+		return;
+	if (x->w->tenant.s != NULL && strcasecmp(id->s, x->w->tenant.s) == 0)
+		cf_warn(x->b->r, &id->at, "\"client_id\" is the same as \"tenant\": use the application's own ID "
+		    "(Entra: \"Application (client) ID\")");
+	else if (x->entra && !cf_is_guid(id->s, strlen(id->s)))
+		cf_warn(x->b->r, &id->at, "\"client_id\" is no GUID: Entra shows the right one as \"Application "
+		    "(client) ID\"");
+}
+
+/* Settings that only make sense together. */
+static void relations(const struct work *x)
+{
+	const struct cf_client *w = x->w;
+	struct conf_client *c = x->c;
+
+	if (w->connect_timeout.v > w->timeout.v) {
+		if (w->connect_timeout.at.line != 0)
+			cf_error(x->b->r, &w->connect_timeout.at, "\"connect_timeout\" is longer than \"timeout\", "
+			    "which is %u ms", w->timeout.v);
+		c->oc.connect_timeout_ms = c->oc.timeout_ms;
+	}
+	if (w->backoff_min.v > w->backoff_max.v)
+		cf_error(x->b->r, where(x, w->backoff_min.at.line != 0 ? &w->backoff_min : &w->backoff_max),
+		    "\"backoff_min\" (%u ms) is longer than \"backoff_max\" (%u ms)", w->backoff_min.v,
+		    w->backoff_max.v);
+	if (c->stale_until_s > c->min_remaining_s) {
+		if (w->stale_until.at.line != 0)
+			cf_error(x->b->r, &w->stale_until.at, "\"stale_until\" is longer than \"min_remaining\", "
+			    "which is %u s", c->min_remaining_s);
+		c->stale_until_s = c->min_remaining_s;
+	}
+	if (w->no_proxy.at.line != 0 && w->proxy.at.line == 0)
+		cf_warn(x->b->r, &w->no_proxy.at, "\"no_proxy\" is not used: there is no \"proxy\"");
+	if (w->client_secret_file.at.line == 0 && w->credentials.at.line == 0)
+		cf_error(x->b->r, &c->at, "client \"%s\" has no credential: write \"client_secret_file: PATH\"",
+		    c->oc.name);
+}
+
+/* libcurl wants the exceptions as one string. */
+static const char *joined(struct build *b, const struct conf_names *l)
+{
+	char text[2048];
+	struct mx_buf buf;
+	const char *s;
+
+	if (l->n == 0)
+		return NULL;
+	mx_buf_init(&buf, text, sizeof text);
+	for (size_t i = 0; i < l->n; i++)
+		mx_buf_addf(&buf, "%s%s", i == 0 ? "" : ",", l->name[i]);
+	if (mx_buf_str(&buf) == NULL)
+		return NULL;
+	if ((s = cf_intern(b->mem, text, buf.len)) == NULL)
+		(void)cf_oom(b);
+	return s;
+}
+
+static uint64_t mix(uint64_t h, const char *s)
+{
+	return s == NULL ? cf_fnv(h, "\1", 1) : cf_fnv(h, s, strlen(s) + 1);
+}
+
+/* Everything that makes a token another one, or a fetch a different fetch. */
+static uint64_t fingerprint(const struct oauth_client *oc)
+{
+	const unsigned char kinds[2] = { (unsigned char)oc->grant, (unsigned char)oc->auth };
+	const char *const parts[] = {
+		oc->token_endpoint, oc->client_id, oc->scope, oc->resource, oc->secret_file, oc->proxy,
+		oc->no_proxy, oc->ca_file
+	};
+	uint64_t h = cf_fnv(CF_FNV_BASIS, kinds, sizeof kinds);
+
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+		h = mix(h, parts[i]);
+	return h;
+}
+
+static void resolve(struct work *x)
+{
+	const struct cf_client *w = x->w;
+	struct conf_client *c = x->c;
+	const struct oauth_provider *p = c->provider;
+	struct oauth_client *oc = &c->oc;
+
+	oc->grant = w->grant.at.line != 0 ? (enum oauth_grant)(w->grant.v + 1) : p->grant;
+	oc->auth = w->client_auth.at.line != 0 ? (enum oauth_auth)(w->client_auth.v + 1) : p->auth;
+	oc->client_id = w->client_id.s;
+	oc->scope = w->scope.s != NULL ? w->scope.s : p->scope;
+	oc->resource = w->resource.s;
+	oc->secret_file = w->client_secret_file.s;
+	oc->proxy = w->proxy.s;
+	oc->ca_file = w->ca_file.s;
+	oc->connect_timeout_ms = w->connect_timeout.v;
+	oc->timeout_ms = w->timeout.v;
+	if ((oc->no_proxy = joined(x->b, &w->no_proxy.list)) == NULL && w->no_proxy.list.n > 0)
+		cf_error(x->b->r, &w->no_proxy.at, "\"no_proxy\": the list is too long");
+	c->min_remaining_s = w->min_remaining.at.line != 0 ? w->min_remaining.v : p->min_remaining_s;
+	c->stale_until_s = w->stale_until.at.line != 0 ? w->stale_until.v : p->stale_until_s;
+	c->backoff_min_ms = w->backoff_min.v;
+	c->backoff_max_ms = w->backoff_max.v;
+	if (endpoint(x)) {
+		versions(x);
+		scope(x);
+	}
+	identity(x);
+	relations(x);
+	c->fingerprint = fingerprint(oc);
+}
+
+void cf_add_client(struct build *b, const char *name, const struct conf_where *at, struct cf_client *w)
+{
+	struct conf *c = b->c;
+	struct work x = { .b = b, .w = w };
+	char first[512];
+	uint32_t i;
+
+	if (cf_map_get(&b->clients, name, strlen(name), &i)) {
+		cf_error(b->r, at, "client \"%s\" is given twice%s", name,
+		    cf_first_place(first, sizeof first, &c->clients[i].at, at));
+		return;
+	}
+	i = (uint32_t)c->nclients;
+	if (!cf_grow(&c->clients, i, &b->cap_clients, sizeof *c->clients) ||
+	    !cf_grow(&b->client_side, i, &b->cap_client_side, sizeof *b->client_side) ||
+	    !cf_map_put(&b->clients, name, i)) {
+		(void)cf_oom(b);
+		return;
+	}
+	x.c = &c->clients[c->nclients++];
+	*x.c = (struct conf_client){ .oc.name = name, .at = *at };
+	b->client_side[i] = (struct cf_client_side){ w->client_secret_file.at, w->ca_file.at, false };
+	if (w->provider.at.line != 0 && find_provider(&x))
+		resolve(&x);
+}

@@ -1,0 +1,142 @@
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "settings/build.h"
+
+/* Where the daemon listens when the file does not say. */
+static void default_listen(struct build *b)
+{
+	const struct conf_section *s = &conf_sections[CONF_SECTION_LISTEN];
+	struct cf_listen w;
+
+	cf_defaults(b, s, &w);
+	if ((b->c->listen = calloc(1, sizeof *b->c->listen)) == NULL) {
+		(void)cf_oom(b);
+		return;
+	}
+	b->c->listen[0] = (struct conf_listen){ .path = MX_SOCKET, .mode = (mode_t)w.mode.v,
+		.at = { b->main_file, 0, 0 } };
+	b->c->nlisten = 1;
+}
+
+static void take_top(struct build *b)
+{
+	const struct cf_top *t = &b->top;
+	const struct conf_where at = { b->main_file, 0, 0 };
+	struct conf *c = b->c;
+
+	c->admin_users = t->admin_users.list;
+	c->log_level = conf_log_level(t->log_level.v);
+	c->user = t->user.s;
+	c->max_connections = t->max_connections.v;
+	c->max_connections_per_uid = t->max_connections_per_uid.v;
+	c->request_timeout_ms = t->request_timeout.v;
+	c->deadline_ms = t->deadline.v;
+	if (c->max_connections_per_uid > c->max_connections) {
+		if (t->max_connections_per_uid.at.line != 0)
+			cf_warn(b->r, &t->max_connections_per_uid.at, "\"max_connections_per_uid\" is more than "
+			    "\"max_connections\", which is %u", c->max_connections);
+		c->max_connections_per_uid = c->max_connections;
+	}
+	if (c->nlisten == 0 && t->listen.at.line == 0)
+		default_listen(b);
+	if (b->broken || b->r->errors != 0)
+		return;
+	if (c->nclients == 0)
+		cf_error(b->r, t->clients.at.line != 0 ? &t->clients.at : &at, "there is no client: \"clients\" "
+		    "needs at least one entry");
+	if (c->naccounts == 0)
+		cf_error(b->r, t->accounts.at.line != 0 ? &t->accounts.at : &at, "there is no account: "
+		    "\"accounts\" needs at least one entry, such as \"*@contoso.com\"");
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct conf_client *x = a, *y = b;
+
+	return strcmp(x->oc.name, y->oc.name);
+}
+
+/* The clients move, so the accounts find theirs anew, by name. */
+static void sort_clients(struct build *b)
+{
+	struct conf *c = b->c;
+
+	qsort(c->clients, c->nclients, sizeof *c->clients, by_name);
+	for (size_t i = 0; i < c->naccounts; i++)
+		c->accounts[i].client = conf_client_find(c, b->account_side[i].client);
+}
+
+static void free_build(struct build *b)
+{
+	cf_map_free(&b->clients);
+	cf_map_free(&b->users);
+	cf_map_free(&b->groups);
+	cf_map_free(&b->lists);
+	free(b->client_side);
+	free(b->account_side);
+	free(b->list);
+	free(b->item.name);
+	free(b->item.id);
+	free(b->text);
+}
+
+static void read_and_check(struct build *b, const char *path, unsigned flags)
+{
+	cf_defaults(b, &conf_sections[CONF_SECTION_TOP], &b->top);
+	cf_read_files(b, path);
+	if (b->oom)
+		return;
+	cf_link_accounts(b);
+	take_top(b);
+	if ((flags & CONF_CHECK_SECRETS) != 0)
+		cf_check_secrets(b);
+	if (b->r->errors == 0)
+		sort_clients(b);
+	cf_mem_seal(b->mem);
+}
+
+struct conf *conf_load(const char *path, unsigned flags, struct conf_report *r)
+{
+	struct build b = { .r = r, .main_file = path };
+
+	*r = (struct conf_report){ 0 };
+	if ((b.c = calloc(1, sizeof *b.c)) == NULL || (b.c->own = calloc(1, sizeof *b.c->own)) == NULL)
+		(void)cf_oom(&b);
+	else {
+		b.mem = &b.c->own->mem;
+		b.main_file = cf_strdup(b.mem, path, strlen(path));
+		if (b.main_file != NULL)
+			read_and_check(&b, path, flags);
+		else {
+			b.main_file = path;
+			(void)cf_oom(&b);
+		}
+	}
+	cf_report_end(r, path);
+	free_build(&b);
+	if (r->errors != 0) {
+		conf_free(b.c);
+		return NULL;
+	}
+	return b.c;
+}
+
+void conf_free(struct conf *c)
+{
+	if (c == NULL)
+		return;
+	if (c->own != NULL) {
+		cf_map_free(&c->own->exact);
+		cf_map_free(&c->own->folded);
+		cf_mem_free(&c->own->mem);
+	}
+	free(c->own);
+	free(c->listen);
+	free(c->clients);
+	free(c->accounts);
+	free(c);
+}

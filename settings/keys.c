@@ -1,0 +1,212 @@
+#include "config.h"
+
+#include <string.h>
+#include <syslog.h>
+
+#include "common/wire.h"
+#include "settings/check.h"
+#include "settings/keys.h"
+
+#define N(a) (sizeof(a) / sizeof((a)[0]))
+#define H (3600 * 1000)		/* an hour in milliseconds */
+
+/* Positions in these lists are what the code sees: grant + 1 is enum oauth_grant, auth + 1 enum oauth_auth. */
+static const char *word_grant(unsigned i)
+{
+	static const char *const w[] = { "client_credentials" };
+
+	return i < N(w) ? w[i] : NULL;
+}
+
+static const char *word_auth(unsigned i)
+{
+	static const char *const w[] = { "client_secret_post", "client_secret_basic" };
+
+	return i < N(w) ? w[i] : NULL;
+}
+
+static const char *word_mechanism(unsigned i)
+{
+	static const char *const w[] = { "XOAUTH2", "OAUTHBEARER" };
+
+	return i < N(w) ? w[i] : NULL;
+}
+
+static const struct { const char *name; int level; } levels[] = {
+	{ "error", LOG_ERR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE }, { "info", LOG_INFO },
+	{ "debug", LOG_DEBUG },
+};
+
+static const char *word_level(unsigned i)
+{
+	return i < N(levels) ? levels[i].name : NULL;
+}
+
+int conf_log_level(uint32_t word)
+{
+	return levels[word < N(levels) ? word : 0].level;
+}
+
+/* Every table is sorted by name; a test checks it. */
+#define F(f) offsetof(S, f)
+
+#define S struct cf_top
+static const struct conf_key top[] = {
+	{ "accounts", CONF_T_ACCOUNTS, F(accounts), NULL, 0, 0, NULL, NULL, CONF_K_EACH_FILE,
+	    "who may have whose token: a mapping from mailbox patterns" },
+	{ "admin_users", CONF_T_USERS, F(admin_users), NULL, 0, 0, NULL, cf_bad_user, CONF_K_PRESET,
+	    "users of STATUS, FLUSH, RELOAD and METRICS (default: root)" },
+	{ "clients", CONF_T_CLIENTS, F(clients), NULL, 0, 0, NULL, NULL, CONF_K_EACH_FILE,
+	    "OAuth 2.0 clients: a mapping from names of your choice" },
+	{ "deadline", CONF_T_MS, F(deadline), "10s", 1000, 300 * 1000, NULL, NULL, CONF_K_LIMIT,
+	    "an asker that names no deadline is answered by then" },
+	{ "limits", CONF_T_LIMITS, F(limits), NULL, 0, 0, NULL, NULL, 0,
+	    "a mapping that may hold the limits, which may also stand at the top" },
+	{ "listen", CONF_T_LISTEN, F(listen), NULL, 0, 0, NULL, NULL, CONF_K_PRESET,
+	    "sockets: a list of mappings (default: the compiled-in path)" },
+	{ "log_level", CONF_T_ENUM, F(log_level), "info", 0, 0, word_level, NULL, 0,
+	    "least important message that is logged" },
+	{ "max_connections", CONF_T_COUNT, F(max_connections), "1024", 16, 65535, NULL, NULL,
+	    CONF_K_LIMIT, "connections at one time" },
+	{ "max_connections_per_uid", CONF_T_COUNT, F(max_connections_per_uid), "256", 1, 65535, NULL,
+	    NULL, CONF_K_LIMIT, "connections of one user at one time" },
+	{ "metrics_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
+	    "is not supported by this version" },
+	{ "request_timeout", CONF_T_MS, F(request_timeout), "2s", 100, 60 * 1000, NULL, NULL,
+	    CONF_K_LIMIT, "a request must have arrived by then" },
+	{ "user", CONF_T_USER, F(user), MX_USER, 1, 256, NULL, cf_bad_user, 0,
+	    "account the daemon runs as when it is started by root" },
+};
+#undef S
+
+#define S struct cf_listen
+static const struct conf_key listens[] = {
+	{ "group", CONF_T_GROUP, F(group), NULL, 1, 256, NULL, cf_bad_user, CONF_K_PRESET,
+	    "group of the socket (default: the daemon's)" },
+	{ "mode", CONF_T_MODE, F(mode), "0666", 0, 0777, NULL, NULL, 0,
+	    "permissions of the socket" },
+	{ "owner", CONF_T_USER, F(owner), NULL, 1, 256, NULL, cf_bad_user, CONF_K_PRESET,
+	    "owner of the socket (default: the daemon's user)" },
+	{ "path", CONF_T_PATH, F(path), NULL, 2, 107, NULL, cf_bad_socket_path, CONF_K_REQUIRED,
+	    "where the socket is made" },
+};
+#undef S
+
+#define S struct cf_client
+#define NO_CERT "is not supported by this version: it authenticates with client_secret_file"
+#define NO_TEXT "must not stand here: put the secret in a file of its own and name that file " \
+	"with client_secret_file"
+static const struct conf_key clients[] = {
+	{ "backoff_max", CONF_T_MS, F(backoff_max), "300s", 1000, H, NULL, NULL, 0,
+	    "longest pause between attempts after temporary failures" },
+	{ "backoff_min", CONF_T_MS, F(backoff_min), "1s", 100, 60 * 1000, NULL, NULL, 0,
+	    "first pause after a temporary failure; it doubles each time" },
+	{ "ca_file", CONF_T_PATH, F(ca_file), NULL, 2, 4095, NULL, cf_bad_path, 0,
+	    "certificates (PEM) trusted for the token endpoint instead of the system's" },
+	{ "certificate_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED, NO_CERT },
+	{ "client_auth", CONF_T_ENUM, F(client_auth), NULL, 0, 0, word_auth, NULL, CONF_K_PRESET,
+	    "how the secret is sent (RFC 6749 section 2.3.1; default: the preset's)" },
+	{ "client_id", CONF_T_STRING, F(client_id), NULL, 1, 512, NULL, cf_bad_client_id, CONF_K_REQUIRED,
+	    "the client's identifier (Entra: \"Application (client) ID\")" },
+	{ "client_secret", CONF_T_STRING, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED, NO_TEXT },
+	{ "client_secret_file", CONF_T_SECRET, F(client_secret_file), NULL, 2, 4095, NULL,
+	    cf_bad_secret_path, 0, "file with the secret's value, or credential:NAME" },
+	{ "cloud", CONF_T_ENUM, F(cloud), "public", 0, 0, oauth_cloud_name, NULL, 0,
+	    "Microsoft's national cloud" },
+	{ "connect_timeout", CONF_T_MS, F(connect_timeout), "5s", 100, 60 * 1000, NULL, NULL, 0,
+	    "longest time to connect to the token endpoint" },
+	{ "credentials", CONF_T_CREDENTIALS, F(credentials), NULL, 0, 0, NULL, NULL, 0,
+	    "a list with one mapping that holds client_secret_file" },
+	{ "grant", CONF_T_ENUM, F(grant), NULL, 0, 0, word_grant, NULL, CONF_K_PRESET,
+	    "OAuth 2.0 grant (default: the preset's)" },
+	{ "key", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED, NO_CERT },
+	{ "min_remaining", CONF_T_SECONDS, F(min_remaining), NULL, 1, 3600, NULL, NULL, CONF_K_PRESET,
+	    "a token with less life left is not handed out (default: the preset's)" },
+	{ "no_proxy", CONF_T_STRINGS, F(no_proxy), NULL, 1, 255, NULL, cf_bad_no_proxy, 0,
+	    "hosts that are reached without the proxy" },
+	{ "provider", CONF_T_ENUM, F(provider), NULL, 0, 0, oauth_provider_name, NULL, CONF_K_REQUIRED,
+	    "preset of endpoint, scope, relays and margins" },
+	{ "proxy", CONF_T_PROXY, F(proxy), NULL, 8, 1024, NULL, cf_bad_proxy, 0,
+	    "proxy for token requests; the environment is not looked at" },
+	{ "refresh_token_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
+	    "is not supported by this version: it knows the client_credentials grant alone" },
+	{ "resource", CONF_T_STRING, F(resource), NULL, 1, 1024, NULL, cf_bad_resource, 0,
+	    "resource indicator (RFC 8707)" },
+	{ "scope", CONF_T_STRING, F(scope), NULL, 1, 1024, NULL, cf_bad_scope, CONF_K_PRESET,
+	    "scope that is asked for (default: the preset's)" },
+	{ "secret_expires", CONF_T_STRING, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
+	    "is not supported by this version" },
+	{ "stale_until", CONF_T_SECONDS, F(stale_until), NULL, 0, 3600, NULL, NULL, CONF_K_PRESET,
+	    "in an outage a token is served until so much life is left; 0: never (default: the preset's)" },
+	{ "tenant", CONF_T_STRING, F(tenant), NULL, 1, 253, NULL, cf_bad_tenant, 0,
+	    "directory (tenant): its GUID or one of its domains" },
+	{ "timeout", CONF_T_MS, F(timeout), "30s", 1000, 300 * 1000, NULL, NULL, 0,
+	    "longest time for one token request in all" },
+	{ "token_endpoint", CONF_T_URL, F(token_endpoint), NULL, 9, 2048, NULL, cf_bad_url,
+	    CONF_K_PRESET, "https URL; {tenant} is replaced (default: the preset's)" },
+};
+#undef S
+
+#define S struct cf_credential
+static const struct conf_key credentials[] = {
+	{ "assertion_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED, NO_CERT },
+	{ "certificate_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED, NO_CERT },
+	{ "client_secret", CONF_T_STRING, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED, NO_TEXT },
+	{ "client_secret_file", CONF_T_SECRET, F(client_secret_file), NULL, 2, 4095, NULL,
+	    cf_bad_secret_path, CONF_K_REQUIRED, "file with the secret's value, or credential:NAME" },
+	{ "key", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED, NO_CERT },
+	{ "secret_expires", CONF_T_STRING, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
+	    "is not supported by this version" },
+};
+#undef S
+
+#define S struct cf_account
+static const struct conf_key accounts[] = {
+	{ "allow_groups", CONF_T_GROUPS, F(allow_groups), NULL, 0, 0, NULL, cf_bad_user, CONF_K_PRESET,
+	    "groups whose members may log in with the token (default: none)" },
+	{ "allow_token_users", CONF_T_USERS, F(allow_token_users), NULL, 0, 0, NULL, cf_bad_user,
+	    CONF_K_PRESET, "users who may have the bare token (default: root)" },
+	{ "allow_users", CONF_T_USERS, F(allow_users), NULL, 0, 0, NULL, cf_bad_user, CONF_K_PRESET,
+	    "users who may log in with the token (default: root)" },
+	{ "client", CONF_T_STRING, F(client), NULL, 1, 64, NULL, cf_bad_name, CONF_K_REQUIRED,
+	    "name of the client whose token is used" },
+	{ "mechanisms", CONF_T_WORDS, F(mechanisms), NULL, 0, 0, word_mechanism, NULL, CONF_K_PRESET,
+	    "SASL mechanisms (default: both)" },
+	{ "relays", CONF_T_STRINGS, F(relays), NULL, 1, 255, NULL, cf_bad_relay,
+	    CONF_K_PRESET | CONF_K_HOSTS, "servers the token may be sent to (default: the preset's)" },
+	{ "user", CONF_T_STRING, F(user), NULL, 1, MX_ACCOUNT_MAX, NULL, cf_bad_mailbox, CONF_K_PRESET,
+	    "mailbox that is logged in to (default: the name that is asked for)" },
+};
+#undef S
+
+const struct conf_section conf_sections[CONF_SECTION_N] = {
+	[CONF_SECTION_TOP] = { "the top level", top, N(top), sizeof(struct cf_top) },
+	[CONF_SECTION_LISTEN] = { "an entry of \"listen\"", listens, N(listens),
+	    sizeof(struct cf_listen) },
+	[CONF_SECTION_CLIENT] = { "an entry of \"clients\"", clients, N(clients),
+	    sizeof(struct cf_client) },
+	[CONF_SECTION_CREDENTIAL] = { "an entry of \"credentials\"", credentials, N(credentials),
+	    sizeof(struct cf_credential) },
+	[CONF_SECTION_ACCOUNT] = { "an entry of \"accounts\"", accounts, N(accounts),
+	    sizeof(struct cf_account) },
+};
+
+const struct conf_key *conf_key_find(const struct conf_section *s, const char *name, size_t n)
+{
+	size_t lo = 0, hi = s->n;
+
+	while (lo < hi) {
+		const size_t mid = (lo + hi) / 2;
+		int c = strncmp(name, s->key[mid].name, n);
+
+		if (c == 0 && s->key[mid].name[n] != '\0')
+			c = -1;
+		if (c == 0)
+			return &s->key[mid];
+		if (c < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return NULL;
+}

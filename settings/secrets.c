@@ -1,0 +1,146 @@
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "oauth/secretfile.h"
+#include "settings/build.h"
+
+#define GROUPS_MAX 64
+
+/* The account the daemon will run as, when that is not this process's own. */
+struct account {
+	bool other;
+	const char *name;
+	uid_t uid;
+	gid_t gid[GROUPS_MAX];
+	int ngid;
+};
+
+static void find_account(struct account *a, const char *user)
+{
+	const struct passwd *pw = getpwnam(user);
+
+	*a = (struct account){ .name = user };
+	if (pw == NULL || pw->pw_uid == geteuid())
+		return;
+	a->other = true;
+	a->uid = pw->pw_uid;
+	a->gid[0] = pw->pw_gid, a->ngid = 1;
+#ifdef HAVE_GETGROUPLIST
+	int n = GROUPS_MAX;
+
+	if (getgrouplist(user, pw->pw_gid, a->gid, &n) >= 0)
+		a->ngid = n;
+#endif
+}
+
+/* Do owner, group and mode grant the account what (4 read, 1 search)? Access control lists are not seen. */
+static bool grants(const struct account *a, const struct stat *st, unsigned what)
+{
+	if (a->uid == 0)
+		return true;
+	if (st->st_uid == a->uid)
+		return (st->st_mode >> 6 & what) != 0;
+	for (int i = 0; i < a->ngid; i++)
+		if (st->st_gid == a->gid[i])
+			return (st->st_mode >> 3 & what) != 0;
+	return (st->st_mode & what) != 0;
+}
+
+/* Root reads everything, so what the daemon's account may do is judged by the modes along the path. */
+static void check_as(struct build *b, const struct account *a, const char *path,
+    const struct conf_where *at)
+{
+	char part[4096];
+	const size_t n = strlen(path);
+	struct stat st;
+
+	if (n >= sizeof part || path[0] != '/')
+		return;
+	for (size_t i = 1; i <= n; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		if (stat(part, &st) == -1)
+			return;
+		if (grants(a, &st, path[i] == '\0' ? 4 : 1))
+			continue;
+		if (path[i] == '\0')
+			cf_warn(b->r, at, "user \"%s\", whom the daemon runs as, may not read %s by its mode: "
+			    "chgrp it to that user's group and chmod it to 640", a->name, path);
+		else
+			cf_warn(b->r, at, "user \"%s\", whom the daemon runs as, may not pass through %s by its "
+			    "mode, on the way to %s", a->name, part, path);
+		return;
+	}
+}
+
+static void check_secret(struct build *b, const struct account *a, const struct oauth_client *oc,
+    const struct conf_where *at)
+{
+	static const char credential[] = "credential:";
+	struct mx_secret s = { 0 };
+	struct mx_err e;
+
+	if (strncmp(oc->secret_file, credential, sizeof credential - 1) == 0 &&
+	    secure_getenv("CREDENTIALS_DIRECTORY") == NULL) {
+		cf_warn(b->r, at, "\"%s\" cannot be checked here: $CREDENTIALS_DIRECTORY is not set, as it is "
+		    "for services with LoadCredential= in their systemd unit", oc->secret_file);
+		return;
+	}
+	switch (oauth_secret_read_for(oc, &s, &e)) {
+	case MX_OK:
+		if (oauth_secret_lint(&s, &e))
+			cf_warn(b->r, at, "%s", e.text);
+		if (a->other)
+			check_as(b, a, oc->secret_file, at);
+		break;
+	case MX_CONFIG:
+		if (a->other && strcmp(e.code, "secret-unreadable") == 0)
+			cf_error(b->r, at, "%s; but the daemon runs as another user, \"%s\": to check what that one "
+			    "may read, run this as root", e.text, a->name);
+		else
+			cf_error(b->r, at, "%s", e.text);
+		break;
+	default:
+		cf_warn(b->r, at, "%s", e.text);
+	}
+	mx_secret_free(&s);
+}
+
+static void check_ca(struct build *b, const struct account *a, const char *path,
+    const struct conf_where *at)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd == -1) {
+		cf_error(b->r, at, "\"ca_file\": %s cannot be read (%s)", path, strerror(errno));
+		return;
+	}
+	close(fd);
+	if (a->other)
+		check_as(b, a, path, at);
+}
+
+void cf_check_secrets(struct build *b)
+{
+	struct account a;
+
+	find_account(&a, b->c->user);
+	for (size_t i = 0; i < b->c->nclients; i++) {
+		const struct oauth_client *oc = &b->c->clients[i].oc;
+
+		if (oc->secret_file != NULL)
+			check_secret(b, &a, oc, &b->client_side[i].secret_at);
+		if (oc->ca_file != NULL)
+			check_ca(b, &a, oc->ca_file, &b->client_side[i].ca_at);
+	}
+}
