@@ -1,0 +1,291 @@
+#include "config.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/text.h"
+#include "tokend/accept.h"
+#include "tokend/conn.h"
+#include "tokend/log.h"
+
+#define SPARES 32		/* connection structures kept for the next ones */
+#define DRAIN_MAX 4		/* reads before a close, lest unread input turn the answer into a reset */
+#define WRITE_MS 2000		/* an asker that does not take its answer is let go */
+
+static struct conn *spares;
+static unsigned nspares;
+static char scratch[MX_WIRE_REQUEST_MAX + 1];	/* one thread, one request at a time */
+
+static void on_event(evutil_socket_t fd, short what, void *arg);
+
+static void conn_free(struct conn *c)
+{
+	struct server *s = c->s;
+
+	engine_cancel(&c->waiter);
+	if (c->ev != NULL)
+		event_free(c->ev);
+	if (c->fd != -1)
+		close(c->fd);
+	mx_secret_free(&c->out);
+	if (c->in != NULL)
+		mx_wipe(c->in, MX_WIRE_REQUEST_MAX + 1);
+	free(c->in);
+	*c->prev = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	s->nconns--;
+	accept_uid_gone(c->peer.uid);
+	if (nspares < SPARES) {
+		c->next = spares;
+		spares = c;
+		nspares++;
+	} else {
+		free(c);
+	}
+	server_last_answer(s);
+}
+
+/* Waits on the descriptor (what) or for time alone. false: no memory. */
+static bool wait_on(struct conn *c, short what, uint64_t ms)
+{
+	struct timeval tv = { (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
+
+	if (c->ev != NULL)
+		event_free(c->ev);
+	c->ev = event_new(c->s->base, what == 0 ? -1 : c->fd, what, on_event, c);
+	return c->ev != NULL && event_add(c->ev, &tv) == 0;
+}
+
+static void audit(struct conn *c, const struct mx_err *err)
+{
+	char account[200], host[140], text[MX_TEXT_MAX + 40], token[CONN_LABEL_MAX + MX_TOKEN_ID_MAX + 48] = "";
+	int priority = err == NULL ? LOG_INFO : err->cls == MX_DENIED ? LOG_WARNING : LOG_NOTICE;
+	unsigned long ms = (unsigned long)(mx_now_ms() - c->since_ms), uid = (unsigned long)c->peer.uid;
+	const char *verb = c->verb == MX_VERB_NONE ? "none" : mx_verb_name(c->verb);
+
+	if (!log_wanted(priority))
+		return;
+	mx_quote(account, sizeof account, c->account, strlen(c->account));
+	mx_quote(host, sizeof host, c->host, strlen(c->host));
+	if (err == NULL) {
+		if (c->token_id[0] != '\0')
+			snprintf(token, sizeof token, " client=%s token=%s expires_in=%u", c->client, c->token_id,
+			    (unsigned)c->expires_in_s);
+		log_event(priority, "answer", "verb=%s uid=%lu account=%s relay=%s mech=%s%s ms=%lu", verb, uid,
+		    account, host, mx_mech_name(c->mech), token, ms);
+	} else if (err->cls == MX_DENIED) {
+		log_event(priority, "denied", "verb=%s uid=%lu pid=%ld account=%s relay=%s reason=%s mend=\"%s\"", verb,
+		    uid, (long)c->peer.pid, account, host, c->reason, c->mend);
+	} else {
+		log_event(priority, "refused", "verb=%s uid=%lu account=%s relay=%s class=%s code=%s ms=%lu text=%s", verb,
+		    uid, account, host, mx_class_info(err->cls)->name, err->code, ms,
+		    mx_quote(text, sizeof text, err->text, strlen(err->text)));
+	}
+}
+
+/* Reads away what the asker sent beyond its request; a half-closed one has nothing more. */
+static void drain(int fd)
+{
+	int i;
+
+	for (i = 0; i < DRAIN_MAX; i++)
+		if (recv(fd, scratch, sizeof scratch, MSG_DONTWAIT) <= 0)
+			break;
+}
+
+static void finish(struct conn *c)
+{
+	drain(c->fd);
+	close(c->fd);
+	c->fd = -1;
+}
+
+void conn_answer(struct conn *c, const void *answer, size_t n, const struct mx_err *err)
+{
+	struct server *s = c->s;
+	ssize_t r;
+
+	s->count.requests[c->verb]++;
+	s->count.results[err == NULL ? MX_OK : err->cls]++;
+	do
+		r = send(c->fd, answer, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (r == -1 && errno == EINTR);
+	if ((r >= 0 && (size_t)r < n) || (r == -1 && errno == EAGAIN)) {
+		size_t sent = r < 0 ? 0 : (size_t)r;
+
+		if (mx_secret_set(&c->out, (const char *)answer + sent, n - sent) &&
+		    wait_on(c, EV_WRITE | EV_PERSIST, WRITE_MS)) {
+			audit(c, err);
+			return;
+		}
+	}
+	finish(c);
+	audit(c, err);		/* after the asker has gone on */
+	conn_free(c);
+}
+
+void conn_fail(struct conn *c, const struct mx_err *err)
+{
+	char line[MX_TEXT_MAX + 128];
+	struct mx_buf b;
+
+	mx_buf_init(&b, line, sizeof line);
+	mx_reply_error(&b, err, c->verb == MX_VERB_RAW ? ' ' : '\t');
+	conn_answer(c, line, b.len, err);
+}
+
+static void fail_with(struct conn *c, enum mx_class cls, const char *code, const char *text)
+{
+	struct mx_err e;
+
+	mx_fail(&e, cls, code, "%s", text);
+	conn_fail(c, &e);
+}
+
+/* More of an answer that did not fit. */
+static void write_more(struct conn *c)
+{
+	while (c->out_done < c->out.len) {
+		ssize_t r = send(c->fd, c->out.p + c->out_done, c->out.len - c->out_done,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (r > 0)
+			c->out_done += (size_t)r;
+		else if (r == -1 && errno == EAGAIN)
+			return;
+		else if (r == 0 || errno != EINTR)
+			break;
+	}
+	finish(c);
+	conn_free(c);
+}
+
+/*
+ * Takes what is there. A line that came whole is handled in the scratch buffer; else its beginning is kept
+ * and the loop waits for the rest until the request's time is over.
+ */
+static void read_some(struct conn *c)
+{
+	char *buf = c->in != NULL ? c->in : scratch;
+	uint64_t limit = c->s->conf->conf->request_timeout_ms, spent;
+	ssize_t r;
+	char *lf;
+
+	for (;;) {
+		r = recv(c->fd, buf + c->in_len, MX_WIRE_REQUEST_MAX - c->in_len, 0);
+		if (r == -1 && errno == EINTR)
+			continue;
+		if (r == -1 && errno == EAGAIN)
+			break;
+		if (r <= 0) {
+			if (r == 0 && c->in_len > 0) {	/* no LF, but the asker has closed its side: that ends it too */
+				verbs_handle(c, buf, c->in_len);
+			} else {
+				conn_free(c);		/* gone without a word */
+			}
+			return;
+		}
+		lf = memchr(buf + c->in_len, '\n', (size_t)r);
+		c->in_len += (size_t)r;
+		if (lf != NULL) {
+			verbs_handle(c, buf, (size_t)(lf + 1 - buf));
+			return;
+		}
+		if (c->in_len == MX_WIRE_REQUEST_MAX) {
+			fail_with(c, MX_BAD_REQUEST, "request-too-long", "bad request: longer than 8192 bytes");
+			return;
+		}
+	}
+	if (c->in == NULL) {
+		if ((c->in = malloc(MX_WIRE_REQUEST_MAX + 1)) == NULL) {
+			conn_free(c);
+			return;
+		}
+		memcpy(c->in, buf, c->in_len);
+	}
+	spent = mx_now_ms() - c->since_ms;
+	if (spent >= limit || !wait_on(c, EV_READ, limit - spent))
+		fail_with(c, MX_BAD_REQUEST, "request-too-slow", "bad request: it did not arrive in time");
+}
+
+static void on_waiter(struct engine_waiter *w, const struct engine_answer *a)
+{
+	verbs_token((struct conn *)(void *)w, a);
+}
+
+void conn_wait(struct conn *c, uint32_t deadline_ms)
+{
+	if (!wait_on(c, 0, deadline_ms))
+		fail_with(c, MX_BUSY, "no-memory", "the token daemon has no memory left; try again");
+}
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	struct engine_answer a;
+
+	(void)fd;
+	if (c->out.p != NULL) {
+		if (what & EV_TIMEOUT)
+			conn_free(c);
+		else
+			write_more(c);
+	} else if (c->waiter.client != NULL) {
+		engine_give_up(&c->waiter, &a);
+		verbs_token(c, &a);
+	} else if (what & EV_TIMEOUT) {
+		fail_with(c, MX_BAD_REQUEST, "request-too-slow", "bad request: it did not arrive in time");
+	} else {
+		read_some(c);
+	}
+}
+
+bool conn_open(struct server *s, int fd, const struct peer *p)
+{
+	struct conn *c = spares;
+
+	if (c != NULL) {
+		spares = c->next;
+		nspares--;
+	} else if ((c = malloc(sizeof *c)) == NULL) {
+		return false;
+	}
+	/* The large text fields need no clearing but for their first byte. */
+	memset(c, 0, offsetof(struct conn, account));
+	c->account[0] = c->user[0] = c->host[0] = c->client[0] = c->token_id[0] = '\0';
+	c->reason = c->mend = "";
+	c->expires_in_s = 0;
+	c->waiter.done = on_waiter;
+	c->s = s;
+	c->fd = fd;
+	c->peer = *p;
+	c->since_ms = mx_now_ms();
+	c->next = s->conns;
+	c->prev = &s->conns;
+	if (c->next != NULL)
+		c->next->prev = &c->next;
+	s->conns = c;
+	s->nconns++;
+	read_some(c);
+	return true;
+}
+
+void conn_close_all(struct server *s)
+{
+	while (s->conns != NULL)
+		conn_free(s->conns);
+	while (spares != NULL) {
+		struct conn *c = spares;
+
+		spares = c->next;
+		free(c);
+	}
+	nspares = 0;
+}

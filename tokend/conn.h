@@ -1,0 +1,59 @@
+/*
+ * One connection: one request, one answer, then it is closed. It is read eagerly, straight after accept,
+ * so that the usual case never visits the event loop.
+ */
+#ifndef MX_TOKEND_CONN_H
+#define MX_TOKEND_CONN_H
+
+#include "common/response.h"
+#include "common/wire.h"
+#include "tokend/engine.h"
+#include "tokend/peer.h"
+#include "tokend/server.h"
+
+#define CONN_LABEL_MAX 64		/* bytes of a client's name kept for the log */
+
+struct conn {
+	struct engine_waiter waiter;	/* first member: the engine hands back this address */
+	struct server *s;
+	struct conn *next, **prev;
+	int fd;
+	struct peer peer;
+	struct event *ev;		/* NULL until it has to wait for something */
+	uint64_t since_ms;		/* of the accept, on mx_now_ms() */
+	char *in;			/* part of a request, MX_WIRE_REQUEST_MAX + 1 bytes; NULL: none */
+	size_t in_len;
+	struct mx_secret out;		/* rest of an answer that did not fit the socket's buffer */
+	size_t out_done;
+
+	/* What was asked, for the answer and the audit line; filled by verbs.c. */
+	enum mx_verb verb;
+	enum mx_mech mech;
+	uint32_t port, max;
+	char account[MX_ACCOUNT_MAX + 1], user[MX_ACCOUNT_MAX + 1], host[MX_HOST_MAX + 1];
+	char client[CONN_LABEL_MAX];
+	const char *reason, *mend;	/* of a refusal */
+	char token_id[MX_TOKEN_ID_MAX + 1];
+	uint32_t expires_in_s;
+};
+
+/* Takes over fd. false: no memory; fd is still the caller's. */
+bool conn_open(struct server *s, int fd, const struct peer *p);
+
+/* Ends a request: sends n bytes, closes, then logs. answer is wiped by the caller. err: NULL for success. */
+void conn_answer(struct conn *c, const void *answer, size_t n, const struct mx_err *err);
+
+/* An asker whose token is not here yet: answered by conn's waiter, or when deadline_ms is over. */
+void conn_wait(struct conn *c, uint32_t deadline_ms);
+
+/* The verb's error line (RAW has its own form), then conn_answer(). */
+void conn_fail(struct conn *c, const struct mx_err *err);
+
+void conn_close_all(struct server *s);
+
+/* verbs.c: handles one request of len bytes (line[len] is writable). Ends in conn_answer() or conn_wait(). */
+void verbs_handle(struct conn *c, char *line, size_t len);
+/* verbs.c: the answer to SASL, RAW and TOKEN once the engine has decided. */
+void verbs_token(struct conn *c, const struct engine_answer *a);
+
+#endif

@@ -1,0 +1,161 @@
+#include "config.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/text.h"
+#include "tokend/fetcher.h"
+#include "tokend/log.h"
+
+struct fetcher {
+	struct server *s;
+	struct event *timer;
+};
+
+struct fetch {
+	struct server *s;
+	struct engine_client *c;
+	struct conf_ref *ref;		/* the configuration the request was built from */
+	struct oauth_fetch *transfer;
+};
+
+static void on_fd(evutil_socket_t fd, short what, void *arg)
+{
+	struct fetcher *f = arg;
+	int w = (what & EV_READ ? OAUTH_HTTP_IN : 0) | (what & EV_WRITE ? OAUTH_HTTP_OUT : 0);
+
+	oauth_http_ready(f->s->http, fd, w);
+}
+
+static void watch(void *ctx, int fd, int what, void **slot)
+{
+	struct fetcher *f = ctx;
+	short ev = (short)(EV_PERSIST | (what & OAUTH_HTTP_IN ? EV_READ : 0) | (what & OAUTH_HTTP_OUT ? EV_WRITE : 0));
+
+	if (*slot != NULL) {
+		event_free(*slot);
+		*slot = NULL;
+	}
+	if (what == 0)
+		return;
+	*slot = event_new(f->s->base, fd, ev, on_fd, f);
+	if (*slot != NULL)
+		event_add(*slot, NULL);		/* without memory the transfer's timeout ends it */
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct fetcher *f = arg;
+
+	(void)fd, (void)what;
+	oauth_http_timeout(f->s->http);
+}
+
+static void timer(void *ctx, long ms)
+{
+	struct fetcher *f = ctx;
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	if (ms < 0)
+		event_del(f->timer);
+	else
+		event_add(f->timer, &tv);
+}
+
+struct fetcher *fetcher_new(struct server *s)
+{
+	struct fetcher *f = calloc(1, sizeof *f);
+	struct oauth_http_loop loop = { .watch = watch, .timer = timer, .ctx = f };
+
+	if (f == NULL)
+		return NULL;
+	f->s = s;
+	f->timer = event_new(s->base, -1, 0, on_timer, f);
+	if (f->timer != NULL)
+		s->http = oauth_http_new(&loop, "mta-xoauth2/" PACKAGE_VERSION);
+	if (f->timer == NULL || s->http == NULL) {
+		fetcher_free(f);
+		return NULL;
+	}
+	return f;
+}
+
+void fetcher_free(struct fetcher *f)
+{
+	if (f == NULL)
+		return;
+	oauth_http_free(f->s->http);
+	f->s->http = NULL;
+	if (f->timer != NULL)
+		event_free(f->timer);
+	free(f);
+}
+
+static void log_failure(const char *client, const struct oauth_failure *f, uint32_t ms)
+{
+	char error[80], description[400], trace[64], correlation[64], text[700];
+
+	log_event(LOG_WARNING, "fetch_failed", "client=%s class=%s code=%s http=%ld error=%s aadsts=%u description=%s "
+	    "trace_id=%s correlation_id=%s ms=%u text=%s", client, mx_class_info(f->err.cls)->name, f->err.code,
+	    f->http_status, mx_quote(error, sizeof error, f->error, strlen(f->error)), (unsigned)f->aadsts,
+	    mx_quote(description, sizeof description, f->description, strlen(f->description)),
+	    mx_quote(trace, sizeof trace, f->trace_id, strlen(f->trace_id)),
+	    mx_quote(correlation, sizeof correlation, f->correlation_id, strlen(f->correlation_id)), (unsigned)ms,
+	    mx_quote(text, sizeof text, f->err.text, strlen(f->err.text)));
+}
+
+static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f, uint32_t ms)
+{
+	struct fetch *x = arg;
+	struct server *s = x->s;
+	struct engine_client *c = x->c;
+	struct engine_result r = { .retry_after_s = -1 };
+
+	if (f == NULL) {
+		s->count.fetch_ok++;
+		r.token = &t->access_token;
+		r.id = t->id;
+		r.expires_in_s = t->expires_in_s;
+		r.refresh_in_s = t->refresh_in_s;
+		log_event(LOG_INFO, "fetch_ok", "client=%s token=%s expires_in=%u bytes=%zu ms=%u",
+		    engine_client_name(c), t->id, (unsigned)t->expires_in_s, t->access_token.len, (unsigned)ms);
+	} else {
+		*(f->permanent ? &s->count.fetch_perm : &s->count.fetch_temp) += 1;
+		r.err = &f->err;
+		r.permanent = f->permanent;
+		r.retry_after_s = f->retry_after_s;
+		log_failure(engine_client_name(c), f, ms);
+	}
+	conf_ref_drop(x->ref);
+	free(x);
+	engine_fetched(c, &r);
+	server_last_answer(s);
+}
+
+void *fetcher_start(void *ctx, struct engine_client *c, void *client)
+{
+	struct server *s = ctx;
+	const struct conf_client *cc = client;
+	struct fetch *x = calloc(1, sizeof *x);
+
+	if (x == NULL)
+		return NULL;
+	*x = (struct fetch){ .s = s, .c = c, .ref = s->conf };
+	if ((x->transfer = oauth_http_start(s->http, &cc->oc, done, x)) == NULL) {
+		free(x);
+		return NULL;
+	}
+	x->ref->refs++;
+	return x;
+}
+
+void fetcher_cancel(void *ctx, void *fetch)
+{
+	struct fetch *x = fetch;
+
+	(void)ctx;
+	oauth_http_cancel(x->transfer);
+	conf_ref_drop(x->ref);
+	free(x);
+}

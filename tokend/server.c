@@ -1,0 +1,174 @@
+/*
+ * The loop, its clocks and signals, and the end: what is under way is answered first.
+ */
+#include "config.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/clock.h"
+#include "tokend/accept.h"
+#include "tokend/conn.h"
+#include "tokend/fetcher.h"
+#include "tokend/listen.h"
+#include "tokend/log.h"
+#include "tokend/notify.h"
+#include "tokend/server.h"
+
+static void now(void *ctx, uint64_t *boot_ms, uint64_t *wall_ms)
+{
+	(void)ctx;
+	*boot_ms = mx_boot_ms();
+	*wall_ms = mx_wall_ms();
+}
+
+static uint32_t jitter(void *ctx)
+{
+	uint32_t r;
+
+	(void)ctx;
+	if (getrandom(&r, sizeof r, GRND_NONBLOCK) != sizeof r)
+		r = (uint32_t)mx_now_ms() * 2654435761u;	/* only spreads load: nothing is guessed from it */
+	return r;
+}
+
+static void set_timer(void *ctx, uint64_t in_ms)
+{
+	struct server *s = ctx;
+	struct timeval tv = { (time_t)(in_ms / 1000), (suseconds_t)(in_ms % 1000 * 1000) };
+
+	event_add(s->engine_timer, &tv);
+}
+
+static void on_engine_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+
+	(void)fd, (void)what;
+	engine_tick(s->engine);
+}
+
+static void on_note(void *ctx, struct engine_client *c, enum engine_note n, const struct mx_err *err,
+    uint64_t in_ms)
+{
+	struct server *s = ctx;
+	const char *name = engine_client_name(c);
+	unsigned long long ms = in_ms;
+
+	switch (n) {
+	case EN_GOT:
+		log_event(LOG_DEBUG, "refresh_planned", "client=%s in_ms=%llu", name, ms);
+		break;
+	case EN_FAILED:
+		log_event(LOG_NOTICE, "on_hold", "client=%s code=%s in_ms=%llu", name, err->code, ms);
+		break;
+	case EN_SAME_TOKEN:
+		log_event(LOG_WARNING, "same_token", "client=%s text=\"the mail server refused this token and the identity "
+		    "provider hands out the same one again; it is not asked anew before it can differ\"", name);
+		break;
+	case EN_REJECTED:
+	case EN_REJECT_IGNORED:
+		break;			/* verbs.c logs reports of rejection */
+	case EN_JUMP:
+		log_event(LOG_NOTICE, "clock_jump", "client=%s refresh_in_ms=%llu", name, ms);
+		break;
+	case EN_BUG:
+		s->count.bugs++;
+		log_event(LOG_ERR, "bug", "client=%s transition=%llx", name, ms);
+		break;
+	}
+}
+
+bool server_init(struct server *s, const char *conf_path)
+{
+	struct engine_ops ops = {
+		.now = now, .random = jitter, .fetch = fetcher_start, .cancel = fetcher_cancel,
+		.timer = set_timer, .note = on_note, .ctx = s,
+	};
+
+	s->conf_path = conf_path;
+	s->started_wall_ms = mx_wall_ms();
+	s->base = event_base_new();
+	if (s->base == NULL)
+		return false;
+	s->engine_timer = event_new(s->base, -1, 0, on_engine_timer, s);
+	s->fetcher = fetcher_new(s);
+	s->engine = engine_new(&ops);
+	return s->engine_timer != NULL && s->fetcher != NULL && s->engine != NULL;
+}
+
+void server_last_answer(struct server *s)
+{
+	if (s->stopping && s->conns == NULL)
+		event_base_loopbreak(s->base);
+}
+
+/* No new connections; those that wait for a token get it, or their deadline. */
+static void on_stop(evutil_socket_t sig, short what, void *arg)
+{
+	struct server *s = arg;
+
+	(void)what;
+	if (s->stopping)
+		return;
+	log_event(LOG_NOTICE, "stopping", "signal=%d connections=%zu", (int)sig, s->nconns);
+	notify("STOPPING=1");
+	s->stopping = true;
+	listen_close_all(&s->listeners);
+	server_last_answer(s);
+}
+
+static void on_hup(evutil_socket_t sig, short what, void *arg)
+{
+	struct server *s = arg;
+	struct mx_err e;
+
+	(void)sig, (void)what;
+	if (s->stopping)
+		return;
+	notify_reloading();
+	if (server_reload(s, &e))
+		log_event(LOG_NOTICE, "reloaded", "clients=%zu accounts=%zu", s->conf->conf->nclients,
+		    s->conf->conf->naccounts);
+	else
+		log_event(LOG_ERR, "reload_failed", "code=%s text=\"%s\"", e.code, e.text);
+	notify("READY=1");
+}
+
+void server_run(struct server *s)
+{
+	struct event *stop1 = evsignal_new(s->base, SIGTERM, on_stop, s);
+	struct event *stop2 = evsignal_new(s->base, SIGINT, on_stop, s);
+	struct event *hup = evsignal_new(s->base, SIGHUP, on_hup, s);
+
+	if (stop1 == NULL || stop2 == NULL || hup == NULL || evsignal_add(stop1, NULL) == -1 ||
+	    evsignal_add(stop2, NULL) == -1 || evsignal_add(hup, NULL) == -1) {
+		log_event(LOG_ERR, "no_memory", "for=signals");
+	} else {
+		log_event(LOG_NOTICE, "ready", "version=%s clients=%zu accounts=%zu", PACKAGE_VERSION,
+		    s->conf->conf->nclients, s->conf->conf->naccounts);
+		notify("READY=1");
+		event_base_dispatch(s->base);
+	}
+	event_free(stop1);
+	event_free(stop2);
+	event_free(hup);
+}
+
+void server_done(struct server *s)
+{
+	listen_close_all(&s->listeners);
+	engine_free(s->engine);		/* askers that are left hear that the daemon stops */
+	conn_close_all(s);
+	accept_done();
+	fetcher_free(s->fetcher);
+	conf_ref_drop(s->conf);
+	if (s->engine_timer != NULL)
+		event_free(s->engine_timer);
+	if (s->base != NULL)
+		event_base_free(s->base);
+	*s = (struct server){ 0 };
+}

@@ -1,0 +1,61 @@
+/*
+ * The daemon as a whole: what its parts share. One thread, one event loop.
+ */
+#ifndef MX_TOKEND_SERVER_H
+#define MX_TOKEND_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "oauth/http.h"
+#include "settings/conf.h"
+#include "tokend/engine.h"
+
+struct event;
+struct event_base;
+struct listener;
+struct conn;
+
+/* A configuration in use: kept until the last request that was built from it has ended. */
+struct conf_ref { struct conf *conf; unsigned refs; };
+
+struct counters {			/* since the start; for STATUS and METRICS */
+	uint64_t requests[10];		/* by enum mx_verb */
+	uint64_t results[MX_CLASS_N];	/* answers by class */
+	uint64_t refused_busy;		/* connections over a limit */
+	uint64_t fetch_ok, fetch_temp, fetch_perm;
+	uint64_t rejected, bugs;
+};
+
+struct server {
+	const char *conf_path;
+	struct event_base *base;
+	struct conf_ref *conf;
+	struct engine *engine;
+	struct oauth_http *http;
+	struct fetcher *fetcher;
+	struct listener *listeners;
+	struct conn *conns;		/* all open connections */
+	size_t nconns;
+	struct event *engine_timer;
+	struct counters count;
+	uint64_t started_wall_ms, loaded_wall_ms;
+	bool stopping;
+};
+
+struct conf_ref *conf_ref_new(struct conf *c);		/* one reference; NULL: no memory, c is the caller's */
+void conf_ref_drop(struct conf_ref *r);
+
+/* reload.c: takes a loaded configuration into service; false (and a log line): nothing has changed. */
+bool server_adopt(struct server *s, struct conf *c);
+/* Reads the configuration again. false: it is wrong; *e says so and the old one stays in force. */
+bool server_reload(struct server *s, struct mx_err *e);
+
+/* server.c */
+bool server_init(struct server *s, const char *conf_path);	/* loop, engine, transport */
+void server_run(struct server *s);		/* until SIGTERM or SIGINT and the last answer */
+void server_done(struct server *s);
+void server_last_answer(struct server *s);	/* stops the loop when stopping and nothing is open */
+
+#endif
