@@ -1,5 +1,6 @@
 """A private Postfix: own configuration, queue and data folders; never the machine's."""
 
+import grp
 import json
 import os
 import pwd
@@ -79,6 +80,9 @@ postlog   unix-dgram n - n  -    1  postlogd
 """
 
 
+_QUEUE = "active bounce corrupt defer deferred flush hold incoming private saved trace".split()
+
+
 class Postfix:
     """relay: (host, port), the account is the user of the password map, which holds no password unless `password` is given.
 
@@ -146,18 +150,31 @@ class Postfix:
         jail = self.queue_dir / "etc"
         jail.mkdir(exist_ok=True)
         (jail / "nsswitch.conf").write_text("hosts: files dns\nservices: files\n")
-        for name in ("hosts", "services", "resolv.conf", "localtime"):
+        (jail / "hosts").write_text("127.0.0.1 localhost\n")  # and the machine's own
+        if Path("/etc/hosts").exists():
+            with open(jail / "hosts", "a") as f:
+                f.write(Path("/etc/hosts").read_text())
+        for name in ("services", "resolv.conf", "localtime"):
             if Path("/etc", name).exists():
                 shutil.copy(Path("/etc", name), jail / name)
 
     def _command(self, name, *args, **kw):
         return run([self.root / "usr/sbin" / name, *args], env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C"}, **kw)
 
+    def _make_queue(self):
+        """The queue's folders as Postfix' own postfix-files has them ("postfix check" would do it in 2.5 s)."""
+        uid, gid = pwd.getpwnam("postfix").pw_uid, grp.getgrnam("postdrop").gr_gid
+        for name, group, mode in [(n, 0, 0o700) for n in _QUEUE] + [("public", gid, 0o710), ("maildrop", gid, 0o730)]:
+            path = self.queue_dir / name
+            path.mkdir(exist_ok=True)
+            os.chown(path, uid, group)
+            path.chmod(mode)
+        (self.queue_dir / "pid").mkdir(exist_ok=True)
+
     def start(self):
         self.configure()
         start_log = self.dir / "start.log"
-        made = self._command("postfix", "-c", self.etc, "check", check=False)  # makes the queue's folders
-        start_log.write_text(made.stdout + made.stderr)
+        self._make_queue()
         self.proc = supervisor.start([self.root / "usr/lib/postfix/sbin/master", "-c", self.etc, "-d"], start_log,
                                      env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C"}, cwd=self.dir)
 

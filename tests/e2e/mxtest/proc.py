@@ -6,6 +6,7 @@ The running Python is made a child subreaper, so that a daemon's orphans come to
 import atexit
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -34,6 +35,10 @@ def wait_for(what, condition, seconds=20.0, step=0.01):
 
 def _in_child(die_with_parent, parent):
     def run():
+        # Postfix' master closes every descriptor there could be: with a limit of millions that takes seconds
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        limit = 8192 if hard == resource.RLIM_INFINITY else min(8192, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
         if die_with_parent:
             _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
             if os.getppid() != parent:
