@@ -40,12 +40,12 @@ enum mx_class mx_class_by_name(const char *name, size_t n)
 	return MX_CLASS_N;
 }
 
-/* Cuts at a character, not within one: back over UTF-8 continuation bytes. */
+/* Cuts at a character, not within one: back over UTF-8 continuation bytes, of which there are at most 3. */
 static void cut(char *s, size_t cap)
 {
 	size_t n = cap - 4;
 
-	while (n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80)
+	while (n > cap - 7 && ((unsigned char)s[n] & 0xc0) == 0x80)
 		n--;
 	memcpy(s + n, "...", 4);
 }
