@@ -104,6 +104,8 @@ static enum mx_class parse_field(char *p, size_t n, uint32_t *seen, struct mx_re
 
 	if (eq == NULL || eq == p)
 		return bad(e, "bad-request", "a field is not key=value", "");
+	if (mx_has_ctl(p, n))		/* not even in a field that is ignored */
+		return bad(e, "bad-request", "control characters in a field", "");
 	if ((f = find(p, (size_t)(eq - p), &b64)) == NULL)
 		return MX_OK;			/* a newer asker's: ignored */
 	bit = 1u << (f - fields);
