@@ -22,6 +22,17 @@ enum outcome { DONE, AGAIN, TIMEOUT, FAILED };	/* AGAIN: worth another connectio
 
 #define NEXT_STEP "is mta-xoauth2-tokend running? (systemctl status mta-xoauth2-tokend)"
 
+/* In English, whatever the locale: strerror() may open a catalogue, and a plugin opens nothing. */
+static const char *cause(int sys)
+{
+	const char *s = NULL;
+
+#ifdef HAVE_STRERRORDESC_NP
+	s = strerrordesc_np(sys);
+#endif
+	return s != NULL ? s : strerror(sys);
+}
+
 static enum mx_class timeout(const struct mx_endpoint *ep, struct mx_err *e)
 {
 	return mx_fail(e, MX_TEMP, "daemon-timeout", "the token daemon at %s did not answer in time; " NEXT_STEP,
@@ -147,13 +158,13 @@ static enum mx_class explain(const struct mx_endpoint *ep, bool connected, int s
 		    "allows; is another program listening there?", ep->path);
 	if (connected)
 		return mx_fail(e, MX_TEMP, "daemon-no-answer", "the token daemon at %s closed the connection without "
-		    "an answer (%s); its log says why", ep->path, sys == 0 ? "end of file" : strerror(sys));
+		    "an answer (%s); its log says why", ep->path, sys == 0 ? "end of file" : cause(sys));
 	if (sys == EACCES || sys == EPERM)
 		return mx_fail(e, MX_CONFIG, "socket-forbidden", "the token daemon's socket %s may not be used (%s); its "
 		    "mode must be 0666 and its directories searchable, and no AppArmor or SELinux rule in the way",
-		    ep->path, strerror(sys));
+		    ep->path, cause(sys));
 	return mx_fail(e, MX_TEMP, "socket-unreachable", "the token daemon's socket %s cannot be reached (%s); %s",
-	    ep->path, strerror(sys), sys == ENOENT ?
+	    ep->path, cause(sys), sys == ENOENT ?
 	    NEXT_STEP " and, for a chrooted mail server, does it listen inside the chroot?" : NEXT_STEP);
 }
 
