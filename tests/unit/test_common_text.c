@@ -113,7 +113,7 @@ static void clean(void **state)
 static void quote(void **state)
 {
 	static const struct { const char *in; size_t n; size_t cap; const char *out; } t[] = {
-		{ S(""), 8, "\"\"" }, { S("abc"), 8, "\"abc\"" }, { S("abcde"), 8, "\"abcde\"" },
+		{ S(""), 8, "\"\"" }, { S("abc"), 8, "\"abc\"" }, { S("abcde"), 10, "\"abcde\"" },
 		{ S("abcdef"), 8, "\"ab...\"" }, { S("a\"b"), 32, "\"a\\x22b\"" }, { S("a\\b"), 32, "\"a\\x5cb\"" },
 		{ S("a\nb"), 32, "\"a\\x0ab\"" }, { S("\0"), 32, "\"\\x00\"" }, { S("\303\244"), 32, "\"\303\244\"" },
 		{ S("\303"), 32, "\"\\xc3\"" }, { S("\355\240\200"), 32, "\"\\xed\\xa0\\x80\"" },

@@ -189,7 +189,8 @@ static void check_bytes(const unsigned char *bytes, size_t n)
 
 	c.auth = OAUTH_AUTH_SECRET_BASIC;
 	assert_int_equal(oauth_request_build_with(&c, &secret, &r, &e), MX_OK);
-	assert_null(strstr((char *)r.body.p, "client_"));
+	assert_null(strstr((char *)r.body.p, "client_id="));
+	assert_null(strstr((char *)r.body.p, "client_secret="));
 	assert_memory_equal(r.authorization.p, "Basic ", 6);
 	len = mx_b64_decode(pair, sizeof pair - 1, (char *)r.authorization.p + 6, r.authorization.len - 6);
 	assert_true(len > 0);
