@@ -1,0 +1,169 @@
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "fakeengine.h"
+
+static void now(void *ctx, uint64_t *boot, uint64_t *wall)
+{
+	struct fake *f = ctx;
+
+	*boot = f->boot;
+	*wall = f->wall;
+}
+
+static uint32_t rnd(void *ctx)
+{
+	return ((struct fake *)ctx)->rnd;
+}
+
+static void *fetch(void *ctx, struct engine_client *c, void *client)
+{
+	struct fake *f = ctx;
+
+	(void)client;
+	if (f->refuse_to_start)
+		return NULL;
+	f->started++;
+	f->in_flight = c;
+	return c;
+}
+
+static void cancel(void *ctx, void *handle)
+{
+	struct fake *f = ctx;
+
+	f->cancelled++;
+	if (f->in_flight == handle)
+		f->in_flight = NULL;
+}
+
+static void timer(void *ctx, uint64_t in_ms)
+{
+	struct fake *f = ctx;
+
+	assert_true(in_ms <= ENGINE_TICK_MAX_MS);
+	f->timer_at = f->boot + in_ms;
+}
+
+static void note(void *ctx, struct engine_client *c, enum engine_note n, const struct mx_err *err, uint64_t in_ms)
+{
+	(void)c, (void)err, (void)in_ms;
+	((struct fake *)ctx)->notes[n]++;
+}
+
+void fake_init(struct fake *f)
+{
+	struct engine_ops ops = { now, rnd, fetch, cancel, timer, note, f };
+
+	*f = (struct fake){ .boot = 3600000, .wall = 1790000000000u, .timer_at = UINT64_MAX };
+	f->e = engine_new(&ops);
+	assert_non_null(f->e);
+}
+
+void fake_done(struct fake *f)
+{
+	assert_int_equal(f->notes[EN_BUG], 0);
+	engine_free(f->e);
+}
+
+struct engine_client *fake_client(struct fake *f, const char *name, uint32_t min_remaining, uint32_t stale_until)
+{
+	struct engine_params p = {
+		.name = name, .fingerprint = 1, .min_remaining_s = min_remaining, .stale_until_s = stale_until,
+		.backoff_min_ms = 1000, .backoff_max_ms = 300000,
+	};
+
+	assert_non_null(engine_put(f->e, &p));
+	engine_commit(f->e);
+	return engine_find(f->e, name);
+}
+
+void fake_pass(struct fake *f, uint64_t ms)
+{
+	uint64_t end = f->boot + ms;
+	unsigned ticks = 0;
+
+	while (f->timer_at <= end) {
+		if (f->timer_at > f->boot) {
+			f->wall += f->timer_at - f->boot;
+			f->boot = f->timer_at;
+		}
+		f->timer_at = UINT64_MAX;
+		engine_tick(f->e);
+		assert_true(++ticks < 100000);	/* a timer of 0 ms that never ends */
+	}
+	f->wall += end - f->boot;
+	f->boot = end;
+}
+
+static void take(struct asker *a, const struct engine_answer *x)
+{
+	assert_false(a->answered);
+	a->answered = true;
+	assert_true((x->token == NULL) != (x->err == NULL));
+	if (x->token != NULL) {
+		assert_true(x->token->len < sizeof a->token);
+		memcpy(a->token, x->token->p, x->token->len + 1);
+		memcpy(a->id, x->id, strlen(x->id) + 1);
+		a->expires_in_s = x->expires_in_s;
+	} else {
+		memcpy(a->code, x->err->code, sizeof a->code);
+	}
+}
+
+static void done(struct engine_waiter *w, const struct engine_answer *x)
+{
+	take((struct asker *)(void *)w, x);
+}
+
+bool fake_ask(struct engine_client *c, struct asker *a)
+{
+	struct engine_answer x;
+
+	*a = (struct asker){ .w = { .done = done } };
+	if (!engine_want(c, &a->w, &x))
+		return false;
+	take(a, &x);
+	return true;
+}
+
+void fake_give_up(struct asker *a)
+{
+	struct engine_answer x;
+
+	engine_give_up(&a->w, &x);
+	take(a, &x);
+}
+
+void fake_ok(struct fake *f, const char *token, uint32_t expires_in_s, uint32_t refresh_in_s)
+{
+	struct engine_client *c = f->in_flight;
+	struct mx_secret t;
+	char id[40] = "id-";
+	struct engine_result r = { .token = &t, .id = id, .expires_in_s = expires_in_s,
+	    .refresh_in_s = refresh_in_s, .retry_after_s = -1 };
+
+	assert_non_null(c);
+	memcpy(id + 3, token, strlen(token) + 1);
+	assert_true(mx_secret_set(&t, token, strlen(token)));
+	f->in_flight = NULL;
+	engine_fetched(c, &r);
+	mx_secret_free(&t);
+}
+
+void fake_fail(struct fake *f, const char *code, bool permanent, int32_t retry_after_s)
+{
+	struct engine_client *c = f->in_flight;
+	struct mx_err err;
+	struct engine_result r = { .err = &err, .permanent = permanent, .retry_after_s = retry_after_s };
+
+	assert_non_null(c);
+	mx_fail(&err, permanent ? MX_PROVIDER : MX_TEMP, code, "test failure");
+	f->in_flight = NULL;
+	engine_fetched(c, &r);
+}
