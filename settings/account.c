@@ -137,7 +137,7 @@ void cf_link_accounts(struct build *b)
 		if (name == NULL)
 			continue;
 		if (!cf_map_get(&b->clients, name, strlen(name), &j)) {
-			if (!b->broken)
+			if (!b->broken && c->nclients > 0)
 				undefined(b, &b->account_side[i]);
 			continue;
 		}

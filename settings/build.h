@@ -37,6 +37,7 @@ struct build {
 	char *text;			/* scratch for the key of lists */
 	size_t cap_text;
 	bool broken;			/* a file was not read to its end: do not look for what is missing */
+	bool clean;			/* the entry just read had no error: say what it lacks */
 	bool oom;
 };
 

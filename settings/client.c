@@ -25,6 +25,12 @@ static bool ends_with(const char *s, const char *end)
 	return n >= k && strcmp(s + n - k, end) == 0;
 }
 
+/* An entry with other mistakes is not told what it lacks: that may be the mistyped key. */
+#define LACKS(x, ...) do { \
+	if ((x)->b->clean) \
+		cf_error((x)->b->r, &(x)->c->at, __VA_ARGS__); \
+} while (0)
+
 /* Where the value is, or where the client is when the value comes from the preset. */
 static const struct conf_where *where(const struct work *x, const struct cf_value *v)
 {
@@ -88,7 +94,7 @@ static bool endpoint(struct work *x)
 	if (e->at.line != 0 && e->s == NULL)
 		return false;			/* complained of when it was read */
 	if (url == NULL) {
-		cf_error(x->b->r, &x->c->at, "client \"%s\" lacks \"token_endpoint\": provider \"%s\" has none of "
+		LACKS(x, "client \"%s\" lacks \"token_endpoint\": provider \"%s\" has none of "
 		    "its own", x->c->oc.name, x->c->provider->name);
 		return false;
 	}
@@ -106,7 +112,7 @@ static bool endpoint(struct work *x)
 		return true;
 	}
 	if (t->at.line == 0)
-		cf_error(x->b->r, &x->c->at, "client \"%s\" lacks \"tenant\": the tenant's GUID or one of its "
+		LACKS(x, "client \"%s\" lacks \"tenant\": the tenant's GUID or one of its "
 		    "domains", x->c->oc.name);
 	if (t->s == NULL)
 		return false;
@@ -217,7 +223,7 @@ static void relations(const struct work *x)
 	if (w->no_proxy.at.line != 0 && w->proxy.at.line == 0)
 		cf_warn(x->b->r, &w->no_proxy.at, "\"no_proxy\" is not used: there is no \"proxy\"");
 	if (w->client_secret_file.at.line == 0 && w->credentials.at.line == 0)
-		cf_error(x->b->r, &c->at, "client \"%s\" has no credential: write \"client_secret_file: PATH\"",
+		LACKS(x, "client \"%s\" has no credential: write \"client_secret_file: PATH\"",
 		    c->oc.name);
 }
 

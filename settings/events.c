@@ -18,7 +18,9 @@ struct cf_events {
 	size_t n;
 	struct conf_report *r;
 	unsigned depth, documents;
+	unsigned ends;		/* CF_END still to be handed out before ev */
 	bool have;		/* ev holds something to be freed */
+	bool ready;		/* ev has been parsed ahead and not been handed out */
 	bool dead;
 };
 
@@ -223,17 +225,46 @@ static bool frame(struct cf_events *y, struct cf_event *e)
 	return false;
 }
 
+/* Parses the next event into ev. false: complained of. */
+static bool parse(struct cf_events *y, struct cf_event *e)
+{
+	if (y->have)
+		yaml_event_delete(&y->ev);
+	y->have = yaml_parser_parse(&y->p, &y->ev) != 0;
+	if (!y->have)
+		(void)broken(y, e);
+	return y->have;
+}
+
+/*
+ * libyaml ends lists and mappings before it complains of the line behind them. Looking beyond lets the
+ * complaint come first, and nobody then finds that the entry lacks what stands on that line.
+ */
+static enum cf_kind end(struct cf_events *y, struct cf_event *e)
+{
+	do {
+		y->ends++;
+		if (!parse(y, e))
+			return CF_BROKEN;
+	} while (y->ev.type == YAML_SEQUENCE_END_EVENT || y->ev.type == YAML_MAPPING_END_EVENT);
+	y->ready = true;
+	y->ends--, y->depth--;
+	return e->kind = CF_END;
+}
+
 enum cf_kind cf_next(struct cf_events *y, struct cf_event *e)
 {
+	*e = (struct cf_event){ .kind = CF_BROKEN };
+	if (y->dead)
+		return CF_BROKEN;
+	if (y->ends > 0) {
+		y->ends--, y->depth--;
+		return e->kind = CF_END;
+	}
 	for (;;) {
-		*e = (struct cf_event){ .kind = CF_BROKEN };
-		if (y->dead)
+		if (!y->ready && !parse(y, e))
 			return CF_BROKEN;
-		if (y->have)
-			yaml_event_delete(&y->ev);
-		y->have = yaml_parser_parse(&y->p, &y->ev) != 0;
-		if (!y->have)
-			return broken(y, e);
+		y->ready = false;
 		e->at = place(y, &y->ev.start_mark);
 		switch (y->ev.type) {
 		case YAML_ALIAS_EVENT:
@@ -252,8 +283,7 @@ enum cf_kind cf_next(struct cf_events *y, struct cf_event *e)
 			return deeper(y, e, CF_MAP);
 		case YAML_SEQUENCE_END_EVENT:
 		case YAML_MAPPING_END_EVENT:
-			y->depth--;
-			return e->kind = CF_END;
+			return end(y, e);
 		default:
 			if (frame(y, e))
 				return e->kind;

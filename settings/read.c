@@ -165,6 +165,7 @@ static bool read_entry(struct build *b, struct cf_events *y, enum conf_section_i
     const struct cf_event *e, const char *who, const struct conf_where *at)
 {
 	struct into m = { b, y, &conf_sections[id], section, false };
+	const size_t errors = b->r->errors;
 
 	cf_defaults(b, m.s, section);
 	if (e->kind != CF_MAP) {
@@ -175,7 +176,9 @@ static bool read_entry(struct build *b, struct cf_events *y, enum conf_section_i
 	}
 	if (!read_map(&m))
 		return false;
-	check_required(&m, who, at);
+	b->clean = b->r->errors == errors;
+	if (b->clean)
+		check_required(&m, who, at);
 	return true;
 }
 
@@ -264,14 +267,17 @@ static bool read_credentials(const struct into *m, const struct cf_event *first)
 	return true;
 }
 
-/* The name of an entry, for keeps, or NULL after a complaint. who: what to call the entry in complaints. */
+/*
+ * The name of an entry, for keeps, or NULL after a complaint. who: what to call the entry in complaints;
+ * empty when there is no telling, and the entry is not worth reading.
+ */
 static const char *entry_name(const struct into *m, bool client, const struct cf_event *e, char *who,
     size_t cap)
 {
 	const char *name, *bad;
 	char q[128];
 
-	(void)snprintf(who, cap, "this entry");
+	who[0] = '\0';
 	if (e->bad)
 		return NULL;
 	if (e->kind != CF_SCALAR) {
@@ -321,8 +327,9 @@ static bool read_named(const struct into *m, const struct conf_key *k, const str
 		if (e.kind == CF_BROKEN)
 			return false;
 		name = entry_name(m, client, &e, who, sizeof who);
-		if (!cf_skip(m->y, &e) || cf_next(m->y, &e) == CF_BROKEN ||
-		    !read_entry(m->b, m->y, id, &w, &e, who, &at))
+		if (!cf_skip(m->y, &e) || cf_next(m->y, &e) == CF_BROKEN)
+			return false;
+		if (who[0] == '\0' ? !cf_skip(m->y, &e) : !read_entry(m->b, m->y, id, &w, &e, who, &at))
 			return false;
 		if (name != NULL && client)
 			cf_add_client(m->b, name, &at, &w.client);
