@@ -62,6 +62,7 @@ enum mx_class process_drop(const char *user, struct mx_err *e)
 bool process_background(int *ready, struct mx_err *e)
 {
 	int p[2], st = 0, null;
+	ssize_t n;
 	char c;
 	pid_t pid;
 
@@ -71,11 +72,13 @@ bool process_background(int *ready, struct mx_err *e)
 	}
 	if (pid > 0) {
 		close(p[1]);
-		while (read(p[0], &c, 1) == -1 && errno == EINTR)
-			;
-		if (waitpid(pid, &st, WNOHANG) == 0)
+		do
+			n = read(p[0], &c, 1);
+		while (n == -1 && errno == EINTR);
+		if (n == 1)
 			_exit(0);
-		_exit(WIFEXITED(st) ? WEXITSTATUS(st) : 75);
+		(void)waitpid(pid, &st, 0);	/* it ended before it was ready, and has said why */
+		_exit(WIFEXITED(st) && WEXITSTATUS(st) != 0 ? WEXITSTATUS(st) : 75);
 	}
 	close(p[0]);
 	(void)fcntl(p[1], F_SETFD, FD_CLOEXEC);
