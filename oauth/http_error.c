@@ -73,7 +73,6 @@ static const struct row rows[W_N] = {
 
 /* libcurl's codes that mean one thing each. The rest is told apart below. */
 static const struct { int curl; enum what what; } plain[] = {
-	{ CURLE_UNSUPPORTED_PROTOCOL, W_NOT_HTTPS },
 	{ CURLE_URL_MALFORMAT, W_URL },
 	{ CURLE_OUT_OF_MEMORY, W_MEMORY },
 	{ CURLE_COULDNT_RESOLVE_HOST, W_DNS },
@@ -84,7 +83,6 @@ static const struct { int curl; enum what what; } plain[] = {
 	{ CURLE_SSL_ISSUER_ERROR, W_UNTRUSTED },
 	{ CURLE_SSL_CIPHER, W_TLS },
 	{ CURLE_WEIRD_SERVER_REPLY, W_NOT_HTTP },
-	{ CURLE_UNSUPPORTED_PROTOCOL, W_NOT_HTTPS },
 	{ CURLE_PARTIAL_FILE, W_LOST },
 	{ CURLE_GOT_NOTHING, W_LOST },
 	{ CURLE_SEND_ERROR, W_LOST },
@@ -97,9 +95,11 @@ static bool says(const struct oauth_transfer *x, const char *part)
 	return strcasestr(x->detail, part) != NULL;
 }
 
-/* 0 here means that the chain is good and the name is not: libcurl compares names itself. */
+/* libcurl compares names itself, before it keeps OpenSSL's verdict: only its words tell that case. */
 static enum what certificate(const struct oauth_transfer *x)
 {
+	if (says(x, "subject name") || says(x, "subjectAltName"))
+		return W_NAME;
 	switch (x->verify) {
 	case X509_V_OK:
 	case X509_V_ERR_HOSTNAME_MISMATCH:
@@ -130,6 +130,8 @@ static enum what tell(const struct oauth_transfer *x)
 	if (x->proxy_status >= 300)
 		return W_PROXY;
 	switch (x->code) {
+	case CURLE_UNSUPPORTED_PROTOCOL:	/* of the URL, or "HTTP/0.9" from something else */
+		return x->connected ? W_NOT_HTTP : W_NOT_HTTPS;
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return certificate(x);
 	case CURLE_COULDNT_CONNECT:

@@ -163,7 +163,7 @@ static void test_unreadable(void **state)
 
 	(void)state;
 	if (geteuid() != 0 || pw == NULL)
-		skip();
+		return;		/* needs another user to be */
 	put("secret", "Abc8Q~secret", 12, 0600);
 	assert_int_equal(setegid(pw->pw_gid), 0);
 	assert_int_equal(seteuid(pw->pw_uid), 0);
