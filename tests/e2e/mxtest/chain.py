@@ -3,10 +3,11 @@
 from .dovecot import DovecotSubmission
 from .idp import Idp
 from .postfix import Postfix
-from .proc import wait_for
+from .proc import Failed, wait_for
 from .sink import Sink
 from .tokend import Tokend
 
+_UNDELIVERED = r"status=(deferred|bounced)"
 BOX = "app@example.test"
 SECRET = "a secret of the tests: &=+%"
 
@@ -53,10 +54,17 @@ class Chain:
             server.stop()
 
     def deliver(self, n=1, seconds=60, **mail):
-        """Sends n mails and waits until all are in the sink; returns the mails that came."""
-        before = self.sink.count()
+        """Sends n mails and waits until all are in the sink; returns them. Failed at once when one is not delivered."""
+        before, bad = self.sink.count(), len(self.postfix.lines(_UNDELIVERED))
         self.postfix.send(n, **mail)
-        return self.sink.wait(before + n, seconds)[before:]
+
+        def arrived():
+            lines = self.postfix.lines(_UNDELIVERED)
+            if len(lines) > bad:
+                raise Failed(f"not delivered: {lines[-1]}\nthe daemon's log:\n{self.tokend.log()[-2000:]}")
+            return self.sink.count() >= before + n
+        wait_for(lambda: f"{n} mails, {self.sink.count() - before} came:\n{self.postfix.log()[-3000:]}", arrived, seconds, 0.05)
+        return self.sink.mails()[before:]
 
     def outcome(self, seconds=60):
         """Waits for the first delivery status in the mail log; returns (status, line)."""

@@ -6,6 +6,7 @@ import os
 import pwd
 import re
 import shutil
+import time
 from pathlib import Path
 
 from . import paths
@@ -143,6 +144,9 @@ class Postfix:
         secret = f":{self.password}" if self.password else ""
         (self.etc / "sasl_passwd").write_text(f"{hop} {self.account}{secret}\n")
         (self.etc / "sasl_passwd").chmod(0o600)
+        before = time.time() - 60  # Postfix waits two seconds for a file that has just changed
+        for name in ("main.cf", "master.cf", "sasl_passwd"):
+            os.utime(self.etc / name, (before, before))
         for name in ("postfix-files", "dynamicmaps.cf"):
             if self.root != Path("/"):
                 source = self.root / "etc/postfix" / name
