@@ -54,8 +54,10 @@ static void fold(struct build *b, const char *pattern, uint32_t i, const struct 
 	if (memcmp(lower, pattern, n) == 0)
 		return;
 	if (cf_map_get(&b->c->own->folded, lower, n, &j)) {
-		cf_warn(b->r, at, "account \"%.200s\" differs from \"%.200s\" only by upper and lower case; any "
-		    "other spelling finds that one%s", pattern, b->c->accounts[j].pattern,
+		cf_warn(b->r, at,
+		    "account \"%.200s\" differs from \"%.200s\" only by upper and lower case; any "
+		    "other spelling finds that one%s",
+		    pattern, b->c->accounts[j].pattern,
 		    cf_first_place(first, sizeof first, &b->c->accounts[j].at, at));
 		return;
 	}
@@ -63,7 +65,8 @@ static void fold(struct build *b, const char *pattern, uint32_t i, const struct 
 		(void)cf_oom(b);
 }
 
-void cf_add_account(struct build *b, const char *name, const struct conf_where *at, struct cf_account *w)
+void cf_add_account(
+    struct build *b, const char *name, const struct conf_where *at, struct cf_account *w)
 {
 	struct conf *c = b->c;
 	char key[MX_ACCOUNT_MAX + 1], first[512];
@@ -72,13 +75,17 @@ void cf_add_account(struct build *b, const char *name, const struct conf_where *
 	size_t n = strlen(name);
 
 	if (n > MX_ACCOUNT_MAX) {
-		cf_error(b->r, at, "this account's name is too long: %zu bytes, at most %d", n, MX_ACCOUNT_MAX);
+		cf_error(b->r, at, "this account's name is too long: %zu bytes, at most %d", n,
+		    MX_ACCOUNT_MAX);
 		return;
 	}
 	n = cf_account_key(key, name, n);
 	if (cf_map_get(&c->own->exact, key, n, &i)) {
-		cf_error(b->r, at, "account \"%s\" is given twice%s; upper and lower case and a trailing dot of the "
-		    "domain make no difference", name, cf_first_place(first, sizeof first, &c->accounts[i].at, at));
+		cf_error(b->r, at,
+		    "account \"%s\" is given twice%s; upper and lower case and a trailing dot of "
+		    "the "
+		    "domain make no difference",
+		    name, cf_first_place(first, sizeof first, &c->accounts[i].at, at));
 		return;
 	}
 	i = (uint32_t)c->naccounts;
@@ -90,13 +97,16 @@ void cf_add_account(struct build *b, const char *name, const struct conf_where *
 		return;
 	}
 	c->naccounts++;
-	c->accounts[i] = (struct conf_account){
-		.pattern = pattern, .user = w->user.s, .allow_users = w->allow_users.list,
-		.allow_groups = w->allow_groups.list, .allow_token_users = w->allow_token_users.list,
-		.nrelays = w->relays.list.n, .relays = w->relays.list.name,
+	c->accounts[i] = (struct conf_account){ .pattern = pattern,
+		.user = w->user.s,
+		.allow_users = w->allow_users.list,
+		.allow_groups = w->allow_groups.list,
+		.allow_token_users = w->allow_token_users.list,
+		.nrelays = w->relays.list.n,
+		.relays = w->relays.list.name,
 		.xoauth2 = w->mechanisms.at.line == 0 || (w->mechanisms.v & 1) != 0,
-		.oauthbearer = w->mechanisms.at.line == 0 || (w->mechanisms.v & 2) != 0, .at = *at
-	};
+		.oauthbearer = w->mechanisms.at.line == 0 || (w->mechanisms.v & 2) != 0,
+		.at = *at };
 	b->account_side[i] = (struct cf_account_side){ w->client.s, w->client.at };
 	fold(b, pattern, i, at);
 }
@@ -110,8 +120,8 @@ static void undefined(struct build *b, const struct cf_account_side *side)
 	if (!cf_report_full(b->r))
 		for (size_t i = 0; i < b->c->nclients; i++)
 			cf_near_try(&near, b->c->clients[i].oc.name);
-	cf_error(b->r, &side->client_at, "client \"%s\" is not defined below \"clients\"%s", side->client,
-	    cf_near_text(hint, sizeof hint, &near));
+	cf_error(b->r, &side->client_at, "client \"%s\" is not defined below \"clients\"%s",
+	    side->client, cf_near_text(hint, sizeof hint, &near));
 }
 
 /* The client's own servers, when the account names none. */

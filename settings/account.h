@@ -1,5 +1,6 @@
 /*
- * The form in which accounts and relays are compared, the same for patterns and for what askers send.
+ * The form in which accounts and relays are compared, the same for patterns and for what askers
+ * send.
  */
 #ifndef MX_SETTINGS_ACCOUNT_H
 #define MX_SETTINGS_ACCOUNT_H
@@ -10,14 +11,15 @@
 void cf_lower(char *s, size_t n);
 
 /*
- * name (n bytes, at most MX_ACCOUNT_MAX) into out (n + 1 bytes): the domain in lower case and without one
- * trailing dot. Returns the length.
+ * name (n bytes, at most MX_ACCOUNT_MAX) into out (n + 1 bytes): the domain in lower case and
+ * without one trailing dot. Returns the length.
  */
 size_t cf_account_key(char *out, const char *name, size_t n);
 
 /*
- * A relay's name or pattern (n bytes, at most MX_HOST_MAX) into out (n bytes), not NUL-terminated: in lower
- * case, without one trailing dot and without the brackets of an address. Returns the length.
+ * A relay's name or pattern (n bytes, at most MX_HOST_MAX) into out (n bytes), not NUL-terminated:
+ * in lower case, without one trailing dot and without the brackets of an address. Returns the
+ * length.
  */
 size_t cf_host_key(char *out, const char *host, size_t n);
 

@@ -1,6 +1,6 @@
 /*
- * What the files of settings/ share while a configuration is being read: the growing configuration, the
- * complaints, and what is known beside it and thrown away at the end.
+ * What the files of settings/ share while a configuration is being read: the growing configuration,
+ * the complaints, and what is known beside it and thrown away at the end.
  */
 #ifndef MX_SETTINGS_BUILD_H
 #define MX_SETTINGS_BUILD_H
@@ -12,7 +12,7 @@
 struct conf_own {
 	struct cf_mem mem;
 	struct cf_map exact;	/* pattern, domain in lower case -> account */
-	struct cf_map folded;	/* address in lower case -> account whose local part has upper case */
+	struct cf_map folded;	/* address in lower case -> account that has upper case in it */
 };
 
 struct cf_client_side { struct conf_where secret_at, ca_at; bool used; };
@@ -36,7 +36,7 @@ struct build {
 	size_t cap_item_name, cap_item_id;
 	char *text;			/* scratch for the key of lists */
 	size_t cap_text;
-	bool broken;			/* a file was not read to its end: do not look for what is missing */
+	bool broken;		/* a file was not read to its end: what is missing may be there */
 	bool clean;			/* the entry just read had no error: say what it lacks */
 	bool oom;
 };
@@ -50,7 +50,10 @@ void cf_read_files(struct build *b, const char *path);
 /* read.c: one file's text (n bytes, not NUL-terminated). file: interned. */
 void cf_read_text(struct build *b, const char *file, const char *text, size_t n);
 
-/* value.c: types a scalar into v; a complaint and v as it was when it does not fit. at NULL: a default. */
+/*
+ * value.c: types a scalar into v; a complaint and v as it was when it does not fit. at NULL: a
+ * default.
+ */
 void cf_set(struct build *b, const struct conf_key *k, struct cf_value *v, const char *s, size_t n,
     const struct conf_where *at);
 /* The section's struct, all defaults. */
@@ -62,13 +65,15 @@ void cf_list_add(struct build *b, const struct conf_key *k, const char *s, size_
     const struct conf_where *at);
 void cf_list_end(struct build *b, const struct conf_key *k, struct cf_value *v);
 /* Warns when there is no such account or group now. */
-void cf_name_known(struct build *b, bool group, const char *s, size_t n, const struct conf_where *at);
+void cf_name_known(struct build *b, bool group, const char *s, size_t n,
+    const struct conf_where *at);
 
 /* client.c, account.c: what an entry says becomes part of the configuration. at: of its name. */
-void cf_add_client(struct build *b, const char *name, const struct conf_where *at, struct cf_client *w);
+void cf_add_client(struct build *b, const char *name, const struct conf_where *at,
+    struct cf_client *w);
 void cf_add_account(struct build *b, const char *pattern, const struct conf_where *at,
     struct cf_account *w);
-void cf_link_accounts(struct build *b);		/* after the last file: accounts find their clients */
+void cf_link_accounts(struct build *b);	/* after the last file: accounts find their clients */
 
 /* secrets.c: opens every client's secret and trusted certificates. Clients are still unsorted. */
 void cf_check_secrets(struct build *b);

@@ -53,7 +53,8 @@ bool cf_is_domain(const char *s, size_t n)
 
 const char *cf_bad_tenant(const char *s, size_t n)
 {
-	if (cf_is_guid(s, n) || (cf_is_domain(s, n) && s[n - 1] != '.' && only(s, n, ALPHA DIGIT "-._")))
+	if (cf_is_guid(s, n) ||
+	    (cf_is_domain(s, n) && s[n - 1] != '.' && only(s, n, ALPHA DIGIT "-._")))
 		return NULL;
 	return "must be the tenant's GUID or one of its domains";
 }
@@ -80,8 +81,9 @@ const char *cf_bad_scope(const char *s, size_t n)
 
 		if (s[i] == ' ' ? edge || s[i - 1] == ' ' : s[i] < 0x21 || s[i] > 0x7e ||
 		    s[i] == '"' || s[i] == '\\')
-			return "must be words of printable ASCII characters without \" and \\, with one "
-			    "blank between them";
+			return "must be words of printable ASCII characters without \" and \\, "
+			       "with one "
+			       "blank between them";
 	}
 	return NULL;
 }
@@ -103,8 +105,9 @@ const char *cf_bad_relay(const char *s, size_t n)
 	if (n > 2 && s[0] == '*' && s[1] == '.')
 		s += 2, n -= 2;
 	if (memchr(s, '*', n) != NULL)
-		return "must be a server's name, an address, \"*.DOMAIN\" for all names below a domain, or "
-		    "\"*\"";
+		return "must be a server's name, an address, \"*.DOMAIN\" for all names below a "
+		       "domain, or "
+		       "\"*\"";
 	if (memchr(s, '/', n) != NULL || memchr(s, '@', n) != NULL)
 		return "must be a server's name, not a URL or a mailbox";
 	if (cf_is_domain(s, n))
@@ -183,8 +186,9 @@ const char *cf_bad_url(const char *s, size_t n)
 		if (s[i] == '#')
 			return "must not hold a fragment (#)";
 		if (s[i] < 0x21 || s[i] > 0x7e || strchr("\"<>\\^`{|}", s[i]) != NULL)
-			return "holds a character that must be percent-encoded (the only word that may "
-			    "stand in braces is {tenant})";
+			return "holds a character that must be percent-encoded (the only word that "
+			       "may "
+			       "stand in braces is {tenant})";
 	}
 	return NULL;
 }
@@ -203,10 +207,13 @@ const char *cf_bad_proxy(const char *s, size_t n)
 			continue;
 		rest = n - k - (s[n - 1] == '/');
 		if (memchr(s + k, '@', rest) != NULL)
-			return "must not hold a user name or a password: no secret stands in this file";
-		return authority(s + k, rest) ? NULL : "must be SCHEME://HOST:PORT and nothing more";
+			return "must not hold a user name or a password: no secret stands in this "
+			       "file";
+		return authority(s + k, rest) ? NULL
+					      : "must be SCHEME://HOST:PORT and nothing more";
 	}
-	return "must be SCHEME://HOST:PORT with the scheme http, https, socks4, socks4a, socks5 or socks5h";
+	return "must be SCHEME://HOST:PORT with the scheme http, https, socks4, socks4a, socks5 or "
+	       "socks5h";
 }
 
 const char *cf_bad_path(const char *s, size_t n)
@@ -223,12 +230,15 @@ const char *cf_bad_secret_path(const char *s, size_t n)
 
 	if (n > k && strncmp(s, cred, k) == 0) {
 		s += k, n -= k;
-		return only(s, n, ALPHA DIGIT "-._") && strcmp(s, ".") != 0 && strcmp(s, "..") != 0 ? NULL :
-		    "must be credential:NAME with a NAME of letters, digits, \"-\", \".\" and \"_\"";
+		return only(s, n, ALPHA DIGIT "-._") && strcmp(s, ".") != 0 && strcmp(s, "..") != 0
+		    ? NULL
+		    : "must be credential:NAME with a NAME of letters, digits, \"-\", \".\" and "
+		      "\"_\"";
 	}
 	if (s[0] != '/')
-		return "must be the absolute path of a file that holds the secret, or credential:NAME; the "
-		    "secret itself must not stand here";
+		return "must be the absolute path of a file that holds the secret, or "
+		       "credential:NAME; the "
+		       "secret itself must not stand here";
 	return cf_bad_path(s, n);
 }
 
@@ -243,14 +253,18 @@ const char *cf_bad_user(const char *s, size_t n)
 		return "must be one name; several are written as a list: [postfix, Debian-exim]";
 	if (memchr(s, '*', n) != NULL)
 		return "must be a name: there is no way to allow everybody";
-	return memchr(s, ':', n) != NULL || memchr(s, '/', n) != NULL || s[0] == ' ' || s[n - 1] == ' ' ?
-	    "must be a name or a numeric id" : NULL;
+	return memchr(s, ':', n) != NULL || memchr(s, '/', n) != NULL || s[0] == ' ' ||
+		s[n - 1] == ' '
+	    ? "must be a name or a numeric id"
+	    : NULL;
 }
 
 const char *cf_bad_name(const char *s, size_t n)
 {
-	return only(s, n, ALPHA DIGIT "-._") && strchr("-._", s[0]) == NULL && n <= 64 ? NULL :
-	    "must be at most 64 letters, digits, \"-\", \".\" and \"_\", the first a letter or digit";
+	return only(s, n, ALPHA DIGIT "-._") && strchr("-._", s[0]) == NULL && n <= 64
+	    ? NULL
+	    : "must be at most 64 letters, digits, \"-\", \".\" and \"_\", the first a letter or "
+	      "digit";
 }
 
 const char *cf_bad_mailbox(const char *s, size_t n)
@@ -269,21 +283,27 @@ const char *cf_bad_pattern(const char *s, size_t n)
 	if (n == 1 && s[0] == '*')
 		return NULL;
 	if (at == NULL)
-		return cf_is_domain(s, n) && memchr(s, '.', n) != NULL ?
-		    "must be an address, \"*@DOMAIN\" or \"*\": for all mailboxes of a domain put \"*@\" in "
-		    "front" : what;
+		return cf_is_domain(s, n) && memchr(s, '.', n) != NULL
+		    ? "must be an address, \"*@DOMAIN\" or \"*\": for all mailboxes of a domain "
+		      "put \"*@\" in "
+		      "front"
+		    : what;
 	local = (size_t)(at - s);
 	if (local == 0)
-		return "must be an address, \"*@DOMAIN\" or \"*\": for all mailboxes of a domain put \"*\" "
-		    "in front";
+		return "must be an address, \"*@DOMAIN\" or \"*\": for all mailboxes of a domain "
+		       "put \"*\" "
+		       "in front";
 	if (memchr(at, '*', n - local) != NULL)
-		return "must be an address, \"*@DOMAIN\" or \"*\": there is no pattern for subdomains, each "
-		    "domain has an entry of its own";
+		return "must be an address, \"*@DOMAIN\" or \"*\": there is no pattern for "
+		       "subdomains, each "
+		       "domain has an entry of its own";
 	if (!cf_is_domain(at + 1, n - local - 1))
-		return "must be an address, \"*@DOMAIN\" or \"*\": what follows the \"@\" is no domain";
+		return "must be an address, \"*@DOMAIN\" or \"*\": what follows the \"@\" is no "
+		       "domain";
 	if (local == 1 && s[0] == '*')
 		return NULL;
 	if (memchr(s, '*', local) != NULL)
-		return "must be an address, \"*@DOMAIN\" or \"*\": \"*\" stands for the whole local part";
+		return "must be an address, \"*@DOMAIN\" or \"*\": \"*\" stands for the whole "
+		       "local part";
 	return memchr(s, ' ', local) != NULL ? what : NULL;
 }

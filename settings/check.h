@@ -1,6 +1,7 @@
 /*
- * Judges of single values: each returns NULL when the text (n bytes, UTF-8, no control characters) is
- * fine, else what was expected, as a sentence's end ("... must be ..."). They never repeat the text.
+ * Judges of single values: each returns NULL when the text (n bytes, UTF-8, no control characters)
+ * is fine, else what was expected, as a sentence's end ("... must be ..."). They never repeat the
+ * text.
  */
 #ifndef MX_SETTINGS_CHECK_H
 #define MX_SETTINGS_CHECK_H
@@ -8,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-const char *cf_bad_tenant(const char *s, size_t n);	/* GUID or domain: it becomes part of a URL */
+const char *cf_bad_tenant(const char *s, size_t n);	/* GUID or domain: safe in a URL */
 const char *cf_bad_client_id(const char *s, size_t n);	/* RFC 6749 appendix A.1 */
 const char *cf_bad_scope(const char *s, size_t n);	/* RFC 6749 section 3.3 */
 const char *cf_bad_resource(const char *s, size_t n);	/* RFC 8707 section 2 */

@@ -44,12 +44,14 @@ static bool find_provider(const struct work *x)
 
 	x->c->provider = oauth_provider_find(name, (enum oauth_cloud)w->cloud.v);
 	if (x->c->provider == NULL) {
-		cf_error(x->b->r, where(x, &w->cloud), "provider \"%s\" does not exist in cloud \"%s\"", name,
+		cf_error(x->b->r, where(x, &w->cloud),
+		    "provider \"%s\" does not exist in cloud \"%s\"", name,
 		    oauth_cloud_name(w->cloud.v));
 		return false;
 	}
 	if (x->c->provider->grant == 0) {
-		cf_error(x->b->r, &w->provider.at, "provider \"%s\" is not supported by this version: it %s", name,
+		cf_error(x->b->r, &w->provider.at,
+		    "provider \"%s\" is not supported by this version: it %s", name,
 		    x->c->provider->why_not);
 		return false;
 	}
@@ -59,8 +61,9 @@ static bool find_provider(const struct work *x)
 static bool is_entra(const char *url)
 {
 	static const char *const hosts[] = {
-		"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn",
-		"login.microsoft.com", "login.windows.net", "login.chinacloudapi.cn"
+		"login.microsoftonline.com", "login.microsoftonline.us",
+		"login.partner.microsoftonline.cn", "login.microsoft.com", "login.windows.net",
+		"login.chinacloudapi.cn"
 	};
 	size_t n;
 	const char *host = cf_url_host(url, &n);
@@ -81,7 +84,10 @@ static bool many_tenants(const char *s, size_t n)
 	return false;
 }
 
-/* The endpoint with its {tenant} filled in. The tenant has been checked: GUID or domain, safe in a URL. */
+/*
+ * The endpoint with its {tenant} filled in. The tenant has been checked: GUID or domain, safe in a
+ * URL.
+ */
 static bool endpoint(struct work *x)
 {
 	static const char mark[] = "{tenant}";
@@ -105,10 +111,13 @@ static bool endpoint(struct work *x)
 		first = cf_url_host(url, &n) + n;
 		first += strcspn(first, "/"), first += *first == '/';
 		if (x->entra && many_tenants(first, strcspn(first, "/")))
-			cf_error(x->b->r, &e->at, "client_credentials needs one tenant: put the tenant's GUID in "
-			    "place of \"%.*s\"", (int)strcspn(first, "/"), first);
+			cf_error(x->b->r, &e->at,
+			    "client_credentials needs one tenant: put the tenant's GUID in "
+			    "place of \"%.*s\"",
+			    (int)strcspn(first, "/"), first);
 		if (t->s != NULL)
-			cf_warn(x->b->r, &t->at, "\"tenant\" is not used: the token endpoint has no {tenant} in it");
+			cf_warn(x->b->r, &t->at,
+			    "\"tenant\" is not used: the token endpoint has no {tenant} in it");
 		return true;
 	}
 	if (t->at.line == 0)
@@ -117,8 +126,10 @@ static bool endpoint(struct work *x)
 	if (t->s == NULL)
 		return false;
 	if (many_tenants(t->s, strlen(t->s))) {
-		cf_error(x->b->r, &t->at, "\"tenant\": \"%s\" stands for many tenants, and client_credentials needs "
-		    "one: write the tenant's GUID", t->s);
+		cf_error(x->b->r, &t->at,
+		    "\"tenant\": \"%s\" stands for many tenants, and client_credentials needs "
+		    "one: write the tenant's GUID",
+		    t->s);
 		return false;
 	}
 	mx_buf_init(&buf, full, sizeof full);
@@ -126,7 +137,8 @@ static bool endpoint(struct work *x)
 	mx_buf_adds(&buf, t->s);
 	mx_buf_adds(&buf, gap + sizeof mark - 1);
 	if (mx_buf_str(&buf) == NULL || strstr(gap + 1, mark) != NULL) {
-		cf_error(x->b->r, where(x, e), "\"token_endpoint\": the value is too long, or has {tenant} twice");
+		cf_error(x->b->r, where(x, e),
+		    "\"token_endpoint\": the value is too long, or has {tenant} twice");
 		return false;
 	}
 	if ((x->c->oc.token_endpoint = cf_intern(x->b->mem, full, buf.len)) == NULL)
@@ -143,18 +155,23 @@ static void versions(struct work *x)
 
 	x->v1 = x->entra && path != NULL && ends_with(path, "/oauth2/token");
 	if (!x->v1) {
-		if (x->entra && oc->resource != NULL && strstr(oc->token_endpoint, "/oauth2/v2.0/") != NULL)
-			cf_error(x->b->r, &resource->at, "Microsoft's v2.0 endpoint refuses \"resource\": remove it "
+		if (x->entra && oc->resource != NULL &&
+		    strstr(oc->token_endpoint, "/oauth2/v2.0/") != NULL)
+			cf_error(x->b->r, &resource->at,
+			    "Microsoft's v2.0 endpoint refuses \"resource\": remove it "
 			    "and write \"scope: RESOURCE/.default\"");
 		return;
 	}
 	if (resource->at.line == 0)
 		cf_error(x->b->r, where(x, scope->at.line != 0 ? scope : &x->w->token_endpoint),
-		    "this is Microsoft's v1 endpoint, which ignores \"scope\": write /oauth2/v2.0/token in "
-		    "place of /oauth2/token, or \"resource: https://outlook.office365.com\" in place of the "
+		    "this is Microsoft's v1 endpoint, which ignores \"scope\": write "
+		    "/oauth2/v2.0/token in "
+		    "place of /oauth2/token, or \"resource: https://outlook.office365.com\" in "
+		    "place of the "
 		    "scope");
 	else if (scope->at.line != 0)
-		cf_warn(x->b->r, &scope->at, "\"scope\" is not used: Microsoft's v1 endpoint ignores it");
+		cf_warn(x->b->r, &scope->at,
+		    "\"scope\" is not used: Microsoft's v1 endpoint ignores it");
 	oc->scope = NULL;
 }
 
@@ -169,19 +186,26 @@ static void scope(struct work *x)
 	if (!x->entra || x->v1 || (x->w->scope.at.line != 0 && x->w->scope.s == NULL))
 		return;
 	if (oc->scope == NULL)
-		cf_error(x->b->r, at, "client \"%s\" lacks \"scope\", which Microsoft demands; write \"scope: %s\"",
+		cf_error(x->b->r, at,
+		    "client \"%s\" lacks \"scope\", which Microsoft demands; write \"scope: %s\"",
 		    oc->name, preset);
 	else if (strchr(oc->scope, ' ') != NULL)
-		cf_error(x->b->r, at, "\"scope\": client_credentials takes one scope alone; write \"scope: %s\"",
+		cf_error(x->b->r, at,
+		    "\"scope\": client_credentials takes one scope alone; write \"scope: %s\"",
 		    preset);
 	else if (!ends_with(oc->scope, DEFAULT_SCOPE))
-		cf_error(x->b->r, at, "\"scope\": \"%.200s\" can never work with client_credentials, which takes "
-		    "RESOURCE/.default alone (permissions such as SMTP.SendAsApp are granted, not asked for); "
-		    "write \"scope: %s\"", oc->scope, preset);
+		cf_error(x->b->r, at,
+		    "\"scope\": \"%.200s\" can never work with client_credentials, which takes "
+		    "RESOURCE/.default alone (permissions such as SMTP.SendAsApp are granted, not "
+		    "asked for); "
+		    "write \"scope: %s\"",
+		    oc->scope, preset);
 	else if (x->c->provider->scope != NULL && strcasecmp(oc->scope, preset) != 0 &&
 	    strcasecmp(oc->scope, "https://outlook.office.com/.default") != 0)
-		cf_warn(x->b->r, at, "\"scope\": a token for \"%.200s\" is refused by Exchange Online; the preset's "
-		    "is \"%s\"", oc->scope, preset);
+		cf_warn(x->b->r, at,
+		    "\"scope\": a token for \"%.200s\" is refused by Exchange Online; the preset's "
+		    "is \"%s\"",
+		    oc->scope, preset);
 }
 
 static void identity(const struct work *x)
@@ -191,10 +215,12 @@ static void identity(const struct work *x)
 	if (id->s == NULL)
 		return;
 	if (x->w->tenant.s != NULL && strcasecmp(id->s, x->w->tenant.s) == 0)
-		cf_warn(x->b->r, &id->at, "\"client_id\" is the same as \"tenant\": use the application's own ID "
+		cf_warn(x->b->r, &id->at,
+		    "\"client_id\" is the same as \"tenant\": use the application's own ID "
 		    "(Entra: \"Application (client) ID\")");
 	else if (x->entra && !cf_is_guid(id->s, strlen(id->s)))
-		cf_warn(x->b->r, &id->at, "\"client_id\" is no GUID: Entra shows the right one as \"Application "
+		cf_warn(x->b->r, &id->at,
+		    "\"client_id\" is no GUID: Entra shows the right one as \"Application "
 		    "(client) ID\"");
 }
 
@@ -206,22 +232,28 @@ static void relations(const struct work *x)
 
 	if (w->connect_timeout.v > w->timeout.v) {
 		if (w->connect_timeout.at.line != 0)
-			cf_error(x->b->r, &w->connect_timeout.at, "\"connect_timeout\" is longer than \"timeout\", "
-			    "which is %u ms", w->timeout.v);
+			cf_error(x->b->r, &w->connect_timeout.at,
+			    "\"connect_timeout\" is longer than \"timeout\", "
+			    "which is %u ms",
+			    w->timeout.v);
 		c->oc.connect_timeout_ms = c->oc.timeout_ms;
 	}
 	if (w->backoff_min.v > w->backoff_max.v)
-		cf_error(x->b->r, where(x, w->backoff_min.at.line != 0 ? &w->backoff_min : &w->backoff_max),
-		    "\"backoff_min\" (%u ms) is longer than \"backoff_max\" (%u ms)", w->backoff_min.v,
-		    w->backoff_max.v);
+		cf_error(x->b->r,
+		    where(x, w->backoff_min.at.line != 0 ? &w->backoff_min : &w->backoff_max),
+		    "\"backoff_min\" (%u ms) is longer than \"backoff_max\" (%u ms)",
+		    w->backoff_min.v, w->backoff_max.v);
 	if (c->stale_until_s > c->min_remaining_s) {
 		if (w->stale_until.at.line != 0)
-			cf_error(x->b->r, &w->stale_until.at, "\"stale_until\" is longer than \"min_remaining\", "
-			    "which is %u s", c->min_remaining_s);
+			cf_error(x->b->r, &w->stale_until.at,
+			    "\"stale_until\" is longer than \"min_remaining\", "
+			    "which is %u s",
+			    c->min_remaining_s);
 		c->stale_until_s = c->min_remaining_s;
 	}
 	if (w->no_proxy.at.line != 0 && w->proxy.at.line == 0)
-		cf_warn(x->b->r, &w->no_proxy.at, "\"no_proxy\" is not used: there is no \"proxy\"");
+		cf_warn(
+		    x->b->r, &w->no_proxy.at, "\"no_proxy\" is not used: there is no \"proxy\"");
 	if (w->client_secret_file.at.line == 0 && w->credentials.at.line == 0)
 		LACKS(x, "client \"%s\" has no credential: write \"client_secret_file: PATH\"",
 		    c->oc.name);
@@ -255,10 +287,8 @@ static uint64_t mix(uint64_t h, const char *s)
 static uint64_t fingerprint(const struct oauth_client *oc)
 {
 	const unsigned char kinds[2] = { (unsigned char)oc->grant, (unsigned char)oc->auth };
-	const char *const parts[] = {
-		oc->token_endpoint, oc->client_id, oc->scope, oc->resource, oc->secret_file, oc->proxy,
-		oc->no_proxy, oc->ca_file
-	};
+	const char *const parts[] = { oc->token_endpoint, oc->client_id, oc->scope, oc->resource,
+		oc->secret_file, oc->proxy, oc->no_proxy, oc->ca_file };
 	uint64_t h = cf_fnv(CF_FNV_BASIS, kinds, sizeof kinds);
 
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
@@ -285,7 +315,8 @@ static void resolve(struct work *x)
 	oc->timeout_ms = w->timeout.v;
 	if ((oc->no_proxy = joined(x->b, &w->no_proxy.list)) == NULL && w->no_proxy.list.n > 0)
 		cf_error(x->b->r, &w->no_proxy.at, "\"no_proxy\": the list is too long");
-	c->min_remaining_s = w->min_remaining.at.line != 0 ? w->min_remaining.v : p->min_remaining_s;
+	c->min_remaining_s =
+	    w->min_remaining.at.line != 0 ? w->min_remaining.v : p->min_remaining_s;
 	c->stale_until_s = w->stale_until.at.line != 0 ? w->stale_until.v : p->stale_until_s;
 	c->backoff_min_ms = w->backoff_min.v;
 	c->backoff_max_ms = w->backoff_max.v;
@@ -298,7 +329,8 @@ static void resolve(struct work *x)
 	c->fingerprint = fingerprint(oc);
 }
 
-void cf_add_client(struct build *b, const char *name, const struct conf_where *at, struct cf_client *w)
+void cf_add_client(
+    struct build *b, const char *name, const struct conf_where *at, struct cf_client *w)
 {
 	struct conf *c = b->c;
 	struct work x = { .b = b, .w = w };
@@ -319,7 +351,8 @@ void cf_add_client(struct build *b, const char *name, const struct conf_where *a
 	}
 	x.c = &c->clients[c->nclients++];
 	*x.c = (struct conf_client){ .oc.name = name, .at = *at };
-	b->client_side[i] = (struct cf_client_side){ w->client_secret_file.at, w->ca_file.at, false };
+	b->client_side[i] =
+	    (struct cf_client_side){ w->client_secret_file.at, w->ca_file.at, false };
 	if (w->provider.at.line != 0 && find_provider(&x))
 		resolve(&x);
 }

@@ -37,8 +37,10 @@ static void take_top(struct build *b)
 	c->deadline_ms = t->deadline.v;
 	if (c->max_connections_per_uid > c->max_connections) {
 		if (t->max_connections_per_uid.at.line != 0)
-			cf_warn(b->r, &t->max_connections_per_uid.at, "\"max_connections_per_uid\" is more than "
-			    "\"max_connections\", which is %u", c->max_connections);
+			cf_warn(b->r, &t->max_connections_per_uid.at,
+			    "\"max_connections_per_uid\" is more than "
+			    "\"max_connections\", which is %u",
+			    c->max_connections);
 		c->max_connections_per_uid = c->max_connections;
 	}
 	if (c->nlisten == 0 && t->listen.at.line == 0)
@@ -46,10 +48,12 @@ static void take_top(struct build *b)
 	if (b->broken || b->r->errors != 0)
 		return;
 	if (c->nclients == 0)
-		cf_error(b->r, t->clients.at.line != 0 ? &t->clients.at : &at, "there is no client: \"clients\" "
+		cf_error(b->r, t->clients.at.line != 0 ? &t->clients.at : &at,
+		    "there is no client: \"clients\" "
 		    "needs at least one entry");
 	if (c->naccounts == 0)
-		cf_error(b->r, t->accounts.at.line != 0 ? &t->accounts.at : &at, "there is no account: "
+		cf_error(b->r, t->accounts.at.line != 0 ? &t->accounts.at : &at,
+		    "there is no account: "
 		    "\"accounts\" needs at least one entry, such as \"*@contoso.com\"");
 }
 
@@ -60,11 +64,23 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->oc.name, y->oc.name);
 }
 
+/* Gives back what an array has grown beyond its n elements. */
+static void trim(void *p, size_t n, size_t size)
+{
+	void *now;
+
+	memcpy(&now, p, sizeof now);
+	if (n > 0 && (now = reallocarray(now, n, size)) != NULL)
+		memcpy(p, &now, sizeof now);
+}
+
 /* The clients move, so the accounts find theirs anew, by name. */
 static void sort_clients(struct build *b)
 {
 	struct conf *c = b->c;
 
+	trim(&c->clients, c->nclients, sizeof *c->clients);
+	trim(&c->accounts, c->naccounts, sizeof *c->accounts);
 	qsort(c->clients, c->nclients, sizeof *c->clients, by_name);
 	for (size_t i = 0; i < c->naccounts; i++)
 		c->accounts[i].client = conf_client_find(c, b->account_side[i].client);
@@ -104,7 +120,8 @@ struct conf *conf_load(const char *path, unsigned flags, struct conf_report *r)
 	struct build b = { .r = r, .main_file = path };
 
 	*r = (struct conf_report){ 0 };
-	if ((b.c = calloc(1, sizeof *b.c)) == NULL || (b.c->own = calloc(1, sizeof *b.c->own)) == NULL)
+	if ((b.c = calloc(1, sizeof *b.c)) == NULL ||
+	    (b.c->own = calloc(1, sizeof *b.c->own)) == NULL)
 		(void)cf_oom(&b);
 	else {
 		b.mem = &b.c->own->mem;

@@ -1,6 +1,6 @@
 /*
- * The configuration (tokend.yaml and conf.d beside it), read, typed, checked and resolved. Read by the daemon
- * and by the admin tool's "check"; immutable once loaded.
+ * The configuration (tokend.yaml and conf.d beside it), read, typed, checked and resolved. Read by
+ * the daemon and by the admin tool's "check"; immutable once loaded.
  */
 #ifndef MX_SETTINGS_CONF_H
 #define MX_SETTINGS_CONF_H
@@ -13,7 +13,8 @@
 #include "oauth/client.h"
 #include "oauth/provider.h"
 
-struct conf_where { const char *file; unsigned line, column; };	/* from 1; line 0: the file as a whole */
+/* Line and column count from 1, columns in characters. Line 0: the file as a whole. */
+struct conf_where { const char *file; unsigned line, column; };
 
 struct conf_listen {
 	const char *path;
@@ -65,20 +66,24 @@ struct conf {
 	struct conf_own *own;		/* private: memory and lookup tables */
 };
 
-/* One complaint. severity: 'e' error, 'w' warning. text: complete sentence(s), without file and line. */
+/*
+ * One complaint. severity: 'e' error, 'w' warning. text: complete sentence(s), without file and
+ * line.
+ */
 struct conf_complaint { struct conf_where at; char severity; const char *text; };
 
 struct conf_report {
 	size_t n, errors, warnings;	/* n: kept in c; errors, warnings: found, kept or not */
-	struct conf_complaint *c;	/* owned, in the order found; errors outlive warnings when it is full */
+	struct conf_complaint *c;	/* owned, in the order found; errors push out warnings */
 };
 #define CONF_COMPLAINTS_MAX 50		/* kept; one more entry then says "... and N more" */
 
 #define CONF_CHECK_SECRETS 1	/* also open every secret file as this process may */
 
 /*
- * Reads path and the *.yaml files of conf.d beside it, in the order of their names. NULL: at least one error;
- * the report says which. The report is always filled (freed by conf_report_free), warnings included.
+ * Reads path and the *.yaml files of conf.d beside it, in the order of their names. NULL: at least
+ * one error; the report says which. The report is always filled (freed by conf_report_free),
+ * warnings included.
  */
 struct conf *conf_load(const char *path, unsigned flags, struct conf_report *r);
 void conf_free(struct conf *c);			/* NULL is fine */
@@ -88,8 +93,9 @@ void conf_report_free(struct conf_report *r);
 const char *conf_complaint_str(char *out, size_t cap, const struct conf_complaint *c);
 
 /*
- * Account for a name: exact, then "*@domain", then "*"; domain without regard to case and one trailing dot,
- * local part as written and then without regard to case. Hashed. NULL: none. name: n bytes, no control bytes.
+ * Account for a name: exact, then "*@domain", then "*"; domain without regard to case and one
+ * trailing dot, local part as written and then without regard to case. Hashed. NULL: none. name: n
+ * bytes, no control bytes.
  */
 const struct conf_account *conf_account_find(const struct conf *c, const char *name, size_t n);
 const struct conf_client *conf_client_find(const struct conf *c, const char *name);

@@ -24,7 +24,8 @@ struct cf_events {
 	bool dead;
 };
 
-struct cf_events *cf_events_open(const char *file, const char *text, size_t n, struct conf_report *r)
+struct cf_events *cf_events_open(
+    const char *file, const char *text, size_t n, struct conf_report *r)
 {
 	struct cf_events *y = calloc(1, sizeof *y);
 
@@ -56,37 +57,43 @@ static struct conf_where place(const struct cf_events *y, const yaml_mark_t *m)
 }
 
 /* What libyaml says (both must be found in its texts), where to point, and what it means here. */
-static const struct { const char *context, *problem; bool at_context; const char *text; } syntax[] = {
-	{ "scanning an anchor", "", true, "\"&\" begins an anchor in YAML, which is not supported: if it "
-	    "belongs to the value, put it in quotes" },
+static const struct {
+	const char *context, *problem;
+	bool at_context;
+	const char *text;
+} syntax[] = {
+	{ "scanning an anchor", "", true, "\"&\" begins an anchor in YAML, which is not "
+	    "supported: if it belongs to the value, put it in quotes" },
 	{ "quoted scalar", "unexpected end", true,
 	    "the quote that begins here is never closed (is the file cut off?)" },
-	{ "quoted scalar", "document indicator", true, "the quote that begins here is never closed" },
-	{ "quoted scalar", "", false, "wrong escape within double quotes: write \\\\ for a backslash, or "
-	    "use single quotes" },
-	{ "flow sequence", "", true, "the list that \"[\" begins here is not closed with \"]\", or a comma is "
+	{ "quoted scalar", "document indicator", true, "the quote that begins here is never "
+	    "closed" },
+	{ "quoted scalar", "", false, "wrong escape within double quotes: write \\\\ for a "
+	    "backslash, or use single quotes" },
+	{ "flow sequence", "", true, "the list that \"[\" begins here is not closed with \"]\", "
+	    "or a comma is missing (is the file cut off?)" },
+	{ "flow mapping", "", true, "the mapping that \"{\" begins here is not closed with \"}\", "
+	    "or a comma is missing (is the file cut off?)" },
+	{ "simple key", "expected ':'", true, "expected \"KEY: VALUE\": the colon and a blank are "
 	    "missing (is the file cut off?)" },
-	{ "flow mapping", "", true, "the mapping that \"{\" begins here is not closed with \"}\", or a comma "
-	    "is missing (is the file cut off?)" },
-	{ "simple key", "expected ':'", true, "expected \"KEY: VALUE\": the colon and a blank are missing (is "
-	    "the file cut off?)" },
-	{ "", "mapping values are not allowed", false, "unexpected colon: the indentation is wrong, or the "
-	    "value belongs in quotes" },
-	{ "block mapping", "expected key", false, "wrong indentation: this line fits none above it" },
+	{ "", "mapping values are not allowed", false, "unexpected colon: the indentation is "
+	    "wrong, or the value belongs in quotes" },
+	{ "block mapping", "expected key", false, "wrong indentation: this line fits none above "
+	    "it" },
 	{ "block collection", "", false, "wrong indentation: a \"- \" was expected" },
-	{ "", "block sequence entries are not allowed", false, "a list cannot begin here: put \"- \" on a "
-	    "line of its own" },
-	{ "", "cannot start any token", false, "this character cannot begin a value in YAML: put the value "
-	    "in quotes" },
-	{ "tag", "", true, "\"!\" begins a tag in YAML, which is not supported: if it belongs to the value, "
-	    "put it in quotes" },
+	{ "", "block sequence entries are not allowed", false, "a list cannot begin here: put \"- "
+	    "\" on a line of its own" },
+	{ "", "cannot start any token", false, "this character cannot begin a value in YAML: put "
+	    "the value in quotes" },
+	{ "tag", "", true, "\"!\" begins a tag in YAML, which is not supported: if it belongs to "
+	    "the value, put it in quotes" },
 	{ "", "expected <document start>", false, "nothing may follow the end of the document" },
 	{ "", "", false, NULL },
 };
 
 /*
- * "*@contoso.com:" without quotes, the commonest slip. The text is shown only where it is a key, that
- * is, where nothing but blanks stands before it: elsewhere it might be part of a secret.
+ * "*@contoso.com:" without quotes, the commonest slip. The text is shown only where it is a key,
+ * that is, where nothing but blanks stands before it: elsewhere it might be part of a secret.
  */
 static void alias(struct cf_events *y, const yaml_mark_t *m)
 {
@@ -105,8 +112,10 @@ static void alias(struct cf_events *y, const yaml_mark_t *m)
 		if (star < end && *star == '*' && s < end && *s == ':')
 			(void)mx_quote(q, sizeof q, star, (size_t)(s - star));
 	}
-	cf_error(y->r, &at, "\"*\" begins an alias in YAML, which is not supported: if it belongs to the "
-	    "text, put that in quotes: %s", q);
+	cf_error(y->r, &at,
+	    "\"*\" begins an alias in YAML, which is not supported: if it belongs to the "
+	    "text, put that in quotes: %s",
+	    q);
 }
 
 static enum cf_kind die(struct cf_events *y, struct cf_event *e)
@@ -128,7 +137,8 @@ static enum cf_kind broken(struct cf_events *y, struct cf_event *e)
 		alias(y, &p->context_mark);
 		return die(y, e);
 	}
-	while (strstr(context, syntax[i].context) == NULL || strstr(problem, syntax[i].problem) == NULL)
+	while (strstr(context, syntax[i].context) == NULL ||
+	    strstr(problem, syntax[i].problem) == NULL)
 		i++;
 	if (syntax[i].at_context)
 		at = place(y, &p->context_mark);
@@ -137,7 +147,8 @@ static enum cf_kind broken(struct cf_events *y, struct cf_event *e)
 	else if (syntax[i].text != NULL)
 		cf_error(y->r, &at, "%s", syntax[i].text);
 	else
-		cf_error(y->r, &at, "this is not YAML: %s%s%s", problem, *context != '\0' ? " " : "", context);
+		cf_error(y->r, &at, "this is not YAML: %s%s%s", problem,
+		    *context != '\0' ? " " : "", context);
 	return die(y, e);
 }
 
@@ -145,9 +156,9 @@ static enum cf_kind broken(struct cf_events *y, struct cf_event *e)
 static bool invisible(const char *s, size_t n)
 {
 	static const char *const code[] = {
-		"\xc2\xa0", "\xc2\xad", "\xe2\x80\x8b", "\xe2\x80\x8c", "\xe2\x80\x8d", "\xe2\x80\x8e",
-		"\xe2\x80\x8f", "\xe2\x80\xaa", "\xe2\x80\xab", "\xe2\x80\xac", "\xe2\x80\xad", "\xe2\x80\xae",
-		"\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf"
+		"\xc2\xa0", "\xc2\xad", "\xe2\x80\x8b", "\xe2\x80\x8c", "\xe2\x80\x8d",
+		"\xe2\x80\x8e", "\xe2\x80\x8f", "\xe2\x80\xaa", "\xe2\x80\xab", "\xe2\x80\xac",
+		"\xe2\x80\xad", "\xe2\x80\xae", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf"
 	};
 
 	for (size_t i = 0; i + 1 < n; i++) {
@@ -156,7 +167,8 @@ static bool invisible(const char *s, size_t n)
 		if (s[i] == '\xc2' && (unsigned char)s[i + 1] < 0xa0)
 			return true;	/* C1 controls */
 		for (size_t k = 0; k < sizeof code / sizeof code[0]; k++)
-			if (n - i >= strlen(code[k]) && memcmp(s + i, code[k], strlen(code[k])) == 0)
+			if (n - i >= strlen(code[k]) &&
+			    memcmp(s + i, code[k], strlen(code[k])) == 0)
 				return true;
 	}
 	return false;
@@ -178,24 +190,29 @@ static void scalar(struct cf_events *y, struct cf_event *e)
 	}
 	e->bad = true;
 	if (ev->start_mark.line != ev->end_mark.line)
-		cf_error(y->r, &e->at, "a value must stand on one line: is a colon missing in the next one?");
+		cf_error(y->r, &e->at,
+		    "a value must stand on one line: is a colon missing in the next one?");
 	else if (mx_has_ctl(e->s, e->n))
 		cf_error(y->r, &e->at, "control characters are not allowed, nor is a tab");
 	else if (invisible(e->s, e->n))
-		cf_error(y->r, &e->at, "an invisible character (such as a no-break space) stands here; was "
+		cf_error(y->r, &e->at,
+		    "an invisible character (such as a no-break space) stands here; was "
 		    "this pasted from a web page? Type it anew");
 	else
 		e->bad = false;
 }
 
 /* Anchors and tags of a scalar, list or mapping. */
-static void decoration(struct cf_events *y, struct cf_event *e, const yaml_char_t *anchor, const yaml_char_t *tag)
+static void decoration(
+    struct cf_events *y, struct cf_event *e, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
 	if (anchor != NULL)
-		cf_error(y->r, &e->at, "\"&\" begins an anchor in YAML, which is not supported: if it belongs "
+		cf_error(y->r, &e->at,
+		    "\"&\" begins an anchor in YAML, which is not supported: if it belongs "
 		    "to the value, put it in quotes");
 	if (tag != NULL)
-		cf_error(y->r, &e->at, "\"!\" begins a tag in YAML, which is not supported: if it belongs to "
+		cf_error(y->r, &e->at,
+		    "\"!\" begins a tag in YAML, which is not supported: if it belongs to "
 		    "the value, put it in quotes");
 	if (anchor != NULL || tag != NULL)
 		e->bad = true;
@@ -237,8 +254,8 @@ static bool parse(struct cf_events *y, struct cf_event *e)
 }
 
 /*
- * libyaml ends lists and mappings before it complains of the line behind them. Looking beyond lets the
- * complaint come first, and nobody then finds that the entry lacks what stands on that line.
+ * libyaml ends lists and mappings before it complains of the line behind them. Looking beyond lets
+ * the complaint come first, and nobody then finds that the entry lacks what stands on that line.
  */
 static enum cf_kind end(struct cf_events *y, struct cf_event *e)
 {
@@ -276,10 +293,12 @@ enum cf_kind cf_next(struct cf_events *y, struct cf_event *e)
 			decoration(y, e, y->ev.data.scalar.anchor, y->ev.data.scalar.tag);
 			return CF_SCALAR;
 		case YAML_SEQUENCE_START_EVENT:
-			decoration(y, e, y->ev.data.sequence_start.anchor, y->ev.data.sequence_start.tag);
+			decoration(
+			    y, e, y->ev.data.sequence_start.anchor, y->ev.data.sequence_start.tag);
 			return deeper(y, e, CF_LIST);
 		case YAML_MAPPING_START_EVENT:
-			decoration(y, e, y->ev.data.mapping_start.anchor, y->ev.data.mapping_start.tag);
+			decoration(
+			    y, e, y->ev.data.mapping_start.anchor, y->ev.data.mapping_start.tag);
 			return deeper(y, e, CF_MAP);
 		case YAML_SEQUENCE_END_EVENT:
 		case YAML_MAPPING_END_EVENT:

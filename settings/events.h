@@ -1,6 +1,7 @@
 /*
- * YAML as a stream of events with places. events.c alone knows libyaml. What this project does not use of
- * YAML (aliases, anchors, tags, several documents, values over several lines) is an error here already.
+ * YAML as a stream of events with places. events.c alone knows libyaml. What this project does not
+ * use of YAML (aliases, anchors, tags, several documents, values over several lines) is an error
+ * here already.
  */
 #ifndef MX_SETTINGS_EVENTS_H
 #define MX_SETTINGS_EVENTS_H
@@ -27,7 +28,8 @@ struct cf_event {
 struct cf_events;
 
 /* text (n bytes) and file outlive it. NULL: no memory. */
-struct cf_events *cf_events_open(const char *file, const char *text, size_t n, struct conf_report *r);
+struct cf_events *cf_events_open(const char *file, const char *text, size_t n,
+    struct conf_report *r);
 void cf_events_close(struct cf_events *y);
 
 enum cf_kind cf_next(struct cf_events *y, struct cf_event *e);

@@ -59,18 +59,22 @@ static char *slurp(struct build *b, const char *file, size_t *n)
 		goto out;
 	}
 	if ((st.st_mode & S_IWOTH) != 0)
-		cf_warn(b->r, &at, "every user of this host may change this file, and so where the secrets are "
+		cf_warn(b->r, &at,
+		    "every user of this host may change this file, and so where the secrets are "
 		    "sent: chmod o-w it");
 	text = read_all(fd, n);
 out:
 	err = errno;
 	if (text == NULL) {
 		if (err == EACCES || err == EPERM)
-			why = ": correct its permissions and those of the folders above, or run this as root";
+			why = ": correct its permissions and those of the folders above, or run "
+			      "this as root";
 		else if (err == ENOENT && main_file)
-			why = ": write it (a sample is installed beside the documentation) or name another one";
+			why = ": write it (a sample is installed beside the documentation) or name "
+			      "another one";
 		else if (!main_file)
-			why = ": every *.yaml file in conf.d is read; rename it if it is not meant to be";
+			why = ": every *.yaml file in conf.d is read; rename it if it is not meant "
+			      "to be";
 		cf_error(b->r, &at, "cannot be read (%s)%s", strerror(err), why);
 		b->broken = true;
 	}
@@ -93,7 +97,8 @@ static struct conf_where place(const char *file, const char *text, const char *p
 	return at;
 }
 
-static bool bad_byte(struct build *b, const char *file, const char *text, const char *p, const char *what)
+static bool bad_byte(
+    struct build *b, const char *file, const char *text, const char *p, const char *what)
 {
 	const struct conf_where at = place(file, text, p);
 
@@ -117,8 +122,8 @@ static const char *first_bad(const char *s, const char *end)
 }
 
 /*
- * What is wrong with the bytes themselves. libyaml would find most of it, but not say where; and it takes
- * U+0085, U+2028 and U+2029 for ends of lines, which no editor does.
+ * What is wrong with the bytes themselves. libyaml would find most of it, but not say where; and it
+ * takes U+0085, U+2028 and U+2029 for ends of lines, which no editor does.
  */
 static bool bytes_ok(struct build *b, const char *file, const char *text, size_t n)
 {
@@ -126,7 +131,8 @@ static bool bytes_ok(struct build *b, const char *file, const char *text, size_t
 	bool indent = true, tab = false;
 
 	if (!mx_utf8_ok(text, n))
-		return bad_byte(b, file, text, first_bad(text, end), "this is not UTF-8: save the file in that "
+		return bad_byte(b, file, text, first_bad(text, end),
+		    "this is not UTF-8: save the file in that "
 		    "encoding");
 	for (const char *p = text; p < end; p++) {
 		const unsigned char c = (unsigned char)*p;
@@ -139,13 +145,15 @@ static bool bytes_ok(struct build *b, const char *file, const char *text, size_t
 			return bad_byte(b, file, text, p, "control characters are not allowed");
 		} else if ((c == 0xc2 && (unsigned char)p[1] < 0xa0) ||
 		    (c == 0xe2 && p[1] == '\x80' && (p[2] == '\xa8' || p[2] == '\xa9'))) {
-			return bad_byte(b, file, text, p, "an invisible end of line stands here: remove it");
+			return bad_byte(
+			    b, file, text, p, "an invisible end of line stands here: remove it");
 		} else if (c != ' ' && c != '\r') {
 			if (tab && indent && c != '#') {
 				while (p > text && p[-1] != '\n')
 					p--;
 				p += strcspn(p, "\t");
-				return bad_byte(b, file, text, p, "a tab is used for indentation: YAML takes "
+				return bad_byte(b, file, text, p,
+				    "a tab is used for indentation: YAML takes "
 				    "blanks alone");
 			}
 			indent = false;
@@ -232,7 +240,8 @@ static const char **list(struct build *b, const char *dir, size_t *n)
 	*n = 0;
 	if (h == NULL) {
 		if (errno != ENOENT) {
-			cf_error(b->r, &at, "cannot be read (%s): correct its permissions, or remove it",
+			cf_error(b->r, &at,
+			    "cannot be read (%s): correct its permissions, or remove it",
 			    strerror(errno));
 			b->broken = true;
 		}
@@ -244,7 +253,8 @@ static const char **list(struct build *b, const char *dir, size_t *n)
 		if (ends_with(d->d_name, ".yml")) {
 			at.file = below(b, dir, d->d_name);
 			if (at.file != NULL)
-				cf_warn(b->r, &at, "this file is not read: its name must end in .yaml");
+				cf_warn(
+				    b->r, &at, "this file is not read: its name must end in .yaml");
 		}
 		if (!ends_with(d->d_name, ".yaml"))
 			continue;

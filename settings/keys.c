@@ -10,7 +10,10 @@
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 #define H (3600 * 1000)		/* an hour in milliseconds */
 
-/* Positions in these lists are what the code sees: grant + 1 is enum oauth_grant, auth + 1 enum oauth_auth. */
+/*
+ * Positions in these lists are what the code sees: grant + 1 is enum oauth_grant, auth + 1 enum
+ * oauth_auth.
+ */
 static const char *word_grant(unsigned i)
 {
 	static const char *const w[] = { "client_credentials" };
@@ -33,7 +36,8 @@ static const char *word_mechanism(unsigned i)
 }
 
 static const struct { const char *name; int level; } levels[] = {
-	{ "error", LOG_ERR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE }, { "info", LOG_INFO },
+	{ "error", LOG_ERR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE }, { "info",
+	    LOG_INFO },
 	{ "debug", LOG_DEBUG },
 };
 
@@ -68,8 +72,8 @@ static const struct conf_key top[] = {
 	    "least important message that is logged" },
 	{ "max_connections", CONF_T_COUNT, F(max_connections), "1024", 16, 65535, NULL, NULL,
 	    CONF_K_LIMIT, "connections at one time" },
-	{ "max_connections_per_uid", CONF_T_COUNT, F(max_connections_per_uid), "256", 1, 65535, NULL,
-	    NULL, CONF_K_LIMIT, "connections of one user at one time" },
+	{ "max_connections_per_uid", CONF_T_COUNT, F(max_connections_per_uid), "256", 1, 65535,
+	    NULL, NULL, CONF_K_LIMIT, "connections of one user at one time" },
 	{ "metrics_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
 	    "is not supported by this version" },
 	{ "request_timeout", CONF_T_MS, F(request_timeout), "2s", 100, 60 * 1000, NULL, NULL,
@@ -103,12 +107,14 @@ static const struct conf_key clients[] = {
 	    "first pause after a temporary failure; it doubles each time" },
 	{ "ca_file", CONF_T_PATH, F(ca_file), NULL, 2, 4095, NULL, cf_bad_path, 0,
 	    "certificates (PEM) trusted for the token endpoint instead of the system's" },
-	{ "certificate_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED, NO_CERT },
+	{ "certificate_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
+	    NO_CERT },
 	{ "client_auth", CONF_T_ENUM, F(client_auth), NULL, 0, 0, word_auth, NULL, CONF_K_PRESET,
 	    "how the secret is sent (RFC 6749 section 2.3.1; default: the preset's)" },
-	{ "client_id", CONF_T_STRING, F(client_id), NULL, 1, 512, NULL, cf_bad_client_id, CONF_K_REQUIRED,
-	    "the client's identifier (Entra: \"Application (client) ID\")" },
-	{ "client_secret", CONF_T_STRING, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED, NO_TEXT },
+	{ "client_id", CONF_T_STRING, F(client_id), NULL, 1, 512, NULL, cf_bad_client_id,
+	    CONF_K_REQUIRED, "the client's identifier (Entra: \"Application (client) ID\")" },
+	{ "client_secret", CONF_T_STRING, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
+	    NO_TEXT },
 	{ "client_secret_file", CONF_T_SECRET, F(client_secret_file), NULL, 2, 4095, NULL,
 	    cf_bad_secret_path, 0, "file with the secret's value, or credential:NAME" },
 	{ "cloud", CONF_T_ENUM, F(cloud), "public", 0, 0, oauth_cloud_name, NULL, 0,
@@ -120,12 +126,13 @@ static const struct conf_key clients[] = {
 	{ "grant", CONF_T_ENUM, F(grant), NULL, 0, 0, word_grant, NULL, CONF_K_PRESET,
 	    "OAuth 2.0 grant (default: the preset's)" },
 	{ "key", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED, NO_CERT },
-	{ "min_remaining", CONF_T_SECONDS, F(min_remaining), NULL, 1, 3600, NULL, NULL, CONF_K_PRESET,
-	    "a token with less life left is not handed out (default: the preset's)" },
+	{ "min_remaining", CONF_T_SECONDS, F(min_remaining), NULL, 1, 3600, NULL, NULL,
+	    CONF_K_PRESET, "a token with less life left is not handed out (default: the "
+	    "preset's)" },
 	{ "no_proxy", CONF_T_STRINGS, F(no_proxy), NULL, 1, 255, NULL, cf_bad_no_proxy, 0,
 	    "hosts that are reached without the proxy" },
-	{ "provider", CONF_T_ENUM, F(provider), NULL, 0, 0, oauth_provider_name, NULL, CONF_K_REQUIRED,
-	    "preset of endpoint, scope, relays and margins" },
+	{ "provider", CONF_T_ENUM, F(provider), NULL, 0, 0, oauth_provider_name, NULL,
+	    CONF_K_REQUIRED, "preset of endpoint, scope, relays and margins" },
 	{ "proxy", CONF_T_PROXY, F(proxy), NULL, 8, 1024, NULL, cf_bad_proxy, 0,
 	    "proxy for token requests; the environment is not looked at" },
 	{ "refresh_token_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
@@ -137,7 +144,8 @@ static const struct conf_key clients[] = {
 	{ "secret_expires", CONF_T_STRING, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
 	    "is not supported by this version" },
 	{ "stale_until", CONF_T_SECONDS, F(stale_until), NULL, 0, 3600, NULL, NULL, CONF_K_PRESET,
-	    "in an outage a token is served until so much life is left; 0: never (default: the preset's)" },
+	    "in an outage a token is served until so much life is left; 0: never (default: the "
+	    "preset's)" },
 	{ "tenant", CONF_T_STRING, F(tenant), NULL, 1, 253, NULL, cf_bad_tenant, 0,
 	    "directory (tenant): its GUID or one of its domains" },
 	{ "timeout", CONF_T_MS, F(timeout), "30s", 1000, 300 * 1000, NULL, NULL, 0,
@@ -149,11 +157,15 @@ static const struct conf_key clients[] = {
 
 #define S struct cf_credential
 static const struct conf_key credentials[] = {
-	{ "assertion_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED, NO_CERT },
-	{ "certificate_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED, NO_CERT },
-	{ "client_secret", CONF_T_STRING, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED, NO_TEXT },
+	{ "assertion_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
+	    NO_CERT },
+	{ "certificate_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
+	    NO_CERT },
+	{ "client_secret", CONF_T_STRING, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
+	    NO_TEXT },
 	{ "client_secret_file", CONF_T_SECRET, F(client_secret_file), NULL, 2, 4095, NULL,
-	    cf_bad_secret_path, CONF_K_REQUIRED, "file with the secret's value, or credential:NAME" },
+	    cf_bad_secret_path, CONF_K_REQUIRED, "file with the secret's value, or "
+	    "credential:NAME" },
 	{ "key", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED, NO_CERT },
 	{ "secret_expires", CONF_T_STRING, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
 	    "is not supported by this version" },
@@ -162,20 +174,21 @@ static const struct conf_key credentials[] = {
 
 #define S struct cf_account
 static const struct conf_key accounts[] = {
-	{ "allow_groups", CONF_T_GROUPS, F(allow_groups), NULL, 0, 0, NULL, cf_bad_user, CONF_K_PRESET,
-	    "groups whose members may log in with the token (default: none)" },
+	{ "allow_groups", CONF_T_GROUPS, F(allow_groups), NULL, 0, 0, NULL, cf_bad_user,
+	    CONF_K_PRESET, "groups whose members may log in with the token (default: none)" },
 	{ "allow_token_users", CONF_T_USERS, F(allow_token_users), NULL, 0, 0, NULL, cf_bad_user,
 	    CONF_K_PRESET, "users who may have the bare token (default: root)" },
 	{ "allow_users", CONF_T_USERS, F(allow_users), NULL, 0, 0, NULL, cf_bad_user, CONF_K_PRESET,
 	    "users who may log in with the token (default: root)" },
 	{ "client", CONF_T_STRING, F(client), NULL, 1, 64, NULL, cf_bad_name, CONF_K_REQUIRED,
 	    "name of the client whose token is used" },
-	{ "mechanisms", CONF_T_WORDS, F(mechanisms), NULL, 0, 0, word_mechanism, NULL, CONF_K_PRESET,
-	    "SASL mechanisms (default: both)" },
+	{ "mechanisms", CONF_T_WORDS, F(mechanisms), NULL, 0, 0, word_mechanism, NULL,
+	    CONF_K_PRESET, "SASL mechanisms (default: both)" },
 	{ "relays", CONF_T_STRINGS, F(relays), NULL, 1, 255, NULL, cf_bad_relay,
-	    CONF_K_PRESET | CONF_K_HOSTS, "servers the token may be sent to (default: the preset's)" },
-	{ "user", CONF_T_STRING, F(user), NULL, 1, MX_ACCOUNT_MAX, NULL, cf_bad_mailbox, CONF_K_PRESET,
-	    "mailbox that is logged in to (default: the name that is asked for)" },
+	    CONF_K_PRESET | CONF_K_HOSTS, "servers the token may be sent to (default: the "
+	    "preset's)" },
+	{ "user", CONF_T_STRING, F(user), NULL, 1, MX_ACCOUNT_MAX, NULL, cf_bad_mailbox,
+	    CONF_K_PRESET, "mailbox that is logged in to (default: the name that is asked for)" },
 };
 #undef S
 

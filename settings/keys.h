@@ -1,6 +1,7 @@
 /*
- * The one table of configuration keys: name, type, place, default, bounds. The parser, the defaults, the
- * errors about unknown and repeated keys and the check of the manual page read it, and nothing else knows keys.
+ * The one table of configuration keys: name, type, place, default, bounds. The parser, the
+ * defaults, the errors about unknown and repeated keys and the check of the manual page read it,
+ * and nothing else knows keys.
  */
 #ifndef MX_SETTINGS_KEYS_H
 #define MX_SETTINGS_KEYS_H
@@ -13,35 +14,36 @@
 enum conf_type {
 	CONF_T_STRING = 1,	/* min to max bytes */
 	CONF_T_PATH,		/* absolute */
-	CONF_T_SECRET,		/* absolute path, or credential:NAME; never repeated in a complaint */
+	CONF_T_SECRET,		/* path, or credential:NAME; never repeated in a complaint */
 	CONF_T_URL,		/* https://...; never repeated */
-	CONF_T_PROXY,		/* http, https, socks4, socks4a, socks5 or socks5h URL; never repeated */
+	CONF_T_PROXY,		/* SCHEME://HOST:PORT; never repeated */
 	CONF_T_SECONDS,		/* number, or number with ms, s, m, min, h; kept in whole seconds */
 	CONF_T_MS,		/* the same, kept in milliseconds */
 	CONF_T_COUNT,		/* decimal number */
 	CONF_T_MODE,		/* octal number */
 	CONF_T_BOOL,		/* yes, no, true, false */
 	CONF_T_ENUM,		/* one of word(0), word(1), ...; kept as its number */
-	CONF_T_USER, CONF_T_GROUP,		/* one name of an account or group; kept as the name */
+	CONF_T_USER, CONF_T_GROUP,	/* one name of an account or group; kept as the name */
 	CONF_T_STRINGS,		/* list, or one scalar */
 	CONF_T_WORDS,		/* list of words; kept as a set of bits, 1 << number */
 	CONF_T_USERS, CONF_T_GROUPS,		/* lists of names or numeric ids */
-	CONF_T_LISTEN, CONF_T_CLIENTS, CONF_T_ACCOUNTS, CONF_T_CREDENTIALS, CONF_T_LIMITS	/* nested */
+	/* nested: */
+	CONF_T_LISTEN, CONF_T_CLIENTS, CONF_T_ACCOUNTS, CONF_T_CREDENTIALS, CONF_T_LIMITS
 };
 
 #define CONF_K_REQUIRED 1	/* every entry must have it */
-#define CONF_K_PRESET 2		/* default comes from the provider's preset or from elsewhere (help says) */
+#define CONF_K_PRESET 2		/* default comes from the preset or elsewhere: help says */
 #define CONF_K_REFUSED 4	/* known, but an error: help says why */
 #define CONF_K_LIMIT 8		/* may also stand below "limits" */
 #define CONF_K_EACH_FILE 16	/* may be given once in each file; what is below is merged */
-#define CONF_K_HOSTS 32		/* kept in lower case, without a trailing dot and the brackets of an address */
+#define CONF_K_HOSTS 32		/* kept in lower case, without trailing dot and brackets */
 
 struct conf_key {
 	const char *name;
 	enum conf_type type;
 	size_t off;			/* of its struct cf_value in the section's struct */
 	const char *def;		/* as it would be written; NULL: none */
-	uint32_t min, max;		/* of the number in the unit kept, or of the bytes of a string */
+	uint32_t min, max;		/* of the number as kept, or of the bytes of a string */
 	const char *(*word)(unsigned i);	/* enum and words: NULL past the end */
 	const char *(*bad)(const char *s, size_t n);	/* NULL: fine; else what is expected */
 	unsigned flags;
@@ -83,14 +85,16 @@ struct cf_listen { struct cf_value path, mode, owner, group; };
 struct cf_client {
 	struct cf_value provider, cloud, tenant, client_id, grant, scope, resource, token_endpoint;
 	struct cf_value client_auth, client_secret_file, credentials, proxy, no_proxy, ca_file;
-	struct cf_value min_remaining, stale_until, connect_timeout, timeout, backoff_min, backoff_max;
+	struct cf_value min_remaining, stale_until, connect_timeout, timeout;
+	struct cf_value backoff_min, backoff_max;
 	struct cf_value refused;
 };
 
 struct cf_credential { struct cf_value client_secret_file, refused; };
 
 struct cf_account {
-	struct cf_value client, user, allow_users, allow_groups, allow_token_users, relays, mechanisms;
+	struct cf_value client, user, allow_users, allow_groups, allow_token_users;
+	struct cf_value relays, mechanisms;
 };
 
 /* log_level's words as syslog(3) levels. */

@@ -21,7 +21,8 @@ const struct conf_account *conf_account_find(const struct conf *c, const char *n
 		return &c->accounts[i];
 	if ((at = memrchr(key, '@', n)) != NULL) {
 		cf_lower(key, n);
-		if (cf_map_get(&c->own->exact, key, n, &i) || cf_map_get(&c->own->folded, key, n, &i))
+		if (cf_map_get(&c->own->exact, key, n, &i) ||
+		    cf_map_get(&c->own->folded, key, n, &i))
 			return &c->accounts[i];
 		if (at > key) {
 			at[-1] = '*';

@@ -15,7 +15,8 @@ struct cf_map {
 	size_t cap, n;
 };
 
-bool cf_map_put(struct cf_map *m, const char *key, uint32_t value) __attribute__((warn_unused_result));
+bool cf_map_put(struct cf_map *m, const char *key, uint32_t value)
+    __attribute__((warn_unused_result));
 bool cf_map_get(const struct cf_map *m, const char *key, size_t n, uint32_t *value);
 void cf_map_free(struct cf_map *m);
 
@@ -29,9 +30,9 @@ struct cf_mem {
 };
 
 /* All return NULL when there is no memory. */
-void *cf_alloc(struct cf_mem *m, size_t n);				/* zeroed, aligned for pointers */
+void *cf_alloc(struct cf_mem *m, size_t n);	/* zeroed, aligned for pointers */
 const char *cf_strdup(struct cf_mem *m, const char *s, size_t n);	/* a copy, NUL-terminated */
-const char *cf_intern(struct cf_mem *m, const char *s, size_t n);	/* the one copy; s holds no NUL */
+const char *cf_intern(struct cf_mem *m, const char *s, size_t n);	/* the one copy of s */
 
 void cf_mem_seal(struct cf_mem *m);	/* no cf_intern any more: its table is freed */
 void cf_mem_free(struct cf_mem *m);

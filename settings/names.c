@@ -43,16 +43,22 @@ static uint32_t ask(struct build *b, bool group, const char *name, const struct 
 		return id;
 	(void)mx_quote(q, sizeof q, name, strlen(name));
 	if (means_absent(err))
-		cf_warn(b->r, at, "there is no %s %s on this host; it is looked up again at reload%s", what, q,
-		    strchr(name, ' ') == NULL ? "" : " (several names are written as a list: [a, b])");
+		cf_warn(b->r, at,
+		    "there is no %s %s on this host; it is looked up again at reload%s", what, q,
+		    strchr(name, ' ') == NULL ? ""
+					      : " (several names are written as a list: [a, b])");
 	else
-		cf_warn(b->r, at, "%s %s cannot be looked up (%s); it is tried again at reload", what, q,
-		    strerror(err));
+		cf_warn(b->r, at, "%s %s cannot be looked up (%s); it is tried again at reload",
+		    what, q, strerror(err));
 	return id;
 }
 
-/* Id of a name or of decimal digits; UINT32_MAX: unknown. Each name is asked for, and warned about, once. */
-static uint32_t id_of(struct build *b, bool group, const char *s, size_t n, const struct conf_where *at)
+/*
+ * Id of a name or of decimal digits; UINT32_MAX: unknown. Each name is asked for, and warned about,
+ * once.
+ */
+static uint32_t id_of(
+    struct build *b, bool group, const char *s, size_t n, const struct conf_where *at)
 {
 	struct cf_map *known = group ? &b->groups : &b->users;
 	const char *name;
@@ -70,14 +76,16 @@ static uint32_t id_of(struct build *b, bool group, const char *s, size_t n, cons
 	else
 		id = ask(b, group, name, at);
 	if (id == NOBODY)
-		cf_warn(b->r, at, "\"%s\" is %cid 65534, which never matches: every unmapped id looks like it",
+		cf_warn(b->r, at,
+		    "\"%s\" is %cid 65534, which never matches: every unmapped id looks like it",
 		    name, group ? 'g' : 'u');
 	if (!cf_map_put(known, name, id))
 		(void)cf_oom(b);
 	return id;
 }
 
-void cf_name_known(struct build *b, bool group, const char *s, size_t n, const struct conf_where *at)
+void cf_name_known(
+    struct build *b, bool group, const char *s, size_t n, const struct conf_where *at)
 {
 	(void)id_of(b, group, s, n, at);
 }
@@ -90,7 +98,8 @@ void cf_list_add(struct build *b, const struct conf_key *k, const char *s, size_
 	const char *bad;
 
 	if (k->max != 0 && n > k->max) {
-		cf_error(b->r, at, "\"%s\": the value is too long: %zu bytes, at most %u", k->name, n, k->max);
+		cf_error(b->r, at, "\"%s\": the value is too long: %zu bytes, at most %u", k->name,
+		    n, k->max);
 		return;
 	}
 	if (k->bad != NULL && (bad = k->bad(s, n)) != NULL) {

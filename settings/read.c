@@ -28,7 +28,8 @@ static void unknown(const struct into *m, const struct cf_event *e)
 
 	(void)mx_quote(q, sizeof q, e->s, e->n);
 	for (size_t i = 0; i < CONF_SECTION_N && other == NULL; i++)
-		if (&conf_sections[i] != m->s && conf_key_find(&conf_sections[i], e->s, e->n) != NULL)
+		if (&conf_sections[i] != m->s &&
+		    conf_key_find(&conf_sections[i], e->s, e->n) != NULL)
 			other = &conf_sections[i];
 	if (other != NULL) {
 		cf_error(m->b->r, &e->at, "key %s does not belong to %s but to %s", q,
@@ -72,8 +73,8 @@ static const struct conf_key *key_of(const struct into *m, const struct cf_event
 		return NULL;
 	}
 	if (m->limits && (k->flags & CONF_K_LIMIT) == 0) {
-		cf_error(m->b->r, &e->at, "key \"%s\" does not belong to \"limits\" but to the top level",
-		    k->name);
+		cf_error(m->b->r, &e->at,
+		    "key \"%s\" does not belong to \"limits\" but to the top level", k->name);
 		return NULL;
 	}
 	if ((k->flags & CONF_K_REFUSED) != 0) {
@@ -100,7 +101,8 @@ static bool usable(const struct into *m, const struct conf_key *k, const struct 
 		cf_error(m->b->r, e->n == 0 ? key_at : &e->at,
 		    "\"%s\" has no value: give it one or leave the key out", k->name);
 	else if (e->n == 0)
-		cf_error(m->b->r, &e->at, "\"%s\" is empty: give it a value or leave the key out", k->name);
+		cf_error(m->b->r, &e->at, "\"%s\" is empty: give it a value or leave the key out",
+		    k->name);
 	else
 		return true;
 	return false;
@@ -126,7 +128,8 @@ static bool read_list(const struct into *m, const struct conf_key *k, struct cf_
 		if (usable(m, k, &e, &key_at))
 			add_item(m, k, v, &e);
 	} else if (e.kind == CF_MAP) {
-		cf_error(m->b->r, &e.at, "\"%s\" must be a list, such as [a, b], not a mapping", k->name);
+		cf_error(m->b->r, &e.at, "\"%s\" must be a list, such as [a, b], not a mapping",
+		    k->name);
 		return cf_skip(m->y, &e);
 	} else {
 		for (; cf_next(m->y, &e) != CF_END; items++) {
@@ -142,8 +145,10 @@ static bool read_list(const struct into *m, const struct conf_key *k, struct cf_
 				return false;
 		}
 		if (items == 0)
-			cf_error(m->b->r, &first->at, "\"%s\" is an empty list: leave the key out for its "
-			    "default", k->name);
+			cf_error(m->b->r, &first->at,
+			    "\"%s\" is an empty list: leave the key out for its "
+			    "default",
+			    k->name);
 	}
 	cf_list_end(m->b, k, v);
 	v->at = key_at;
@@ -170,8 +175,8 @@ static bool read_entry(struct build *b, struct cf_events *y, enum conf_section_i
 	cf_defaults(b, m.s, section);
 	if (e->kind != CF_MAP) {
 		if (!e->bad)
-			cf_error(b->r, e->null ? at : &e->at, "%s must be a mapping: lines \"KEY: VALUE\" below it",
-			    who);
+			cf_error(b->r, e->null ? at : &e->at,
+			    "%s must be a mapping: lines \"KEY: VALUE\" below it", who);
 		return cf_skip(y, e);
 	}
 	if (!read_map(&m))
@@ -211,8 +216,8 @@ static bool read_listen(const struct into *m, const struct cf_event *first)
 
 	if (first->kind != CF_LIST) {
 		if (!first->bad)
-			cf_error(m->b->r, &first->at, "\"listen\" must be a list: write \"- path: %s\" below it",
-			    MX_SOCKET);
+			cf_error(m->b->r, &first->at,
+			    "\"listen\" must be a list: write \"- path: %s\" below it", MX_SOCKET);
 		return cf_skip(m->y, first);
 	}
 	for (; cf_next(m->y, &e) != CF_END; items++) {
@@ -224,7 +229,8 @@ static bool read_listen(const struct into *m, const struct cf_event *first)
 		add_listen(m->b, &at, &w);
 	}
 	if (items == 0)
-		cf_error(m->b->r, &first->at, "\"listen\" is an empty list: leave the key out for its default");
+		cf_error(m->b->r, &first->at,
+		    "\"listen\" is an empty list: leave the key out for its default");
 	return true;
 }
 
@@ -247,32 +253,36 @@ static bool read_credentials(const struct into *m, const struct cf_event *first)
 		if (e.kind == CF_BROKEN)
 			return false;
 		if (items == 1)
-			cf_error(m->b->r, &at, "a second credential: this version supports one secret for each "
+			cf_error(m->b->r, &at,
+			    "a second credential: this version supports one secret for each "
 			    "client");
 		if (items > 0) {
 			if (!cf_skip(m->y, &e))
 				return false;
 			continue;
 		}
-		if (!read_entry(m->b, m->y, CONF_SECTION_CREDENTIAL, &w, &e, "an entry of \"credentials\"", &at))
+		if (!read_entry(m->b, m->y, CONF_SECTION_CREDENTIAL, &w, &e,
+			"an entry of \"credentials\"", &at))
 			return false;
 		if (client->client_secret_file.at.line == 0)
 			client->client_secret_file = w.client_secret_file;
 		else
-			cf_error(m->b->r, &at, "the secret is given twice: here and as \"client_secret_file\"");
+			cf_error(m->b->r, &at,
+			    "the secret is given twice: here and as \"client_secret_file\"");
 	}
 	if (items == 0)
-		cf_error(m->b->r, &first->at, "\"credentials\" is an empty list: this version needs one "
+		cf_error(m->b->r, &first->at,
+		    "\"credentials\" is an empty list: this version needs one "
 		    "client_secret_file");
 	return true;
 }
 
 /*
- * The name of an entry, for keeps, or NULL after a complaint. who: what to call the entry in complaints;
- * empty when there is no telling, and the entry is not worth reading.
+ * The name of an entry, for keeps, or NULL after a complaint. who: what to call the entry in
+ * complaints; empty when there is no telling, and the entry is not worth reading.
  */
-static const char *entry_name(const struct into *m, bool client, const struct cf_event *e, char *who,
-    size_t cap)
+static const char *entry_name(
+    const struct into *m, bool client, const struct cf_event *e, char *who, size_t cap)
 {
 	const char *name, *bad;
 	char q[128];
@@ -292,7 +302,8 @@ static const char *entry_name(const struct into *m, bool client, const struct cf
 		cf_error(m->b->r, &e->at, "a name is missing before the colon");
 		return NULL;
 	}
-	(void)snprintf(who, cap, "%s %s", client ? "client" : "account", mx_quote(q, sizeof q, e->s, e->n));
+	(void)snprintf(
+	    who, cap, "%s %s", client ? "client" : "account", mx_quote(q, sizeof q, e->s, e->n));
 	bad = client ? cf_bad_name(e->s, e->n) : cf_bad_pattern(e->s, e->n);
 	if (bad != NULL) {
 		cf_error(m->b->r, &e->at, "the name of %s %s", who, bad);
@@ -316,9 +327,10 @@ static bool read_named(const struct into *m, const struct conf_key *k, const str
 
 	if (first->kind != CF_MAP) {
 		if (!first->bad)
-			cf_error(m->b->r, first->null ? key_at : &first->at, "\"%s\" must be a mapping: %s and a "
-			    "colon, and the keys of the entry below it", k->name,
-			    client ? "a name of your choice" : "a mailbox pattern");
+			cf_error(m->b->r, first->null ? key_at : &first->at,
+			    "\"%s\" must be a mapping: %s and a "
+			    "colon, and the keys of the entry below it",
+			    k->name, client ? "a name of your choice" : "a mailbox pattern");
 		return cf_skip(m->y, first);
 	}
 	while (cf_next(m->y, &e) != CF_END) {
@@ -329,7 +341,8 @@ static bool read_named(const struct into *m, const struct conf_key *k, const str
 		name = entry_name(m, client, &e, who, sizeof who);
 		if (!cf_skip(m->y, &e) || cf_next(m->y, &e) == CF_BROKEN)
 			return false;
-		if (who[0] == '\0' ? !cf_skip(m->y, &e) : !read_entry(m->b, m->y, id, &w, &e, who, &at))
+		if (who[0] == '\0' ? !cf_skip(m->y, &e)
+				   : !read_entry(m->b, m->y, id, &w, &e, who, &at))
 			return false;
 		if (name != NULL && client)
 			cf_add_client(m->b, name, &at, &w.client);
@@ -363,7 +376,8 @@ static bool read_value(const struct into *m, const struct conf_key *k, const str
 			return read_map(&below);
 		}
 		if (!e->bad)
-			cf_error(m->b->r, e->null ? &key_at : &e->at, "\"limits\" must be a mapping of limits");
+			cf_error(m->b->r, e->null ? &key_at : &e->at,
+			    "\"limits\" must be a mapping of limits");
 		return cf_skip(m->y, e);
 	case CONF_T_STRINGS:
 	case CONF_T_WORDS:
@@ -372,8 +386,8 @@ static bool read_value(const struct into *m, const struct conf_key *k, const str
 		return read_list(m, k, v, e);
 	default:
 		if (e->kind != CF_SCALAR) {
-			cf_error(m->b->r, &e->at, "\"%s\" must be a single value, not a %s", k->name,
-			    e->kind == CF_LIST ? "list" : "mapping");
+			cf_error(m->b->r, &e->at, "\"%s\" must be a single value, not a %s",
+			    k->name, e->kind == CF_LIST ? "list" : "mapping");
 			return cf_skip(m->y, e);
 		}
 		if (usable(m, k, e, &key_at))

@@ -41,7 +41,10 @@ static void find_account(struct account *a, const char *user)
 #endif
 }
 
-/* Do owner, group and mode grant the account what (4 read, 1 search)? Access control lists are not seen. */
+/*
+ * Do owner, group and mode grant the account what (4 read, 1 search)? Access control lists are not
+ * seen.
+ */
 static bool grants(const struct account *a, const struct stat *st, unsigned what)
 {
 	if (a->uid == 0)
@@ -54,7 +57,9 @@ static bool grants(const struct account *a, const struct stat *st, unsigned what
 	return (st->st_mode & what) != 0;
 }
 
-/* Root reads everything, so what the daemon's account may do is judged by the modes along the path. */
+/*
+ * Root reads everything, so what the daemon's account may do is judged by the modes along the path.
+ */
 static void check_as(struct build *b, const struct account *a, const char *path,
     const struct conf_where *at)
 {
@@ -74,11 +79,15 @@ static void check_as(struct build *b, const struct account *a, const char *path,
 		if (grants(a, &st, path[i] == '\0' ? 4 : 1))
 			continue;
 		if (path[i] == '\0')
-			cf_warn(b->r, at, "user \"%s\", whom the daemon runs as, may not read %s by its mode: "
-			    "chgrp it to that user's group and chmod it to 640", a->name, path);
+			cf_warn(b->r, at,
+			    "user \"%s\", whom the daemon runs as, may not read %s by its mode: "
+			    "chgrp it to that user's group and chmod it to 640",
+			    a->name, path);
 		else
-			cf_warn(b->r, at, "user \"%s\", whom the daemon runs as, may not pass through %s by its "
-			    "mode, on the way to %s", a->name, part, path);
+			cf_warn(b->r, at,
+			    "user \"%s\", whom the daemon runs as, may not pass through %s by its "
+			    "mode, on the way to %s",
+			    a->name, part, path);
 		return;
 	}
 }
@@ -92,8 +101,10 @@ static void check_secret(struct build *b, const struct account *a, const struct 
 
 	if (strncmp(oc->secret_file, credential, sizeof credential - 1) == 0 &&
 	    secure_getenv("CREDENTIALS_DIRECTORY") == NULL) {
-		cf_warn(b->r, at, "\"%s\" cannot be checked here: $CREDENTIALS_DIRECTORY is not set, as it is "
-		    "for services with LoadCredential= in their systemd unit", oc->secret_file);
+		cf_warn(b->r, at,
+		    "\"%s\" cannot be checked here: $CREDENTIALS_DIRECTORY is not set, as it is "
+		    "for services with LoadCredential= in their systemd unit",
+		    oc->secret_file);
 		return;
 	}
 	switch (oauth_secret_read_for(oc, &s, &e)) {
@@ -105,8 +116,11 @@ static void check_secret(struct build *b, const struct account *a, const struct 
 		break;
 	case MX_CONFIG:
 		if (a->other && strcmp(e.code, "secret-unreadable") == 0)
-			cf_error(b->r, at, "%s; but the daemon runs as another user, \"%s\": to check what that one "
-			    "may read, run this as root", e.text, a->name);
+			cf_error(b->r, at,
+			    "%s; but the daemon runs as another user, \"%s\": to check what that "
+			    "one "
+			    "may read, run this as root",
+			    e.text, a->name);
 		else
 			cf_error(b->r, at, "%s", e.text);
 		break;

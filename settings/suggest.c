@@ -26,7 +26,8 @@ static unsigned distance(const char *a, size_t na, const char *b, size_t nb, uns
 		unsigned low = now[0] = (unsigned)i;
 
 		for (size_t j = 1; j <= nb; j++) {
-			const int x = tolower((unsigned char)a[i - 1]), y = tolower((unsigned char)b[j - 1]);
+			const int x = tolower((unsigned char)a[i - 1]),
+				  y = tolower((unsigned char)b[j - 1]);
 
 			now[j] = least(last[j] + 1, now[j - 1] + 1, last[j - 1] + (x != y));
 			if (i > 1 && j > 1 && x == tolower((unsigned char)b[j - 2]) &&
@@ -47,7 +48,11 @@ void cf_near_begin(struct cf_near *q, const char *want, size_t n)
 {
 	const unsigned third = (unsigned)(n / 3);
 
-	*q = (struct cf_near){ want, n, NULL, n > LONGEST ? 0 : n < 4 ? 2 : third > 2 ? third + 1 : 3 };
+	*q = (struct cf_near){ want, n, NULL,
+		n > LONGEST     ? 0
+		    : n < 4     ? 2
+		    : third > 2 ? third + 1
+				: 3 };
 }
 
 void cf_near_try(struct cf_near *q, const char *candidate)

@@ -1,6 +1,7 @@
 /*
- * "Did you mean ...?": the nearest of some names by edit distance (insertion, deletion, substitution,
- * transposition of neighbours: Damerau's, in its optimal string alignment form), without regard to case.
+ * "Did you mean ...?": the nearest of some names by edit distance (insertion, deletion,
+ * substitution, transposition of neighbours: Damerau's, in its optimal string alignment form),
+ * without regard to case.
  */
 #ifndef MX_SETTINGS_SUGGEST_H
 #define MX_SETTINGS_SUGGEST_H

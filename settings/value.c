@@ -36,8 +36,13 @@ static const char *shown(char *out, size_t cap, const struct conf_key *k, const 
 /* Number with an optional unit, in milliseconds; false: not that, or beyond 49 days. */
 static bool duration(const char *s, size_t n, uint64_t *ms)
 {
-	static const struct { const char *suffix; uint32_t ms; } units[] = {
-		{ "ms", 1 }, { "s", 1000 }, { "min", 60 * 1000 }, { "m", 60 * 1000 }, { "h", 3600 * 1000 },
+	static const struct { const char *suffix; uint32_t ms;
+	} units[] = {
+		{ "ms", 1 },
+		{ "s", 1000 },
+		{ "min", 60 * 1000 },
+		{ "m", 60 * 1000 },
+		{ "h", 3600 * 1000 },
 		{ "", 1000 },
 	};
 	size_t digits = 0;
@@ -85,15 +90,17 @@ static bool in_bounds(struct build *b, const struct conf_key *k, const struct co
 	return false;
 }
 
-static void set_duration(struct build *b, const struct conf_key *k, struct cf_value *v, const char *s,
-    size_t n, const struct conf_where *at)
+static void set_duration(struct build *b, const struct conf_key *k, struct cf_value *v,
+    const char *s, size_t n, const struct conf_where *at)
 {
 	char q[96];
 	uint64_t ms;
 
 	if (!duration(s, n, &ms)) {
-		cf_error(b->r, at, "\"%s\": %s is no length of time: write whole seconds, or a whole number with "
-		    "ms, s, m, min or h (30s, 500ms, 5m)", k->name, mx_quote(q, sizeof q, s, n));
+		cf_error(b->r, at,
+		    "\"%s\": %s is no length of time: write whole seconds, or a whole number with "
+		    "ms, s, m, min or h (30s, 500ms, 5m)",
+		    k->name, mx_quote(q, sizeof q, s, n));
 		return;
 	}
 	(void)mx_quote(q, sizeof q, s, n);
@@ -125,7 +132,8 @@ static void set_mode(struct build *b, const struct conf_key *k, struct cf_value 
 	for (size_t i = 0; i < n; i++) {
 		x = x << 3 | (uint32_t)(s[i] - '0');
 		if (s[i] < '0' || s[i] > '7' || x > k->max || n < 3) {
-			cf_error(b->r, at, "\"%s\": %s is no file mode: write octal digits from 0000 to 0777",
+			cf_error(b->r, at,
+			    "\"%s\": %s is no file mode: write octal digits from 0000 to 0777",
 			    k->name, mx_quote(q, sizeof q, s, n));
 			return;
 		}
@@ -144,7 +152,8 @@ static void set_bool(struct build *b, const struct conf_key *k, struct cf_value 
 			v->v = i & 1;
 			return;
 		}
-	cf_error(b->r, at, "\"%s\": %s is neither yes nor no", k->name, mx_quote(q, sizeof q, s, n));
+	cf_error(
+	    b->r, at, "\"%s\": %s is neither yes nor no", k->name, mx_quote(q, sizeof q, s, n));
 }
 
 /* Number of a word, without regard to case; complains when it is not one of the key's. */
@@ -167,8 +176,9 @@ static bool word(struct build *b, const struct conf_key *k, const char *s, size_
 		mx_buf_addf(&list, "%s%s", i == 0 ? "" : ", ", w);
 	}
 	w = mx_buf_str(&list);
-	cf_error(b->r, at, "\"%s\": %s is not known to this version%s; it must be one of: %s", k->name,
-	    mx_quote(q, sizeof q, s, n), cf_near_text(hint, sizeof hint, &near), w == NULL ? "" : w);
+	cf_error(b->r, at, "\"%s\": %s is not known to this version%s; it must be one of: %s",
+	    k->name, mx_quote(q, sizeof q, s, n), cf_near_text(hint, sizeof hint, &near),
+	    w == NULL ? "" : w);
 	return false;
 }
 
@@ -180,7 +190,8 @@ static bool fits(struct build *b, const struct conf_key *k, const char *s, size_
 	const char *bad;
 
 	if (n > k->max && k->max != 0) {
-		cf_error(b->r, at, "\"%s\": the value is too long: %zu bytes, at most %u", k->name, n, k->max);
+		cf_error(b->r, at, "\"%s\": the value is too long: %zu bytes, at most %u", k->name,
+		    n, k->max);
 		return false;
 	}
 	if (k->bad != NULL && (bad = k->bad(s, n)) != NULL) {
@@ -188,7 +199,8 @@ static bool fits(struct build *b, const struct conf_key *k, const char *s, size_
 		return false;
 	}
 	if (n < k->min) {
-		cf_error(b->r, at, "\"%s\": the value is too short: %zu bytes, at least %u", k->name, n, k->min);
+		cf_error(b->r, at, "\"%s\": the value is too short: %zu bytes, at least %u",
+		    k->name, n, k->min);
 		return false;
 	}
 	return true;

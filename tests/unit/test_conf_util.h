@@ -6,7 +6,10 @@
 
 #include "settings/conf.h"
 
-/* Accounts (3 lines) and a client (6 lines) that are fine, so that what a test adds stands from line 10. */
+/*
+ * Accounts (3 lines) and a client (6 lines) that are fine, so that what a test adds stands from
+ * line 10.
+ */
 #define ACCOUNT "accounts:\n  \"*@contoso.com\":\n    client: c\n"
 #define HEAD "clients:\n  c:\n"
 #define PROVIDER "    provider: exchange-online\n"
@@ -24,7 +27,9 @@ void conf_dir_remove(struct conf_dir *d);		/* with everything in it */
 void conf_dir_write(const struct conf_dir *d, const char *name, const char *text, size_t n);
 struct conf *conf_dir_load(const struct conf_dir *d, unsigned flags, struct conf_report *r);
 
-/* Loads text alone as DIR/tokend.yaml; fails the test, showing the report, when there is an error. */
+/*
+ * Loads text alone as DIR/tokend.yaml; fails the test, showing the report, when there is an error.
+ */
 struct conf *conf_good(const char *text);
 /* Prints every complaint to stderr. */
 void conf_show(const char *what, const struct conf_report *r);
