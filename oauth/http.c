@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include <errno.h>
+#include <dirent.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +22,8 @@
 #define BODY_FIRST 4096u		/* bytes: most replies fit */
 #define RETRY_AFTER_MAX_S 3600
 #define SCRUB_MIN 8			/* shorter secrets would be found in any text */
+#define HOST_CONNECTIONS 64L		/* of HTTP/1.1 one request each, of HTTP/2 a hundred; more wait */
+#define ALL_CONNECTIONS 512L		/* stays below the usual limit of 1024 descriptors */
 #define NEVER UINT64_MAX
 
 struct list { struct oauth_fetch *head, *tail; };
@@ -51,6 +53,7 @@ struct oauth_http {
 	struct list live;			/* with libcurl */
 	struct list failed;			/* at the start; told of at the next timeout */
 	uint64_t due;				/* mx_now_ms() at which libcurl wants to be called */
+	bool ca_dir;				/* the system's CAs are to be had one by one */
 };
 
 /* --- the loop ---------------------------------------------------------------------------------- */
@@ -218,6 +221,8 @@ static CURLcode harden(struct oauth_fetch *f)
 	if (c->ca_file != NULL) {		/* that file, and not the system's directory beside it */
 		SET(CURLOPT_CAINFO, c->ca_file);
 		SET(CURLOPT_CAPATH, NULL);
+	} else if (f->h->ca_dir) {
+		SET(CURLOPT_CAINFO, NULL);
 	}
 #if LIBCURL_VERSION_NUM >= 0x075700
 	SET(CURLOPT_CA_CACHE_TIMEOUT, c->ca_file != NULL ? 0L : 3600L);	/* a mended file counts at once */
@@ -232,6 +237,8 @@ static CURLcode harden(struct oauth_fetch *f)
 	    CONNECT_TIMEOUT_MS));
 	SET(CURLOPT_TIMEOUT_MS, (long)(c->timeout_ms > 0 ? c->timeout_ms : TIMEOUT_MS));
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+	SET(CURLOPT_BUFFERSIZE, 8192L);		/* replies and requests are small, and there may be many */
+	SET(CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	SET(CURLOPT_PIPEWAIT, 1L);		/* rather a stream of a connection than one more connection */
 	SET(CURLOPT_USERAGENT, f->h->user_agent);
@@ -394,6 +401,28 @@ bool oauth_http_global_init(void)
 	    oauth_wipe_realloc, oauth_wipe_strdup, oauth_wipe_calloc) == CURLE_OK;
 }
 
+/*
+ * Has libcurl's directory of CAs the names by hash that OpenSSL looks for (c_rehash(1))? Then the one CA that
+ * is needed is read; the bundle of all of them takes 2 MB of memory and 50 ms in the loop.
+ */
+static bool has_ca_dir(void)
+{
+	CURL *easy = curl_easy_init();
+	char *path = NULL;
+	struct dirent *d;
+	DIR *dir = NULL;
+	bool found = false;
+
+	if (easy != NULL && curl_easy_getinfo(easy, CURLINFO_CAPATH, &path) == CURLE_OK && path != NULL)
+		dir = opendir(path);
+	while (dir != NULL && !found && (d = readdir(dir)) != NULL)
+		found = strspn(d->d_name, "0123456789abcdef") == 8 && strcmp(d->d_name + 8, ".0") == 0;
+	if (dir != NULL)
+		closedir(dir);
+	curl_easy_cleanup(easy);
+	return found;
+}
+
 struct oauth_http *oauth_http_new(const struct oauth_http_loop *loop, const char *user_agent)
 {
 	const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
@@ -403,12 +432,15 @@ struct oauth_http *oauth_http_new(const struct oauth_http_loop *loop, const char
 		return NULL;
 	h->loop = *loop;
 	h->due = NEVER;
+	h->ca_dir = has_ca_dir();
 	if ((h->user_agent = strdup(user_agent)) == NULL || (h->m = curl_multi_init()) == NULL ||
 	    curl_multi_setopt(h->m, CURLMOPT_SOCKETFUNCTION, on_socket) != CURLM_OK ||
 	    curl_multi_setopt(h->m, CURLMOPT_SOCKETDATA, h) != CURLM_OK ||
 	    curl_multi_setopt(h->m, CURLMOPT_TIMERFUNCTION, on_timer) != CURLM_OK ||
 	    curl_multi_setopt(h->m, CURLMOPT_TIMERDATA, h) != CURLM_OK ||
-	    curl_multi_setopt(h->m, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX) != CURLM_OK) {
+	    curl_multi_setopt(h->m, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX) != CURLM_OK ||
+	    curl_multi_setopt(h->m, CURLMOPT_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS) != CURLM_OK ||
+	    curl_multi_setopt(h->m, CURLMOPT_MAX_TOTAL_CONNECTIONS, ALL_CONNECTIONS) != CURLM_OK) {
 		oauth_http_free(h);
 		return NULL;
 	}
