@@ -65,8 +65,8 @@ static void fold(struct build *b, const char *pattern, uint32_t i, const struct 
 		(void)cf_oom(b);
 }
 
-void cf_add_account(
-    struct build *b, const char *name, const struct conf_where *at, struct cf_account *w)
+void cf_add_account(struct build *b, const char *name, const struct conf_where *at,
+    struct cf_account *w)
 {
 	struct conf *c = b->c;
 	char key[MX_ACCOUNT_MAX + 1], first[512];

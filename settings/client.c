@@ -252,8 +252,8 @@ static void relations(const struct work *x)
 		c->stale_until_s = c->min_remaining_s;
 	}
 	if (w->no_proxy.at.line != 0 && w->proxy.at.line == 0)
-		cf_warn(
-		    x->b->r, &w->no_proxy.at, "\"no_proxy\" is not used: there is no \"proxy\"");
+		cf_warn(x->b->r, &w->no_proxy.at,
+		    "\"no_proxy\" is not used: there is no \"proxy\"");
 	if (w->client_secret_file.at.line == 0 && w->credentials.at.line == 0)
 		LACKS(x, "client \"%s\" has no credential: write \"client_secret_file: PATH\"",
 		    c->oc.name);
@@ -329,8 +329,8 @@ static void resolve(struct work *x)
 	c->fingerprint = fingerprint(oc);
 }
 
-void cf_add_client(
-    struct build *b, const char *name, const struct conf_where *at, struct cf_client *w)
+void cf_add_client(struct build *b, const char *name, const struct conf_where *at,
+    struct cf_client *w)
 {
 	struct conf *c = b->c;
 	struct work x = { .b = b, .w = w };

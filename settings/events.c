@@ -24,8 +24,8 @@ struct cf_events {
 	bool dead;
 };
 
-struct cf_events *cf_events_open(
-    const char *file, const char *text, size_t n, struct conf_report *r)
+struct cf_events *cf_events_open(const char *file, const char *text, size_t n,
+    struct conf_report *r)
 {
 	struct cf_events *y = calloc(1, sizeof *y);
 
@@ -203,8 +203,8 @@ static void scalar(struct cf_events *y, struct cf_event *e)
 }
 
 /* Anchors and tags of a scalar, list or mapping. */
-static void decoration(
-    struct cf_events *y, struct cf_event *e, const yaml_char_t *anchor, const yaml_char_t *tag)
+static void decoration(struct cf_events *y, struct cf_event *e, const yaml_char_t *anchor,
+    const yaml_char_t *tag)
 {
 	if (anchor != NULL)
 		cf_error(y->r, &e->at,
@@ -293,12 +293,12 @@ enum cf_kind cf_next(struct cf_events *y, struct cf_event *e)
 			decoration(y, e, y->ev.data.scalar.anchor, y->ev.data.scalar.tag);
 			return CF_SCALAR;
 		case YAML_SEQUENCE_START_EVENT:
-			decoration(
-			    y, e, y->ev.data.sequence_start.anchor, y->ev.data.sequence_start.tag);
+			decoration(y, e, y->ev.data.sequence_start.anchor,
+			    y->ev.data.sequence_start.tag);
 			return deeper(y, e, CF_LIST);
 		case YAML_MAPPING_START_EVENT:
-			decoration(
-			    y, e, y->ev.data.mapping_start.anchor, y->ev.data.mapping_start.tag);
+			decoration(y, e, y->ev.data.mapping_start.anchor,
+			    y->ev.data.mapping_start.tag);
 			return deeper(y, e, CF_MAP);
 		case YAML_SEQUENCE_END_EVENT:
 		case YAML_MAPPING_END_EVENT:

@@ -97,8 +97,8 @@ static struct conf_where place(const char *file, const char *text, const char *p
 	return at;
 }
 
-static bool bad_byte(
-    struct build *b, const char *file, const char *text, const char *p, const char *what)
+static bool bad_byte(struct build *b, const char *file, const char *text, const char *p,
+    const char *what)
 {
 	const struct conf_where at = place(file, text, p);
 
@@ -145,8 +145,8 @@ static bool bytes_ok(struct build *b, const char *file, const char *text, size_t
 			return bad_byte(b, file, text, p, "control characters are not allowed");
 		} else if ((c == 0xc2 && (unsigned char)p[1] < 0xa0) ||
 		    (c == 0xe2 && p[1] == '\x80' && (p[2] == '\xa8' || p[2] == '\xa9'))) {
-			return bad_byte(
-			    b, file, text, p, "an invisible end of line stands here: remove it");
+			return bad_byte(b, file, text, p,
+			    "an invisible end of line stands here: remove it");
 		} else if (c != ' ' && c != '\r') {
 			if (tab && indent && c != '#') {
 				while (p > text && p[-1] != '\n')
@@ -253,8 +253,8 @@ static const char **list(struct build *b, const char *dir, size_t *n)
 		if (ends_with(d->d_name, ".yml")) {
 			at.file = below(b, dir, d->d_name);
 			if (at.file != NULL)
-				cf_warn(
-				    b->r, &at, "this file is not read: its name must end in .yaml");
+				cf_warn(b->r, &at,
+				    "this file is not read: its name must end in .yaml");
 		}
 		if (!ends_with(d->d_name, ".yaml"))
 			continue;

@@ -57,8 +57,8 @@ static uint32_t ask(struct build *b, bool group, const char *name, const struct 
  * Id of a name or of decimal digits; UINT32_MAX: unknown. Each name is asked for, and warned about,
  * once.
  */
-static uint32_t id_of(
-    struct build *b, bool group, const char *s, size_t n, const struct conf_where *at)
+static uint32_t id_of(struct build *b, bool group, const char *s, size_t n,
+    const struct conf_where *at)
 {
 	struct cf_map *known = group ? &b->groups : &b->users;
 	const char *name;
@@ -84,8 +84,8 @@ static uint32_t id_of(
 	return id;
 }
 
-void cf_name_known(
-    struct build *b, bool group, const char *s, size_t n, const struct conf_where *at)
+void cf_name_known(struct build *b, bool group, const char *s, size_t n,
+    const struct conf_where *at)
 {
 	(void)id_of(b, group, s, n, at);
 }

@@ -281,8 +281,8 @@ static bool read_credentials(const struct into *m, const struct cf_event *first)
  * The name of an entry, for keeps, or NULL after a complaint. who: what to call the entry in
  * complaints; empty when there is no telling, and the entry is not worth reading.
  */
-static const char *entry_name(
-    const struct into *m, bool client, const struct cf_event *e, char *who, size_t cap)
+static const char *entry_name(const struct into *m, bool client, const struct cf_event *e,
+    char *who, size_t cap)
 {
 	const char *name, *bad;
 	char q[128];
@@ -302,8 +302,8 @@ static const char *entry_name(
 		cf_error(m->b->r, &e->at, "a name is missing before the colon");
 		return NULL;
 	}
-	(void)snprintf(
-	    who, cap, "%s %s", client ? "client" : "account", mx_quote(q, sizeof q, e->s, e->n));
+	(void)snprintf(who, cap, "%s %s", client ? "client" : "account", mx_quote(q, sizeof q, e->s,
+	    e->n));
 	bad = client ? cf_bad_name(e->s, e->n) : cf_bad_pattern(e->s, e->n);
 	if (bad != NULL) {
 		cf_error(m->b->r, &e->at, "the name of %s %s", who, bad);

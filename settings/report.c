@@ -9,8 +9,8 @@
 #include "settings/report.h"
 
 /* One block for the text and the file's name behind it: the report outlives the configuration. */
-static bool fill(
-    struct conf_complaint *c, char severity, const struct conf_where *at, const char *text)
+static bool fill(struct conf_complaint *c, char severity, const struct conf_where *at,
+    const char *text)
 {
 	const size_t nt = strlen(text) + 1, nf = strlen(at->file) + 1;
 	char *p = malloc(nt + nf);
@@ -46,8 +46,8 @@ static bool room(struct conf_report *r, char severity)
 	return r->n < CONF_COMPLAINTS_MAX;
 }
 
-static void say(
-    struct conf_report *r, char severity, const struct conf_where *at, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 4, 0))) say(struct conf_report *r, char severity,
+    const struct conf_where *at, const char *fmt, va_list ap)
 {
 	char text[CF_TEXT];
 
@@ -107,8 +107,8 @@ void cf_report_end(struct conf_report *r, const char *file)
 		r->n++;
 }
 
-const char *cf_first_place(
-    char *out, size_t cap, const struct conf_where *first, const struct conf_where *now)
+const char *cf_first_place(char *out, size_t cap, const struct conf_where *first,
+    const struct conf_where *now)
 {
 	if (strcmp(first->file, now->file) == 0)
 		(void)snprintf(out, cap, " (already at line %u)", first->line);

@@ -152,8 +152,8 @@ static void set_bool(struct build *b, const struct conf_key *k, struct cf_value 
 			v->v = i & 1;
 			return;
 		}
-	cf_error(
-	    b->r, at, "\"%s\": %s is neither yes nor no", k->name, mx_quote(q, sizeof q, s, n));
+	cf_error(b->r, at, "\"%s\": %s is neither yes nor no", k->name, mx_quote(q, sizeof q, s,
+	    n));
 }
 
 /* Number of a word, without regard to case; complains when it is not one of the key's. */

@@ -411,8 +411,8 @@ static void form(void **state)
 	char out[64];
 
 	(void)state;
-	assert_string_equal(
-	    conf_complaint_str(out, sizeof out, &c), "/etc/t.yaml:3:7: error: wrong");
+	assert_string_equal(conf_complaint_str(out, sizeof out, &c),
+	    "/etc/t.yaml:3:7: error: wrong");
 	c.severity = 'w';
 	c.at.line = 0;
 	assert_string_equal(conf_complaint_str(out, sizeof out, &c), "/etc/t.yaml: warning: wrong");

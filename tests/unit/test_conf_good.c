@@ -120,8 +120,8 @@ static void every_key(void **state)
 	assert_int_equal(c->admin_users.id[1], 4711);
 
 	assert_non_null(k);
-	assert_string_equal(
-	    k->oc.token_endpoint, "https://idp.example:8443/realms/contoso.com/token?x=y");
+	assert_string_equal(k->oc.token_endpoint,
+	    "https://idp.example:8443/realms/contoso.com/token?x=y");
 	assert_int_equal(k->oc.auth, OAUTH_AUTH_SECRET_BASIC);
 	assert_string_equal(k->oc.scope, "smtp imap");
 	assert_string_equal(k->oc.resource, "urn:example:mail");

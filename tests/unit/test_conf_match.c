@@ -66,7 +66,7 @@ static void accounts(void **state)
 	longest[319] = '.';
 	assert_non_null(conf_account_find(c, longest, 320));
 	assert_null(conf_account_find(c, longest, 321));
-	assert_non_null(conf_account_find(c, "anna@contoso.comX", 16));		/* n counts, not a NUL */
+	assert_non_null(conf_account_find(c, "anna@contoso.comX", 16));	/* n counts */
 	conf_free(c);
 
 	c = conf_good(ACCOUNT CLIENT);
@@ -178,8 +178,8 @@ static void tables(void **state)
 			assert_non_null(k->help);
 			assert_true(k->off + sizeof(struct cf_value) <= conf_sections[s].size);
 			assert_true(k->min <= k->max);
-			assert_ptr_equal(
-			    conf_key_find(&conf_sections[s], k->name, strlen(k->name)), k);
+			assert_ptr_equal(conf_key_find(&conf_sections[s], k->name, strlen(k->name)),
+			    k);
 			assert_null(conf_key_find(&conf_sections[s], k->name, 0));
 			if (k->type == CONF_T_ENUM || k->type == CONF_T_WORDS)
 				assert_non_null(k->word(0));
