@@ -1,12 +1,14 @@
 """A private Dovecot: submission with STARTTLS and IMAP, tokens checked by itself (JWT) or by introspection."""
 
+import contextlib
 import os
+import signal
 from pathlib import Path
 from urllib.parse import quote
 
 from . import paths
 from .net import free_port, port_open
-from .proc import Failed, run, supervisor, wait_for
+from .proc import Failed, descendants, run, supervisor, wait_for
 
 _PASSDB = """
 passdb {{
@@ -151,8 +153,13 @@ class DovecotSubmission:
         return self
 
     def stop(self):
+        """SIGKILL for all of it: at SIGTERM its master takes a second's rest before it goes."""
         if self.proc:
-            supervisor.stop(self.proc)
+            below = descendants(self.proc.pid)
+            supervisor.stop(self.proc, sig=signal.SIGKILL)
+            for pid in below:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self.proc = None
 
     def log(self):
