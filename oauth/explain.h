@@ -1,6 +1,6 @@
 /*
- * The error catalogue: what an identity provider says -> stable code, cause, next step. Data, not code.
- * HTTP status and "error" decide the class; the AADSTS number only picks a better hint.
+ * The error catalogue: what an identity provider says -> stable code, cause, next step. Data, not
+ * code. HTTP status and "error" decide the class; the AADSTS number only picks a better hint.
  */
 #ifndef MX_OAUTH_EXPLAIN_H
 #define MX_OAUTH_EXPLAIN_H
@@ -13,11 +13,15 @@ struct oauth_hint {
 	uint32_t aadsts;	/* 0: the row is for the "error" string alone */
 	const char *error;	/* RFC 6749 "error"; NULL in AADSTS rows: any */
 	const char *code;	/* ours, stable, lower-case: "client-secret-rejected" */
-	const char *cause;	/* sentence without full stop: "the secret is not one of this application's" */
+	/* sentence without full stop: "the secret is not one of this application's" */
+	const char *cause;
 	const char *fix;	/* imperative sentence without full stop */
 };
 
-/* Best row: by number, else by error string, else the last row (code "provider-refused"). Never NULL. */
+/*
+ * Best row: by number, else by error string, else the last row (code "provider-refused"). Never
+ * NULL.
+ */
 const struct oauth_hint *oauth_explain(const char *error, uint32_t aadsts);
 
 /* Rows in order, for tests and documents; NULL past the end. */

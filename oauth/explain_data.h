@@ -8,7 +8,8 @@
 
 #include "oauth/explain.h"
 
-extern const struct oauth_hint oauth_hints[];	/* AADSTS rows, then "error" rows, last the catch-all */
+/* AADSTS rows, then "error" rows, last the catch-all. */
+extern const struct oauth_hint oauth_hints[];
 extern const size_t oauth_hints_n;
 
 #endif

@@ -8,7 +8,10 @@
 
 #include "common/buf.h"
 
-/* Percent-encodes n bytes: ALPHA DIGIT - . _ * stay, a blank becomes '+', all else %HH (upper case). */
+/*
+ * Percent-encodes n bytes: ALPHA DIGIT - . _ * stay, a blank becomes '+', all else %HH (upper
+ * case).
+ */
 void oauth_form_escape(struct mx_buf *b, const void *p, size_t n);
 
 /* Appends name=value, with '&' in front unless b is empty. A NULL value adds nothing. */

@@ -22,7 +22,7 @@
 #define BODY_FIRST 4096u		/* bytes: most replies fit */
 #define RETRY_AFTER_MAX_S 3600
 #define SCRUB_MIN 8			/* shorter secrets would be found in any text */
-#define HOST_CONNECTIONS 64L		/* of HTTP/1.1 one request each, of HTTP/2 a hundred; more wait */
+#define HOST_CONNECTIONS 64L		/* more requests wait; HTTP/2 takes a hundred on one */
 #define ALL_CONNECTIONS 512L		/* stays below the usual limit of 1024 descriptors */
 #define NEVER UINT64_MAX
 
@@ -52,11 +52,12 @@ struct oauth_http {
 	char *user_agent;
 	struct list live;			/* with libcurl */
 	struct list failed;			/* at the start; told of at the next timeout */
-	uint64_t due;				/* mx_now_ms() at which libcurl wants to be called */
+	/* mx_now_ms() at which libcurl wants to be called */
+	uint64_t due;
 	bool ca_dir;				/* the system's CAs are to be had one by one */
 };
 
-/* --- the loop ---------------------------------------------------------------------------------- */
+/* --- the loop ------------------------------------------------------------------------ */
 
 /* The one timer serves two purposes: libcurl's own, and failures found at the start. */
 static void arm(struct oauth_http *h)
@@ -77,7 +78,9 @@ static int on_timer(CURLM *m, long ms, void *arg)
 	struct oauth_http *h = arg;
 
 	(void)m;
-	/* One more than asked for: libcurl's clock is finer than ours, and early would be in vain. */
+	/*
+	 * One more than asked for: libcurl's clock is finer than ours, and early would be in vain.
+	 */
 	h->due = ms < 0 ? NEVER : mx_now_ms() + (uint64_t)ms + (ms > 0);
 	arm(h);
 	return 0;
@@ -97,7 +100,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *mi
 	return 0;
 }
 
-/* --- one fetch --------------------------------------------------------------------------------- */
+/* --- one fetch ----------------------------------------------------------------------- */
 
 static void link_last(struct list *l, struct oauth_fetch *f)
 {
@@ -218,15 +221,18 @@ static CURLcode harden(struct oauth_fetch *f)
 	SET(CURLOPT_PROXY_SSL_VERIFYPEER, 1L);
 	SET(CURLOPT_PROXY_SSL_VERIFYHOST, 2L);
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (c->ca_file != NULL) {		/* that file, and not the system's directory beside it */
+	/* that file, and not the system's directory beside it */
+	if (c->ca_file != NULL) {
 		SET(CURLOPT_CAINFO, c->ca_file);
 		SET(CURLOPT_CAPATH, NULL);
 	} else if (f->h->ca_dir) {
 		SET(CURLOPT_CAINFO, NULL);
 	}
 #if LIBCURL_VERSION_NUM >= 0x075700
-	SET(CURLOPT_CA_CACHE_TIMEOUT, c->ca_file != NULL ? 0L : 3600L);	/* a mended file counts at once */
-	SET(CURLOPT_QUICK_EXIT, 1L);		/* a hanging resolver thread is left alone, not waited for */
+	/* a mended file counts at once */
+	SET(CURLOPT_CA_CACHE_TIMEOUT, c->ca_file != NULL ? 0L : 3600L);
+	/* a hanging resolver thread is left alone, not waited for */
+	SET(CURLOPT_QUICK_EXIT, 1L);
 #endif
 	SET(CURLOPT_PROXY, c->proxy != NULL ? c->proxy : "");
 	SET(CURLOPT_NOPROXY, c->no_proxy != NULL ? c->no_proxy : "");
@@ -237,10 +243,12 @@ static CURLcode harden(struct oauth_fetch *f)
 	    CONNECT_TIMEOUT_MS));
 	SET(CURLOPT_TIMEOUT_MS, (long)(c->timeout_ms > 0 ? c->timeout_ms : TIMEOUT_MS));
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
-	SET(CURLOPT_BUFFERSIZE, 8192L);		/* replies and requests are small, and there may be many */
+	/* replies and requests are small, and there may be many */
+	SET(CURLOPT_BUFFERSIZE, 8192L);
 	SET(CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	SET(CURLOPT_PIPEWAIT, 1L);		/* rather a stream of a connection than one more connection */
+	/* rather a stream of a connection than one more connection */
+	SET(CURLOPT_PIPEWAIT, 1L);
 	SET(CURLOPT_USERAGENT, f->h->user_agent);
 	SET(CURLOPT_HTTPHEADER, f->headers);
 	SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);	/* none of them to a proxy */
@@ -256,8 +264,8 @@ static CURLcode harden(struct oauth_fetch *f)
 }
 
 /*
- * Judges the endpoint before the secret is read: https, and no user name in it. Keeps "host:port" for
- * texts. CURLE_OK: fine.
+ * Judges the endpoint before the secret is read: https, and no user name in it. Keeps "host:port"
+ * for texts. CURLE_OK: fine.
  */
 static CURLcode judge_url(struct oauth_fetch *f)
 {
@@ -291,7 +299,7 @@ static CURLcode judge_url(struct oauth_fetch *f)
 	return r;
 }
 
-/* --- the end of a fetch ------------------------------------------------------------------------ */
+/* --- the end of a fetch -------------------------------------------------------------- */
 
 static long info(CURL *easy, CURLINFO what)
 {
@@ -304,7 +312,8 @@ static void transfer_failed(struct oauth_fetch *f, CURLcode code, struct oauth_f
 {
 	curl_off_t tls_up = 0;
 	struct oauth_transfer x = {
-		.code = (int)code, .too_large = f->too_large, .host = f->host, .ca_file = f->c->ca_file,
+		.code = (int)code, .too_large = f->too_large,
+		.host = f->host, .ca_file = f->c->ca_file,
 		.detail = f->detail, .proxied = f->c->proxy != NULL && f->c->proxy[0] != '\0',
 	};
 
@@ -349,7 +358,8 @@ static enum mx_class judge(struct oauth_fetch *f, CURLcode code, struct oauth_to
 	curl_easy_getinfo(f->easy, CURLINFO_CONTENT_TYPE, &type);
 	curl_easy_getinfo(f->easy, CURLINFO_REDIRECT_URL, &location);
 	if (curl_easy_getinfo(f->easy, CURLINFO_RETRY_AFTER, &after) == CURLE_OK && after > 0)
-		reply.retry_after_s = after > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : (int32_t)after;
+		reply.retry_after_s =
+		    after > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : (int32_t)after;
 	reply.status = info(f->easy, CURLINFO_RESPONSE_CODE);
 	reply.content_type = type;
 	reply.location = location;
@@ -393,17 +403,19 @@ static void reap(struct oauth_http *h)
 		}
 }
 
-/* --- what http.h offers ------------------------------------------------------------------------ */
+/* --- what http.h offers -------------------------------------------------------------- */
 
 bool oauth_http_global_init(void)
 {
-	return oauth_wipe_install() && curl_global_init_mem(CURL_GLOBAL_DEFAULT, oauth_wipe_malloc, oauth_wipe_free,
+	return oauth_wipe_install() &&
+	    curl_global_init_mem(CURL_GLOBAL_DEFAULT, oauth_wipe_malloc, oauth_wipe_free,
 	    oauth_wipe_realloc, oauth_wipe_strdup, oauth_wipe_calloc) == CURLE_OK;
 }
 
 /*
- * Has libcurl's directory of CAs the names by hash that OpenSSL looks for (c_rehash(1))? Then the one CA that
- * is needed is read; the bundle of all of them takes 2 MB of memory and 50 ms in the loop.
+ * Has libcurl's directory of CAs the names by hash that OpenSSL looks for (c_rehash(1))? Then the
+ * one CA that is needed is read; the bundle of all of them takes 2 MB of memory and 50 ms in the
+ * loop.
  */
 static bool has_ca_dir(void)
 {
@@ -413,10 +425,12 @@ static bool has_ca_dir(void)
 	DIR *dir = NULL;
 	bool found = false;
 
-	if (easy != NULL && curl_easy_getinfo(easy, CURLINFO_CAPATH, &path) == CURLE_OK && path != NULL)
+	if (easy != NULL && curl_easy_getinfo(easy, CURLINFO_CAPATH, &path) == CURLE_OK &&
+	    path != NULL)
 		dir = opendir(path);
 	while (dir != NULL && !found && (d = readdir(dir)) != NULL)
-		found = strspn(d->d_name, "0123456789abcdef") == 8 && strcmp(d->d_name + 8, ".0") == 0;
+		found =
+		    strspn(d->d_name, "0123456789abcdef") == 8 && strcmp(d->d_name + 8, ".0") == 0;
 	if (dir != NULL)
 		closedir(dir);
 	curl_easy_cleanup(easy);
@@ -456,7 +470,8 @@ void oauth_http_free(struct oauth_http *h)
 	while (h->failed.head != NULL)
 		fetch_free(h->failed.head);
 	if (h->m != NULL)
-		curl_multi_cleanup(h->m);	/* closes connections: the loop is still told to forget them */
+		/* closes connections: the loop is still told to forget them */
+		curl_multi_cleanup(h->m);
 	free(h->user_agent);
 	free(h);
 }
@@ -544,7 +559,10 @@ void oauth_http_timeout(struct oauth_http *h)
 		h->due = NEVER;
 		curl_multi_socket_action(h->m, CURL_SOCKET_TIMEOUT, 0, &running);
 		reap(h);
-		/* libcurl tells of changes only; ask, so that nothing is lost between its clock and ours. */
+		/*
+		 * libcurl tells of changes only; ask, so that nothing is lost between its clock
+		 * and ours.
+		 */
 		if (h->due == NEVER && curl_multi_timeout(h->m, &ms) == CURLM_OK && ms >= 0)
 			h->due = mx_now_ms() + (uint64_t)ms + 1;
 	}

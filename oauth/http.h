@@ -1,7 +1,7 @@
 /*
- * Token requests over HTTPS by libcurl's multi interface, on somebody else's event loop. Fails closed:
- * https only, peer and name verified always, no redirects, TLS 1.2 at least, reply ceiling, timeouts.
- * One thread; never calls back from inside oauth_http_start().
+ * Token requests over HTTPS by libcurl's multi interface, on somebody else's event loop. Fails
+ * closed: https only, peer and name verified always, no redirects, TLS 1.2 at least, reply
+ * ceiling, timeouts. One thread; never calls back from inside oauth_http_start().
  */
 #ifndef MX_OAUTH_HTTP_H
 #define MX_OAUTH_HTTP_H
@@ -18,11 +18,15 @@ struct oauth_fetch;		/* opaque: one request under way */
 #define OAUTH_HTTP_IN 1
 #define OAUTH_HTTP_OUT 2
 
-/* What the loop lends. ctx is handed back; *slot is the loop's own per descriptor (NULL at first). */
+/*
+ * What the loop lends. ctx is handed back; *slot is the loop's own per descriptor (NULL at first).
+ */
 struct oauth_http_loop {
 	/* what: OAUTH_HTTP_IN and _OUT, 0 = forget fd. The loop then calls oauth_http_ready(). */
 	void (*watch)(void *ctx, int fd, int what, void **slot);
-	/* Call oauth_http_timeout() once in ms milliseconds; replaces the one before; -1 = never. */
+	/*
+	 * Call oauth_http_timeout() once in ms milliseconds; replaces the one before; -1 = never.
+	 */
 	void (*timer)(void *ctx, long ms);
 	void *ctx;
 };
@@ -39,15 +43,17 @@ void oauth_http_ready(struct oauth_http *h, int fd, int what);
 void oauth_http_timeout(struct oauth_http *h);
 
 /*
- * Starts the token request of a client; c must outlive it. done is called once, from oauth_http_ready() or
- * oauth_http_timeout(), also for failures found at once (unreadable secret ...). NULL: no memory, done is
- * never called.
+ * Starts the token request of a client; c must outlive it. done is called once, from
+ * oauth_http_ready() or oauth_http_timeout(), also for failures found at once (unreadable secret
+ * ...). NULL: no memory, done is never called.
  */
 struct oauth_fetch *oauth_http_start(struct oauth_http *h, const struct oauth_client *c,
     oauth_fetch_done *done, void *arg);
 void oauth_http_cancel(struct oauth_fetch *f);	/* done is not called */
 
-/* Once per process, before any thread or secret: libcurl's and OpenSSL's allocators wipe on free. */
+/*
+ * Once per process, before any thread or secret: libcurl's and OpenSSL's allocators wipe on free.
+ */
 bool oauth_http_global_init(void);
 
 #endif

@@ -16,9 +16,10 @@ struct row {
 };
 
 enum what {
-	W_OTHER = 0, W_NOT_HTTPS, W_URL, W_MEMORY, W_DNS, W_REFUSED, W_UNREACHABLE, W_CONNECT_TIMEOUT, W_TIMEOUT,
-	W_UNTRUSTED, W_EXPIRED, W_NOT_YET, W_NAME, W_CERT, W_TLS_VERSION, W_TLS, W_NOT_TLS, W_CA_FILE, W_PROXY, W_PROXY_DNS,
-	W_PROXY_AUTH, W_LOST, W_NOT_HTTP, W_TOO_LARGE, W_N
+	W_OTHER = 0, W_NOT_HTTPS, W_URL, W_MEMORY, W_DNS, W_REFUSED, W_UNREACHABLE,
+	W_CONNECT_TIMEOUT, W_TIMEOUT, W_UNTRUSTED, W_EXPIRED, W_NOT_YET, W_NAME, W_CERT,
+	W_TLS_VERSION, W_TLS, W_NOT_TLS, W_CA_FILE, W_PROXY, W_PROXY_DNS, W_PROXY_AUTH, W_LOST,
+	W_NOT_HTTP, W_TOO_LARGE, W_N
 };
 
 static const struct row rows[W_N] = {
@@ -28,7 +29,8 @@ static const struct row rows[W_N] = {
 	    "write token_endpoint with https://; the secret is never sent without TLS" },
 	[W_URL] = { MX_CONFIG, "endpoint-malformed", "the token endpoint is not a valid URL",
 	    "correct token_endpoint (https://HOST/PATH, no user name)" },
-	[W_MEMORY] = { MX_TEMP, "no-memory", "no memory for the request", "look at the daemon's memory limit" },
+	[W_MEMORY] = { MX_TEMP, "no-memory", "no memory for the request",
+	    "look at the daemon's memory limit" },
 	[W_DNS] = { MX_TEMP, "dns-failed", "the name cannot be resolved",
 	    "check token_endpoint's spelling and this host's resolver (getent hosts HOST)" },
 	[W_REFUSED] = { MX_TEMP, "connect-refused", "the connection was refused",
@@ -37,16 +39,20 @@ static const struct row rows[W_N] = {
 	    "check this host's network, its routes and its firewall" },
 	[W_CONNECT_TIMEOUT] = { MX_TEMP, "connect-timeout", "no connection came about in time",
 	    "check the firewall (outgoing TCP), or set proxy if this host needs one" },
-	[W_TIMEOUT] = { MX_TEMP, "provider-timeout", "the provider took the request and did not answer in time",
+	[W_TIMEOUT] = { MX_TEMP, "provider-timeout",
+	    "the provider took the request and did not answer in time",
 	    "nothing needs mending here unless it lasts; it is tried again by itself" },
-	[W_UNTRUSTED] = { MX_TEMP, "tls-untrusted-ca", "its certificate comes from a CA that is not trusted",
-	    "name that CA in ca_file if it is yours (a TLS-inspecting proxy?); verification cannot be switched off" },
+	[W_UNTRUSTED] = { MX_TEMP, "tls-untrusted-ca",
+	    "its certificate comes from a CA that is not trusted",
+	    "name that CA in ca_file if it is yours (a TLS-inspecting proxy?); verification cannot "
+	    "be switched off" },
 	[W_EXPIRED] = { MX_TEMP, "tls-cert-expired", "its certificate has expired",
 	    "check this host's clock; else the server's owner must renew it" },
 	[W_NOT_YET] = { MX_TEMP, "tls-cert-expired", "its certificate is not valid yet",
 	    "check this host's clock (timedatectl)" },
 	[W_NAME] = { MX_TEMP, "tls-name-mismatch", "its certificate is for another name",
-	    "write the name that the certificate has into token_endpoint, or look for an interceptor" },
+	    "write the name that the certificate has into token_endpoint, or look for an "
+	    "interceptor" },
 	[W_CERT] = { MX_TEMP, "tls-cert-refused", "its certificate cannot be accepted",
 	    "look at it with openssl s_client -connect HOST:PORT" },
 	[W_TLS_VERSION] = { MX_TEMP, "tls-version", "it does not offer TLS 1.2 or newer",
@@ -63,7 +69,8 @@ static const struct row rows[W_N] = {
 	    "check the proxy key and this host's resolver" },
 	[W_PROXY_AUTH] = { MX_CONFIG, "proxy-auth", "the proxy wants a user name and password",
 	    "put them into the proxy URL, or let this host through" },
-	[W_LOST] = { MX_TEMP, "connection-lost", "the connection broke before the answer was complete",
+	[W_LOST] = { MX_TEMP, "connection-lost",
+	    "the connection broke before the answer was complete",
 	    "nothing needs mending here unless it lasts; then look for a filter in between" },
 	[W_NOT_HTTP] = { MX_TEMP, "reply-not-http", "what answered does not speak HTTP",
 	    "check host and port in token_endpoint" },
@@ -95,7 +102,9 @@ static bool says(const struct oauth_transfer *x, const char *part)
 	return strcasestr(x->detail, part) != NULL;
 }
 
-/* libcurl compares names itself, before it keeps OpenSSL's verdict: only its words tell that case. */
+/*
+ * libcurl compares names itself, before it keeps OpenSSL's verdict: only its words tell that case.
+ */
 static enum what certificate(const struct oauth_transfer *x)
 {
 	if (says(x, "subject name") || says(x, "subjectAltName"))
@@ -135,13 +144,17 @@ static enum what tell(const struct oauth_transfer *x)
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return certificate(x);
 	case CURLE_COULDNT_CONNECT:
-		return x->proxied ? W_PROXY : x->os_errno == ENETUNREACH || x->os_errno == EHOSTUNREACH ||
-		    x->os_errno == EADDRNOTAVAIL ? W_UNREACHABLE :
-		    x->os_errno == ETIMEDOUT ? W_CONNECT_TIMEOUT : W_REFUSED;
+		if (x->proxied)
+			return W_PROXY;
+		if (x->os_errno == ENETUNREACH || x->os_errno == EHOSTUNREACH ||
+		    x->os_errno == EADDRNOTAVAIL)
+			return W_UNREACHABLE;
+		return x->os_errno == ETIMEDOUT ? W_CONNECT_TIMEOUT : W_REFUSED;
 	case CURLE_OPERATION_TIMEDOUT:
 		return x->connected ? W_TIMEOUT : says(x, "resolv") ? W_DNS : W_CONNECT_TIMEOUT;
 	case CURLE_SSL_CONNECT_ERROR:
-		if (says(x, "unsupported protocol") || says(x, "protocol version") || says(x, "no protocols"))
+		if (says(x, "unsupported protocol") || says(x, "protocol version") ||
+		    says(x, "no protocols"))
 			return W_TLS_VERSION;
 		return says(x, "wrong version number") || says(x, "packet length too long") ||
 		    says(x, "http request") ? W_NOT_TLS : W_TLS;
@@ -158,7 +171,8 @@ static enum what tell(const struct oauth_transfer *x)
 	return W_OTHER;
 }
 
-void oauth_transfer_failed(const char *client, const struct oauth_transfer *x, struct oauth_failure *f)
+void oauth_transfer_failed(const char *client, const struct oauth_transfer *x,
+    struct oauth_failure *f)
 {
 	enum what w = tell(x);
 	const struct row *r = &rows[w];
@@ -172,9 +186,9 @@ void oauth_transfer_failed(const char *client, const struct oauth_transfer *x, s
 	}
 	*f = (struct oauth_failure){ .retry_after_s = -1, .permanent = r->cls == MX_CONFIG };
 	if (w == W_CA_FILE && x->ca_file != NULL && strlen(x->ca_file) < 200)
-		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %s: %s: %s", client, r->cause, r->fix,
-		    x->ca_file);
+		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %s: %s: %s", client, r->cause,
+		    r->fix, x->ca_file);
 	else
-		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %.80s: %s; %s%s%.120s%s", client, x->host,
-		    r->cause, r->fix, sep, detail, end);
+		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %.80s: %s; %s%s%.120s%s",
+		    client, x->host, r->cause, r->fix, sep, detail, end);
 }

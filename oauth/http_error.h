@@ -10,7 +10,8 @@
 
 struct oauth_transfer {
 	int code;		/* CURLcode */
-	long verify;		/* OpenSSL's verdict on the certificate (CURLINFO_SSL_VERIFYRESULT) */
+	/* OpenSSL's verdict on the certificate (CURLINFO_SSL_VERIFYRESULT) */
+	long verify;
 	long os_errno;		/* CURLINFO_OS_ERRNO */
 	long proxy_status;	/* what the proxy answered to CONNECT; 0: nothing, or no proxy */
 	bool proxied;		/* a proxy is configured and not excepted for this host */
@@ -22,6 +23,7 @@ struct oauth_transfer {
 };
 
 /* Fills *f: nothing of it comes from a reply, so http_status is 0. */
-void oauth_transfer_failed(const char *client, const struct oauth_transfer *x, struct oauth_failure *f);
+void oauth_transfer_failed(const char *client, const struct oauth_transfer *x,
+    struct oauth_failure *f);
 
 #endif

@@ -9,7 +9,10 @@
 
 #include "oauth/client.h"
 
-enum oauth_cloud { OAUTH_CLOUD_PUBLIC = 0, OAUTH_CLOUD_GCC_HIGH, OAUTH_CLOUD_DOD, OAUTH_CLOUD_CHINA, OAUTH_CLOUD_N };
+enum oauth_cloud {
+	OAUTH_CLOUD_PUBLIC = 0, OAUTH_CLOUD_GCC_HIGH, OAUTH_CLOUD_DOD, OAUTH_CLOUD_CHINA,
+	OAUTH_CLOUD_N
+};
 
 struct oauth_provider {
 	const char *name;		/* "exchange-online" */
@@ -18,13 +21,18 @@ struct oauth_provider {
 	const char *scope;		/* NULL: none unless configured */
 	enum oauth_grant grant;		/* 0: this version has no grant for it (see why_not) */
 	enum oauth_auth auth;
-	const char *const *relays;	/* server names a token may be sent to, NULL-terminated; NULL: any */
+	/* server names a token may be sent to, NULL-terminated; NULL: any */
+	const char *const *relays;
 	uint32_t min_remaining_s;	/* a token with less life is not handed out */
-	uint32_t stale_until_s;		/* in an outage served until so much life is left; 0: never stale */
+	/* in an outage served until so much life is left; 0: never stale */
+	uint32_t stale_until_s;
 	const char *why_not;		/* sentence for grant == 0 */
 };
 
-/* Row for a preset in a cloud. NULL: no such preset (unknown name) or the preset has no such cloud. */
+/*
+ * Row for a preset in a cloud. NULL: no such preset (unknown name) or the preset has no such
+ * cloud.
+ */
 const struct oauth_provider *oauth_provider_find(const char *name, enum oauth_cloud cloud);
 
 /* Names in the table's order, each once; NULL at the end (i counts from 0). */

@@ -89,7 +89,8 @@ void oauth_refusal_describe(struct oauth_failure *f, const char *s, size_t n)
 	take_id(f->trace_id, sizeof f->trace_id, s, n, "Trace ID: ");
 	take_id(f->correlation_id, sizeof f->correlation_id, s, n, "Correlation ID: ");
 	if (f->timestamp[0] == '\0' && (p = after(s, n, "Timestamp: ", &left)) != NULL) {
-		while (len < left && len < sizeof f->timestamp - 1 && strchr("0123456789-: TZ.+", p[len]) != NULL)
+		while (len < left && len < sizeof f->timestamp - 1 &&
+		    strchr("0123456789-: TZ.+", p[len]) != NULL)
 			len++;
 		oauth_text_copy(f->timestamp, sizeof f->timestamp, p, len);
 	}
@@ -157,22 +158,27 @@ static void host_of(char *out, size_t cap, const char *url)
 	oauth_text_copy(out, cap, p, n);
 }
 
-bool oauth_refusal_transport(const char *client, const struct oauth_http_reply *h, struct oauth_failure *f)
+bool oauth_refusal_transport(const char *client, const struct oauth_http_reply *h,
+    struct oauth_failure *f)
 {
 	char host[80];
 
 	f->permanent = true;
 	if (h->status == 407) {
 		mx_fail(&f->err, MX_CONFIG, "proxy-auth",
-		    "client \"%.64s\": HTTP 407: the proxy wants a user name and password; put them into the proxy "
-		    "URL, or let this host through", client);
+		    "client \"%.64s\": HTTP 407: the proxy wants a user name and password; put "
+		    "them into the proxy "
+		    "URL, or let this host through",
+		    client);
 		return true;
 	}
 	if (h->status >= 300 && h->status < 400) {
 		host_of(host, sizeof host, h->location);
 		mx_fail(&f->err, MX_CONFIG, "redirect-refused",
-		    "client \"%.64s\": HTTP %ld: the token endpoint points to %s; redirects are never followed, since "
-		    "the secret would go along: correct token_endpoint, tenant or cloud, or look for a captive portal",
+		    "client \"%.64s\": HTTP %ld: the token endpoint points to %s; redirects are "
+		    "never followed, since "
+		    "the secret would go along: correct token_endpoint, tenant or cloud, or look "
+		    "for a captive portal",
 		    client, h->status, host);
 		return true;
 	}
@@ -190,16 +196,19 @@ enum mx_class oauth_refusal_not_json(const char *client, const struct oauth_http
 		oauth_text_copy(type, sizeof type, h->content_type, strcspn(h->content_type, ";"));
 	f->permanent = h->status >= 400 && oauth_is_permanent(h->status, NULL);
 	return mx_fail(&f->err, f->permanent ? MX_CONFIG : MX_TEMP, "reply-not-json",
-	    "client \"%.64s\": HTTP %ld with %s (%s) instead of JSON: this answer did not come from the identity "
-	    "provider's token endpoint; check token_endpoint, proxy, and what filters web traffic here",
+	    "client \"%.64s\": HTTP %ld with %s (%s) instead of JSON: this answer did not come "
+	    "from the identity "
+	    "provider's token endpoint; check token_endpoint, proxy, and what filters web traffic "
+	    "here",
 	    client, h->status, h->body_len == 0 ? "an empty body" : "a body", type);
 }
 
-enum mx_class oauth_refusal_bad(const char *client, struct oauth_failure *f, bool held, const char *code,
-    const char *what)
+enum mx_class oauth_refusal_bad(const char *client, struct oauth_failure *f, bool held,
+    const char *code, const char *what)
 {
 	f->permanent = f->http_status >= 400 ? oauth_is_permanent(f->http_status, NULL) : held;
 	return mx_fail(&f->err, f->permanent ? MX_PROVIDER : MX_TEMP, code,
-	    "client \"%.64s\": HTTP %ld, but %s; check token_endpoint, and that no proxy changes the reply",
+	    "client \"%.64s\": HTTP %ld, but %s; check token_endpoint, and that no proxy changes "
+	    "the reply",
 	    client, f->http_status, what);
 }

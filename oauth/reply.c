@@ -1,8 +1,9 @@
 /*
- * The only file that knows json-c. The library copies strings: into its token buffer, which is grown
- * beforehand so that it never moves and is wiped at the end, and into the objects, which are wiped one by one,
- * also those of a broken text. What remains is the first of two members of one name, which the library frees
- * itself (the last one counts; RFC 6749 section 5.1 allows none twice).
+ * The only file that knows json-c. The library copies strings: into its token buffer, which is
+ * grown beforehand so that it never moves and is wiped at the end, and into the objects, which are
+ * wiped one by one, also those of a broken text. What remains is the first of two members of one
+ * name, which the library frees itself (the last one counts; RFC 6749 section 5.1 allows none
+ * twice).
  */
 #include "config.h"
 
@@ -53,7 +54,9 @@ static void drop_json(struct json_object *o)
 
 static void drop_tokener(struct json_tokener *tok)
 {
-	/* Fields that the library calls its own: there is no other way to what a broken text left. */
+	/*
+	 * Fields that the library calls its own: there is no other way to what a broken text left.
+	 */
 	for (int i = 0; i <= tok->depth; i++)
 		if (tok->stack[i].current != NULL)
 			wipe_json(tok->stack[i].current);
@@ -117,8 +120,9 @@ static const char *str(struct json_object *o, const char *name, size_t *n)
 }
 
 /*
- * Seconds as an integer, as a number without a fractional part (3599.0), or as digits in a string (RFC 6749
- * wants a number; Entra's v1 endpoint and others send strings). *absent: not there, or null.
+ * Seconds as an integer, as a number without a fractional part (3599.0), or as digits in a string
+ * (RFC 6749 wants a number; Entra's v1 endpoint and others send strings). *absent: not there, or
+ * null.
  */
 static bool seconds(struct json_object *o, const char *name, uint32_t *out, bool *absent)
 {
@@ -145,8 +149,8 @@ static bool seconds(struct json_object *o, const char *name, uint32_t *out, bool
 		*out = (uint32_t)d;
 		return true;
 	case json_type_string:
-		if (!mx_parse_uint(json_object_get_string(v), (size_t)json_object_get_string_len(v), 1,
-		    OAUTH_LIFETIME_MAX_S, &u))
+		if (!mx_parse_uint(json_object_get_string(v), (size_t)json_object_get_string_len(v),
+		        1, OAUTH_LIFETIME_MAX_S, &u))
 			return false;
 		*out = (uint32_t)u;
 		return true;
@@ -163,7 +167,8 @@ static enum mx_class success(const char *client, struct json_object *o, struct o
 	bool absent;
 
 	if ((token = str(o, "access_token", &token_len)) == NULL)
-		return oauth_refusal_bad(client, f, true, "reply-no-token", "the reply holds no access_token");
+		return oauth_refusal_bad(
+		    client, f, true, "reply-no-token", "the reply holds no access_token");
 	if ((type = str(o, "token_type", &type_len)) == NULL)
 		return oauth_refusal_bad(client, f, true, "reply-token-type",
 		    "the reply does not say what type of token it holds (token_type)");
@@ -172,22 +177,26 @@ static enum mx_class success(const char *client, struct json_object *o, struct o
 		    "the token is of another type than Bearer, which no mail server takes");
 	if (token_len > OAUTH_TOKEN_MAX)
 		return oauth_refusal_bad(client, f, true, "reply-token-too-long",
-		    "the token is longer than the 8800 bytes that fit into an SMTP line (ask for fewer claims)");
+		    "the token is longer than the 8800 bytes that fit into an SMTP line (ask for "
+		    "fewer claims)");
 	if (!mx_is_b64token(token, token_len))
 		return oauth_refusal_bad(client, f, true, "reply-token-malformed",
 		    "the token is empty or has characters that RFC 6750 does not allow");
 	if (!seconds(o, "expires_in", &t->expires_in_s, &absent))
 		return oauth_refusal_bad(client, f, true, "reply-lifetime",
-		    "the token's lifetime (expires_in) is not a whole number of seconds from 1 to 2592000");
+		    "the token's lifetime (expires_in) is not a whole number of seconds from 1 to "
+		    "2592000");
 	if (absent)
 		t->expires_in_s = OAUTH_LIFETIME_DEFAULT_S;
 	/* Not of RFC 6749, and a hint only: what cannot be used is ignored. */
-	if (!seconds(o, "refresh_in", &t->refresh_in_s, &absent) || t->refresh_in_s >= t->expires_in_s)
+	if (!seconds(o, "refresh_in", &t->refresh_in_s, &absent) ||
+	    t->refresh_in_s >= t->expires_in_s)
 		t->refresh_in_s = 0;
 	if (!mx_secret_set(&t->access_token, token, token_len)) {
 		f->permanent = false;
 		return mx_fail(&f->err, MX_TEMP, "no-memory",
-		    "client \"%.64s\": no memory for the token; look at the daemon's memory limit", client);
+		    "client \"%.64s\": no memory for the token; look at the daemon's memory limit",
+		    client);
 	}
 	oauth_token_id(t->id, token, token_len);
 	return MX_OK;
@@ -229,7 +238,8 @@ static void read_error(struct json_object *o, struct oauth_failure *f)
 	if ((s = str(o, "error", &n)) != NULL) {
 		oauth_text_copy(f->error, sizeof f->error, s, n);
 		s = str(o, "error_description", &n);
-	} else if (json_object_object_get_ex(o, "error", &e) && json_object_is_type(e, json_type_object)) {
+	} else if (json_object_object_get_ex(o, "error", &e) &&
+	    json_object_is_type(e, json_type_object)) {
 		/* Google's other form: {"error":{"status":"...","message":"..."}} */
 		if ((s = str(e, "status", &n)) != NULL)
 			oauth_text_copy(f->error, sizeof f->error, s, n);
@@ -269,7 +279,8 @@ enum mx_class oauth_reply_parse(const char *client, const struct oauth_http_repl
 	if (oauth_refusal_transport(client, h, f))
 		return f->err.cls;
 	if (n > OAUTH_REPLY_MAX)
-		return oauth_refusal_bad(client, f, false, "reply-too-large", "the reply exceeds 1 MiB");
+		return oauth_refusal_bad(
+		    client, f, false, "reply-too-large", "the reply exceeds 1 MiB");
 	if (n >= 3 && memcmp(s, "\xEF\xBB\xBF", 3) == 0)
 		s += 3, n -= 3;			/* RFC 8259 section 8.1 lets a reader skip it */
 	while (skip < n && only_blanks(s + skip, 1))
@@ -278,23 +289,29 @@ enum mx_class oauth_reply_parse(const char *client, const struct oauth_http_repl
 	if (n == 0 || (s[0] != '{' && s[0] != '['))
 		return oauth_refusal_not_json(client, h, f);
 	if (!mx_utf8_ok(s, n) || memchr(s, '\0', n) != NULL)
-		return oauth_refusal_bad(client, f, false, "reply-malformed", "the reply is not UTF-8 text");
+		return oauth_refusal_bad(
+		    client, f, false, "reply-malformed", "the reply is not UTF-8 text");
 	switch (parse(s, n, &o)) {
 	case PARSED:
 		break;
 	case PARSED_NO_MEMORY:
 		return mx_fail(&f->err, MX_TEMP, "no-memory",
-		    "client \"%.64s\": no memory for the reply; look at the daemon's memory limit", client);
+		    "client \"%.64s\": no memory for the reply; look at the daemon's memory limit",
+		    client);
 	case PARSED_CUT:
-		return oauth_refusal_bad(client, f, false, "reply-truncated", "the reply's JSON ends too early");
+		return oauth_refusal_bad(
+		    client, f, false, "reply-truncated", "the reply's JSON ends too early");
 	case PARSED_DEEP:
-		return oauth_refusal_bad(client, f, false, "reply-malformed", "the reply's JSON is nested too deeply");
+		return oauth_refusal_bad(
+		    client, f, false, "reply-malformed", "the reply's JSON is nested too deeply");
 	case PARSED_BROKEN:
 	default:
-		return oauth_refusal_bad(client, f, false, "reply-malformed", "the reply is not well-formed JSON");
+		return oauth_refusal_bad(
+		    client, f, false, "reply-malformed", "the reply is not well-formed JSON");
 	}
 	if (!json_object_is_type(o, json_type_object)) {
-		cls = oauth_refusal_bad(client, f, false, "reply-malformed", "the reply is no JSON object");
+		cls = oauth_refusal_bad(
+		    client, f, false, "reply-malformed", "the reply is no JSON object");
 	} else if (h->status >= 200 && h->status < 300 && !says_error(o)) {
 		cls = success(client, o, t, f);
 	} else {

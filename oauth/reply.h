@@ -1,6 +1,6 @@
 /*
- * What a token endpoint answered (RFC 6749 sections 5.1 and 5.2), judged: tolerant where the RFC says
- * so, strict on the rest. Knows JSON, but neither HTTP nor clocks.
+ * What a token endpoint answered (RFC 6749 sections 5.1 and 5.2), judged: tolerant where the RFC
+ * says so, strict on the rest. Knows JSON, but neither HTTP nor clocks.
  */
 #ifndef MX_OAUTH_REPLY_H
 #define MX_OAUTH_REPLY_H
@@ -27,7 +27,8 @@ struct oauth_token {
 
 /* Why there is no token. Everything is sanitized text from mx_fail()'s rules; never a secret. */
 struct oauth_failure {
-	struct mx_err err;		/* class, code and sentence for the asker; names the client */
+	/* class, code and sentence for the asker; names the client */
+	struct mx_err err;
 	bool permanent;			/* hold it (design: 60 s, 5 min, 15 min), else back off */
 	long http_status;		/* 0: no reply came */
 	int32_t retry_after_s;		/* -1: not given; capped at 3600 */

@@ -23,8 +23,8 @@ static bool seal(struct mx_secret *out, struct mx_buf *b)
 }
 
 /*
- * RFC 6749 section 2.3.1: id and secret are form-encoded each for itself and only then joined, so that a
- * ':' inside either cannot be taken for the separator.
+ * RFC 6749 section 2.3.1: id and secret are form-encoded each for itself and only then joined, so
+ * that a ':' inside either cannot be taken for the separator.
  */
 static bool build_basic(const struct oauth_client *c, const struct mx_secret *secret,
     struct mx_secret *out)
@@ -51,7 +51,9 @@ out:
 	return ok;
 }
 
-/* With Basic neither id nor secret goes into the body: RFC 6749 section 2.3 wants one method only. */
+/*
+ * With Basic neither id nor secret goes into the body: RFC 6749 section 2.3 wants one method only.
+ */
 static bool build_body(const struct oauth_client *c, const struct mx_secret *secret,
     struct mx_secret *out)
 {
@@ -79,19 +81,23 @@ enum mx_class oauth_request_build_with(const struct oauth_client *c, const struc
 	if (c->grant != OAUTH_GRANT_CLIENT_CREDENTIALS ||
 	    (c->auth != OAUTH_AUTH_SECRET_POST && c->auth != OAUTH_AUTH_SECRET_BASIC))
 		return mx_fail(e, MX_CONFIG, "grant-unsupported",
-		    "client \"%.64s\": this version asks for tokens by client credentials with a secret only; "
-		    "set grant: client_credentials and client_auth: client_secret_post or client_secret_basic",
+		    "client \"%.64s\": this version asks for tokens by client credentials with a "
+		    "secret only; "
+		    "set grant: client_credentials and client_auth: client_secret_post or "
+		    "client_secret_basic",
 		    c->name);
 	if (secret->len == 0)
 		return mx_fail(e, MX_CONFIG, "secret-empty",
-		    "client \"%.64s\": the secret is empty; put the secret's value into client_secret_file",
+		    "client \"%.64s\": the secret is empty; put the secret's value into "
+		    "client_secret_file",
 		    c->name);
 	if (build_body(c, secret, &r->body) && mx_secret_set(&r->secret, secret->p, secret->len) &&
 	    (c->auth == OAUTH_AUTH_SECRET_POST || build_basic(c, secret, &r->authorization)))
 		return MX_OK;
 	oauth_request_free(r);
 	return mx_fail(e, MX_TEMP, "no-memory",
-	    "client \"%.64s\": no memory for a token request; look at the daemon's memory limit", c->name);
+	    "client \"%.64s\": no memory for a token request; look at the daemon's memory limit",
+	    c->name);
 }
 
 enum mx_class oauth_request_build(const struct oauth_client *c, struct oauth_request *r,

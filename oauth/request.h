@@ -12,12 +12,13 @@ struct oauth_request {
 	const char *url;		/* the client's own string */
 	struct mx_secret body;		/* application/x-www-form-urlencoded, NUL behind it */
 	struct mx_secret authorization;	/* value of that header, NUL behind it; empty: none */
-	struct mx_secret secret;	/* the credential as read, so that a reply can be searched for it */
+	/* the credential as read, so that a reply can be searched for it */
+	struct mx_secret secret;
 };
 
 /*
- * Reads the credential and builds the request. MX_CONFIG with oauth_secret_read()'s code when it cannot
- * be used, MX_TEMP (no-memory). *r is inert on failure. The text names the client.
+ * Reads the credential and builds the request. MX_CONFIG with oauth_secret_read()'s code when it
+ * cannot be used, MX_TEMP (no-memory). *r is inert on failure. The text names the client.
  */
 enum mx_class oauth_request_build(const struct oauth_client *c, struct oauth_request *r,
     struct mx_err *e) __attribute__((warn_unused_result));

@@ -13,28 +13,28 @@
 #define OAUTH_SECRET_MAX 4096		/* bytes */
 
 /*
- * Reads path ("credential:NAME" is NAME below $CREDENTIALS_DIRECTORY) into *out. One trailing newline
- * (LF or CRLF) is stripped, nothing else is changed. Refused, MX_CONFIG, each with its own code:
- * missing (secret-missing), unreadable (secret-unreadable), not a regular file (secret-not-a-file), open to
- * everybody (secret-world-readable), empty (secret-empty), too long (secret-too-long), holds a NUL, a
- * second line or another control byte (secret-malformed), looks like a GUID (secret-is-guid: "this is the
- * secret's ID, not its value"). The text names the path and the mend, never a byte of the content.
- * MX_TEMP: no-memory.
+ * Reads path ("credential:NAME" is NAME below $CREDENTIALS_DIRECTORY) into *out. One trailing
+ * newline (LF or CRLF) is stripped, nothing else is changed. Refused, MX_CONFIG, each with its own
+ * code: missing (secret-missing), unreadable (secret-unreadable), not a regular file
+ * (secret-not-a-file), open to everybody (secret-world-readable), empty (secret-empty), too long
+ * (secret-too-long), holds a NUL, a second line or another control byte (secret-malformed), looks
+ * like a GUID (secret-is-guid: "this is the secret's ID, not its value"). The text names the path
+ * and the mend, never a byte of the content. MX_TEMP: no-memory.
  */
 enum mx_class oauth_secret_read(const char *path, struct mx_secret *out, struct mx_err *e)
     __attribute__((warn_unused_result));
 
 /*
- * The same for a client's secret_file. secret-is-guid is raised only where the token endpoint is one of
- * Microsoft's: elsewhere a GUID may well be the secret (Keycloak used to make such ones).
+ * The same for a client's secret_file. secret-is-guid is raised only where the token endpoint is
+ * one of Microsoft's: elsewhere a GUID may well be the secret (Keycloak used to make such ones).
  */
-enum mx_class oauth_secret_read_for(const struct oauth_client *c, struct mx_secret *out, struct mx_err *e)
-    __attribute__((warn_unused_result));
+enum mx_class oauth_secret_read_for(const struct oauth_client *c, struct mx_secret *out,
+    struct mx_err *e) __attribute__((warn_unused_result));
 
 /*
  * Is there something odd about a secret that is none the less used as it is? true: *e has class
- * MX_CONFIG, a code (secret-has-blanks, secret-has-bom, secret-is-guid, secret-short) and a sentence
- * without path or content, for a warning.
+ * MX_CONFIG, a code (secret-has-blanks, secret-has-bom, secret-is-guid, secret-short) and a
+ * sentence without path or content, for a warning.
  */
 bool oauth_secret_lint(const struct mx_secret *s, struct mx_err *e);
 

@@ -9,7 +9,10 @@ void oauth_token_id(char out[OAUTH_TOKEN_ID_LEN + 1], const void *token, size_t 
 	static const char hex[] = "0123456789abcdef";
 	unsigned char md[EVP_MAX_MD_SIZE];
 
-	/* Cannot fail but for memory; then the id is that of nothing, and no comparison will match. */
+	/*
+	 * Cannot fail but for memory; then the id is that of nothing, and no comparison will
+	 * match.
+	 */
 	if (EVP_Digest(token, n, md, NULL, EVP_sha256(), NULL) != 1) {
 		out[0] = '\0';
 		return;

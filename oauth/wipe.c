@@ -79,7 +79,9 @@ char *oauth_wipe_strdup(const char *s)
 	return p == NULL ? NULL : memcpy(p, s, n);
 }
 
-/* OpenSSL passes file and line of the caller. It asks for 0 bytes at times and then expects NULL. */
+/*
+ * OpenSSL passes file and line of the caller. It asks for 0 bytes at times and then expects NULL.
+ */
 static void *ssl_malloc(size_t n, const char *file, int line)
 {
 	(void)file, (void)line;
@@ -103,8 +105,9 @@ static void ssl_free(void *p, const char *file, int line)
 }
 
 /*
- * What does not take an allocator (nghttp2 inside libcurl, json-c) is overwritten by the GNU C library
- * itself; its per-thread cache of small pieces (up to 1 kB) is not, which doc/security-model.md says.
+ * What does not take an allocator (nghttp2 inside libcurl, json-c) is overwritten by the GNU C
+ * library itself; its per-thread cache of small pieces (up to 1 kB) is not, which
+ * doc/security-model.md says.
  */
 bool oauth_wipe_install(void)
 {

@@ -1,6 +1,7 @@
 /*
- * Allocators that wipe what is given back, lent to libcurl and OpenSSL: both copy request bodies, headers and
- * replies to places of their own. A size is kept in front of every piece. Private to oauth/.
+ * Allocators that wipe what is given back, lent to libcurl and OpenSSL: both copy request bodies,
+ * headers and replies to places of their own. A size is kept in front of every piece. Private to
+ * oauth/.
  */
 #ifndef MX_OAUTH_WIPE_H
 #define MX_OAUTH_WIPE_H
@@ -16,8 +17,8 @@ char *oauth_wipe_strdup(const char *s);
 void oauth_wipe_free(void *p);
 
 /*
- * Lends them to OpenSSL, and asks the C library to overwrite what is freed where it can do that. false:
- * too late, OpenSSL has allocated before.
+ * Lends them to OpenSSL, and asks the C library to overwrite what is freed where it can do that.
+ * false: too late, OpenSSL has allocated before.
  */
 bool oauth_wipe_install(void);
 

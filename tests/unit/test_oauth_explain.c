@@ -17,17 +17,92 @@
 #include "oauth/explain.h"
 #include "oauth/provider.h"
 
-#define SENTENCES_MAX 290	/* cause and fix: what fits a text beside client, error and trace id */
+#define SENTENCES_MAX 290 /* cause and fix: what fits a text beside client, error and trace id */
 
 /* Numbers that must have a row of their own. */
 static const uint32_t numbers[] = {
-	7000215, 7000222, 7000218, 700016, 700011, 70001, 7000112, 7000229, 90002, 900023, 50059, 90019, 50128,
-	70011, 1002012, 28002, 28003, 700022, 700023, 500011, 50001, 500014, 650052, 650057, 65001, 501051,
-	53003, 530032, 530035, 50194, 9001023, 901002, 90014, 900144, 9002313, 900561, 50012, 50048, 50013,
-	500133, 50027, 5002727, 700024, 700027, 700030, 700025, 70002, 70021, 700211, 700212, 700213,
-	7002137, 7002138, 700229, 90033, 90006, 90024, 90090, 90012, 50033, 50087, 90061, 50196, 90055,
-	900382, 900432, 900439, 90038, 51005, 90094, 90093, 650056, 100007, 50034, 50126, 50076, 50079,
-	700082, 70008, 700084, 70043, 50173,
+	7000215,
+	7000222,
+	7000218,
+	700016,
+	700011,
+	70001,
+	7000112,
+	7000229,
+	90002,
+	900023,
+	50059,
+	90019,
+	50128,
+	70011,
+	1002012,
+	28002,
+	28003,
+	700022,
+	700023,
+	500011,
+	50001,
+	500014,
+	650052,
+	650057,
+	65001,
+	501051,
+	53003,
+	530032,
+	530035,
+	50194,
+	9001023,
+	901002,
+	90014,
+	900144,
+	9002313,
+	900561,
+	50012,
+	50048,
+	50013,
+	500133,
+	50027,
+	5002727,
+	700024,
+	700027,
+	700030,
+	700025,
+	70002,
+	70021,
+	700211,
+	700212,
+	700213,
+	7002137,
+	7002138,
+	700229,
+	90033,
+	90006,
+	90024,
+	90090,
+	90012,
+	50033,
+	50087,
+	90061,
+	50196,
+	90055,
+	900382,
+	900432,
+	900439,
+	90038,
+	51005,
+	90094,
+	90093,
+	650056,
+	100007,
+	50034,
+	50126,
+	50076,
+	50079,
+	700082,
+	70008,
+	700084,
+	70043,
+	50173,
 };
 
 static void check_sentence(const char *code, const char *s)
@@ -53,9 +128,11 @@ static void test_rows(void **state)
 			fail_msg("%s: '%s; %s' is too long", h->code, h->cause, h->fix);
 		for (size_t k = 0; k < i; k++) {
 			other = oauth_hint_at(k);
-			if (h->aadsts != 0 ? h->aadsts == other->aadsts : other->error != NULL && h->error != NULL &&
-			    strcmp(h->error, other->error) == 0)
-				fail_msg("rows %zu and %zu are for the same thing (%s)", k, i, h->code);
+			if (h->aadsts != 0 ? h->aadsts == other->aadsts :
+			                     other->error != NULL && h->error != NULL &&
+			            strcmp(h->error, other->error) == 0)
+				fail_msg(
+				    "rows %zu and %zu are for the same thing (%s)", k, i, h->code);
 		}
 	}
 }
@@ -66,7 +143,8 @@ static void test_lookup(void **state)
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
 		if (oauth_explain("invalid_request", numbers[i])->aadsts != numbers[i])
 			fail_msg("AADSTS%u has no row", (unsigned)numbers[i]);
-	assert_string_equal(oauth_explain("invalid_client", 7000215)->code, "client-secret-rejected");
+	assert_string_equal(
+	    oauth_explain("invalid_client", 7000215)->code, "client-secret-rejected");
 	assert_string_equal(oauth_explain("invalid_client", 1)->code, "client-rejected");
 	assert_string_equal(oauth_explain("invalid_scope", 0)->code, "scope-rejected");
 	assert_string_equal(oauth_explain("no_such", 0)->code, "provider-refused");
@@ -74,26 +152,44 @@ static void test_lookup(void **state)
 	assert_string_equal(oauth_explain("", 4711)->code, "provider-refused");
 }
 
-static const struct { long status; const char *error; bool permanent; } verdicts[] = {
-	{ 400, "invalid_request", true }, { 401, "invalid_client", true }, { 403, NULL, true },
-	{ 404, "", true }, { 200, "invalid_scope", true }, { 400, "temporarily_unavailable", false },
-	{ 400, "server_error", false }, { 429, "invalid_client", false }, { 408, NULL, false },
-	{ 500, "invalid_client", false }, { 503, NULL, false }, { 599, "", false }, { 0, NULL, false },
-	{ 400, "Invalid_Client", true }, { 425, NULL, false },
+static const struct { long status; const char *error; bool permanent;
+} verdicts[] = {
+	{ 400, "invalid_request", true },
+	{ 401, "invalid_client", true },
+	{ 403, NULL, true },
+	{ 404, "", true },
+	{ 200, "invalid_scope", true },
+	{ 400, "temporarily_unavailable", false },
+	{ 400, "server_error", false },
+	{ 429, "invalid_client", false },
+	{ 408, NULL, false },
+	{ 500, "invalid_client", false },
+	{ 503, NULL, false },
+	{ 599, "", false },
+	{ 0, NULL, false },
+	{ 400, "Invalid_Client", true },
+	{ 425, NULL, false },
 };
 
 static void test_permanent(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++)
-		if (oauth_is_permanent(verdicts[i].status, verdicts[i].error) != verdicts[i].permanent)
+		if (oauth_is_permanent(verdicts[i].status, verdicts[i].error) !=
+		    verdicts[i].permanent)
 			fail_msg("%ld %s", verdicts[i].status, verdicts[i].error);
 }
 
 static void test_providers(void **state)
 {
 	static const char *const names[] = {
-		"exchange-online", "hve", "outlook.com", "gmail", "google-workspace", "custom", NULL,
+		"exchange-online",
+		"hve",
+		"outlook.com",
+		"gmail",
+		"google-workspace",
+		"custom",
+		NULL,
 	};
 	const struct oauth_provider *p;
 
@@ -107,10 +203,12 @@ static void test_providers(void **state)
 		assert_non_null(p = oauth_provider_find(names[i], OAUTH_CLOUD_PUBLIC));
 		assert_true((p->grant == 0) == (p->why_not != NULL));
 		assert_true(p->auth != 0);
-		assert_true(p->token_endpoint == NULL || strncmp(p->token_endpoint, "https://", 8) == 0);
+		assert_true(
+		    p->token_endpoint == NULL || strncmp(p->token_endpoint, "https://", 8) == 0);
 		assert_true(p->min_remaining_s > p->stale_until_s);
 		for (unsigned r = 0; p->relays != NULL && p->relays[r] != NULL; r++)
-			assert_int_equal(strspn(p->relays[r], "abcdefghijklmnopqrstuvwxyz0123456789.-"),
+			assert_int_equal(
+			    strspn(p->relays[r], "abcdefghijklmnopqrstuvwxyz0123456789.-"),
 			    strlen(p->relays[r]));
 	}
 	assert_null(oauth_provider_find("exchange", OAUTH_CLOUD_PUBLIC));
@@ -134,7 +232,9 @@ static void test_providers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows), cmocka_unit_test(test_lookup), cmocka_unit_test(test_permanent),
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_lookup),
+		cmocka_unit_test(test_permanent),
 		cmocka_unit_test(test_providers),
 	};
 

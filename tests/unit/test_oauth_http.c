@@ -1,11 +1,9 @@
 /*
- * oauth/http.h against a TLS server of its own (test_oauth_http_server.py), on a poll loop.
+ * oauth/http.h against a TLS server of its own (test_oauth_http_server.py).
  */
 #include "config.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -23,182 +19,7 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/text.h"
-#include "oauth/http.h"
-
-#define FDS 256
-#define GIVE_UP_MS 15000
-
-/* One less per character, so that the needle itself does not stand in this process. */
-static const char secret_minus_1[] = "Mddckd,r2bqds,1/07,+%<}*";
-#define SECRET_LEN (sizeof secret_minus_1 - 1)
-
-static char dir[64], ca_file[128], other_ca[128], secret_file[128];
-static pid_t server = -1;
-static int server_stdin = -1;
-static char ports[512];
-
-/* --- the loop ---------------------------------------------------------------------------------- */
-
-static struct { int fd, what; } watched[FDS];
-static size_t nwatched;
-static uint64_t due = UINT64_MAX;
-static bool inside_start;
-
-static void watch(void *ctx, int fd, int what, void **slot)
-{
-	size_t i = 0;
-
-	assert_ptr_equal(ctx, &due);
-	while (i < nwatched && watched[i].fd != fd)
-		i++;
-	assert_true(i < FDS);
-	assert_int_equal(*slot != NULL, i < nwatched);
-	if (what == 0) {
-		if (i < nwatched)
-			watched[i] = watched[--nwatched];
-		return;
-	}
-	if (i == nwatched)
-		nwatched++;
-	watched[i].fd = fd;
-	watched[i].what = what;
-	*slot = &watched;		/* any mark: it must come back */
-}
-
-static void timer(void *ctx, long ms)
-{
-	assert_ptr_equal(ctx, &due);
-	due = ms < 0 ? UINT64_MAX : mx_now_ms() + (uint64_t)ms;
-}
-
-static const struct oauth_http_loop loop = { .watch = watch, .timer = timer, .ctx = &due };
-
-static void run(struct oauth_http *h, const unsigned *pending)
-{
-	uint64_t end = mx_now_ms() + GIVE_UP_MS, now;
-	struct pollfd p[FDS];
-	size_t n;
-
-	while (*pending > 0 && (now = mx_now_ms()) < end) {
-		uint64_t next = due < end ? due : end;
-
-		n = nwatched;
-		for (size_t i = 0; i < n; i++)
-			p[i] = (struct pollfd){ .fd = watched[i].fd, .events = (short)
-			    ((watched[i].what & OAUTH_HTTP_IN ? POLLIN : 0) |
-			    (watched[i].what & OAUTH_HTTP_OUT ? POLLOUT : 0)) };
-		poll(p, (nfds_t)n, next > now ? (int)(next - now) : 0);
-		for (size_t i = 0; i < n; i++)
-			if (p[i].revents != 0)
-				oauth_http_ready(h, p[i].fd,
-				    (p[i].revents & (POLLIN | POLLHUP | POLLERR) ? OAUTH_HTTP_IN : 0) |
-				    (p[i].revents & POLLOUT ? OAUTH_HTTP_OUT : 0));
-		if (due <= mx_now_ms()) {
-			due = UINT64_MAX;
-			oauth_http_timeout(h);
-		}
-	}
-	if (*pending > 0)
-		fail_msg("%u fetches did not end", *pending);
-}
-
-/* --- one fetch --------------------------------------------------------------------------------- */
-
-struct result {
-	unsigned *pending;
-	enum mx_class cls;
-	struct oauth_failure f;
-	size_t token_len;
-	uint32_t expires_in_s;
-	char id[OAUTH_TOKEN_ID_LEN + 1];
-	uint32_t took_ms;
-};
-
-static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f, uint32_t took_ms)
-{
-	struct result *r = arg;
-
-	assert_false(inside_start);
-	assert_true(*r->pending > 0);
-	--*r->pending;
-	r->took_ms = took_ms;
-	if (f != NULL) {
-		assert_null(t->access_token.p);
-		r->f = *f;
-		r->cls = f->err.cls;
-		return;
-	}
-	r->cls = MX_OK;
-	r->token_len = t->access_token.len;
-	r->expires_in_s = t->expires_in_s;
-	memcpy(r->id, t->id, sizeof r->id);
-}
-
-static struct oauth_fetch *start(struct oauth_http *h, const struct oauth_client *c, struct result *r)
-{
-	struct oauth_fetch *f;
-
-	inside_start = true;
-	f = oauth_http_start(h, c, done, r);
-	inside_start = false;
-	assert_non_null(f);
-	return f;
-}
-
-static int port(const char *name)
-{
-	char key[32];
-	const char *p;
-
-	assert_true(snprintf(key, sizeof key, "%s=", name) > 0);
-	assert_non_null(p = strstr(ports, key));
-	return atoi(p + strlen(key));
-}
-
-static struct oauth_http *new_http(void)
-{
-	struct oauth_http *h = oauth_http_new(&loop, "mta-xoauth2-test/1");
-
-	assert_non_null(h);
-	return h;
-}
-
-static void free_http(struct oauth_http *h)
-{
-	oauth_http_free(h);
-	assert_int_equal(nwatched, 0);
-	due = UINT64_MAX;
-}
-
-static struct oauth_client client(char url[256], const char *where, const char *uri)
-{
-	struct oauth_client c = {
-		.name = "contoso", .grant = OAUTH_GRANT_CLIENT_CREDENTIALS, .auth = OAUTH_AUTH_SECRET_POST,
-		.token_endpoint = url, .client_id = "id:1", .scope = "a b", .secret_file = secret_file,
-		.ca_file = ca_file, .connect_timeout_ms = 1000, .timeout_ms = 1500,
-	};
-
-	assert_true(snprintf(url, 256, "https://127.0.0.1:%d%s", port(where), uri) > 0);
-	return c;
-}
-
-/* The text names client and next step, and neither it nor the description holds the secret. */
-static void check_text(const char *name, const struct oauth_failure *f)
-{
-	char secret[SECRET_LEN + 1];
-	bool leaks;
-
-	for (size_t i = 0; i <= SECRET_LEN; i++)
-		secret[i] = (char)(i < SECRET_LEN ? secret_minus_1[i] + 1 : 0);
-	leaks = strstr(f->err.text, secret) != NULL || strstr(f->description, secret) != NULL ||
-	    strstr(f->error, secret) != NULL;
-	mx_wipe(secret, sizeof secret);
-	if (leaks || strstr(f->err.text, "client \"contoso\": ") != f->err.text ||
-	    mx_has_ctl(f->err.text, strlen(f->err.text)))
-		fail_msg("%s: '%s'", name, f->err.text);
-}
-
-/* --- tests ------------------------------------------------------------------------------------- */
+#include "tests/unit/test_oauth_http_env.h"
 
 static const struct {
 	const char *where, *uri;
@@ -247,12 +68,17 @@ static void test_failures(void **state)
 		start(h, &c, &r);
 		run(h, &pending);
 		if (r.cls != failures[i].cls || r.f.permanent != failures[i].permanent ||
-		    r.f.http_status != failures[i].status || strcmp(r.f.err.code, failures[i].code) != 0 ||
+		    r.f.http_status != failures[i].status ||
+		    strcmp(r.f.err.code, failures[i].code) != 0 ||
 		    strstr(r.f.err.text, failures[i].text) == NULL)
-			fail_msg("%s%s: class %d, HTTP %ld, code %s, '%s'", failures[i].where, failures[i].uri,
-			    (int)r.cls, r.f.http_status, r.f.err.code, r.f.err.text);
+			fail_msg("%s%s: class %d, HTTP %ld, code %s, '%s'", failures[i].where,
+			    failures[i].uri, (int)r.cls, r.f.http_status, r.f.err.code,
+			    r.f.err.text);
 		check_text(failures[i].code, &r.f);
-		assert_int_equal(r.f.retry_after_s, r.f.http_status == 429 ? 17 : r.f.http_status == 503 ? 3600 : -1);
+		assert_int_equal(r.f.retry_after_s,
+		    r.f.http_status == 429     ? 17 :
+		        r.f.http_status == 503 ? 3600 :
+		                                 -1);
 		assert_true(r.took_ms < 3000);
 	}
 	free_http(h);
@@ -343,12 +169,18 @@ static void test_good(void **state)
 	free_http(h);
 }
 
-/* Neither of the two trusts the other's CA; and a CA file that is none is the configuration's fault. */
+/*
+ * Neither of the two trusts the other's CA; and a CA file that is none is the configuration's
+ * fault.
+ */
 static void test_ca(void **state)
 {
-	const struct { const char *ca, *code; enum mx_class cls; } rows[] = {
-		{ NULL, "tls-untrusted-ca", MX_TEMP }, { other_ca, "tls-untrusted-ca", MX_TEMP },
-		{ "/nonexistent/ca.pem", "ca-file-unusable", MX_CONFIG }, { secret_file, "ca-file-unusable", MX_CONFIG },
+	const struct { const char *ca, *code; enum mx_class cls;
+	} rows[] = {
+		{ NULL, "tls-untrusted-ca", MX_TEMP },
+		{ other_ca, "tls-untrusted-ca", MX_TEMP },
+		{ "/nonexistent/ca.pem", "ca-file-unusable", MX_CONFIG },
+		{ secret_file, "ca-file-unusable", MX_CONFIG },
 	};
 	struct oauth_http *h = new_http();
 	char url[256];
@@ -374,9 +206,13 @@ static void test_ca(void **state)
 /* The environment's proxy is not looked at; a configured one is used, and its refusals are told. */
 static void test_proxy(void **state)
 {
-	const struct { const char *where, *no_proxy, *code; } rows[] = {
-		{ NULL, NULL, NULL }, { "proxy407", NULL, "proxy-auth" }, { "proxy403", NULL, "proxy-failed" },
-		{ "closed", NULL, "proxy-failed" }, { "closed", "127.0.0.1", NULL },
+	const struct { const char *where, *no_proxy, *code;
+	} rows[] = {
+		{ NULL, NULL, NULL },
+		{ "proxy407", NULL, "proxy-auth" },
+		{ "proxy403", NULL, "proxy-failed" },
+		{ "closed", NULL, "proxy-failed" },
+		{ "closed", "127.0.0.1", NULL },
 	};
 	struct oauth_http *h;
 	char url[256], proxy[64];
@@ -442,7 +278,8 @@ static void test_early(void **state)
 	}
 	run(h, &pending);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		if (r[i].cls != MX_CONFIG || !r[i].f.permanent || strcmp(r[i].f.err.code, rows[i].code) != 0)
+		if (r[i].cls != MX_CONFIG || !r[i].f.permanent ||
+		    strcmp(r[i].f.err.code, rows[i].code) != 0)
 			fail_msg("%s: %s '%s'", rows[i].url, r[i].f.err.code, r[i].f.err.text);
 		check_text(rows[i].code, &r[i].f);
 		assert_null(strstr(r[i].f.err.text, "hidden"));
@@ -456,7 +293,8 @@ static void test_many(void **state)
 	enum { N = 20 };
 	struct oauth_http *h = new_http();
 	char url[256], hang[256];
-	struct oauth_client quick = client(url, "good", "/token"), slow = client(hang, "good", "/hang");
+	struct oauth_client quick = client(url, "good", "/token"),
+	                    slow = client(hang, "good", "/hang");
 	struct oauth_client broken = quick;
 	unsigned pending = N, never = 3;
 	struct result r[N] = { 0 }, n = { .pending = &never };
@@ -485,7 +323,7 @@ static void test_many(void **state)
 	free_http(h);
 }
 
-/* --- what is left in memory -------------------------------------------------------------------- */
+/* --- what is left in memory ---------------------------------------------------------- */
 
 #ifndef MX_SANITIZED		/* a sanitizer's allocator keeps what is freed */
 static bool matches(const unsigned char *p, const char *minus_1, size_t n)
@@ -512,7 +350,8 @@ static unsigned traces(const char *minus_1, size_t n, bool *looked)
 		if (sscanf(line, "%lx-%lx %7s %*s %*s %*s %255s", &from, &to, perms, name) < 3 ||
 		    strncmp(perms, "rw", 2) != 0 || (name[0] == '[' && strcmp(name, "[heap]") != 0))
 			continue;
-		for (const unsigned char *p = (const unsigned char *)from; p + n <= (const unsigned char *)to; p++)
+		for (const unsigned char *p = (const unsigned char *)from;
+		     p + n <= (const unsigned char *)to; p++)
 			if (*p == (unsigned char)(minus_1[0] + 1) && matches(p, minus_1, n))
 				found++;
 	}
@@ -557,79 +396,18 @@ static void test_wiped(void **state)
 }
 #endif
 
-/* --- the server -------------------------------------------------------------------------------- */
-
-static int begin(void **state)
-{
-	const char *src = getenv("MX_SRC");
-	char script[512], secret[SECRET_LEN];
-	int in[2], out[2], fd;
-	size_t n = 0;
-	ssize_t r;
-
-	(void)state;
-	assert_true(snprintf(script, sizeof script, "%s/tests/unit/test_oauth_http_server.py",
-	    src != NULL ? src : ".") < (int)sizeof script);
-	assert_true(snprintf(dir, sizeof dir, "/tmp/test_oauth_http.XXXXXX") > 0);
-	assert_non_null(mkdtemp(dir));
-	assert_true(snprintf(ca_file, sizeof ca_file, "%s/ca.pem", dir) > 0);
-	assert_true(snprintf(other_ca, sizeof other_ca, "%s/otherca.pem", dir) > 0);
-	assert_true(snprintf(secret_file, sizeof secret_file, "%s/secret", dir) > 0);
-	for (size_t i = 0; i < SECRET_LEN; i++)
-		secret[i] = (char)(secret_minus_1[i] + 1);
-	assert_true((fd = open(secret_file, O_WRONLY | O_CREAT, 0600)) != -1);
-	assert_int_equal(write(fd, secret, sizeof secret), (ssize_t)sizeof secret);
-	close(fd);
-	mx_wipe(secret, sizeof secret);
-
-	assert_int_equal(pipe(in), 0);
-	assert_int_equal(pipe(out), 0);
-	if ((server = fork()) == 0) {
-		dup2(in[0], 0);
-		dup2(out[1], 1);
-		close(in[1]);
-		close(out[0]);
-		execlp("python3", "python3", "-W", "ignore", script, dir, (char *)NULL);
-		_exit(127);
-	}
-	close(in[0]);
-	close(out[1]);
-	server_stdin = in[1];
-	while (n < sizeof ports - 1 && (r = read(out[0], ports + n, sizeof ports - 1 - n)) > 0 &&
-	    memchr(ports, '\n', n += (size_t)r) == NULL)
-		;
-	close(out[0]);
-	if (memchr(ports, '\n', n) == NULL) {
-		print_error("test_oauth_http_server.py did not start (python3 and openssl are needed)\n");
-		return -1;
-	}
-	return oauth_http_global_init() ? 0 : -1;
-}
-
-static int end(void **state)
-{
-	char cmd[] = "rm", rf[] = "-rf", *argv[] = { cmd, rf, dir, NULL };
-	pid_t pid;
-	int status;
-
-	(void)state;
-	close(server_stdin);
-	waitpid(server, &status, 0);
-	if ((pid = fork()) == 0) {
-		execvp("rm", argv);
-		_exit(127);
-	}
-	return waitpid(pid, &status, 0) == pid ? 0 : -1;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #ifndef MX_SANITIZED
-		cmocka_unit_test(test_wiped),	/* first: nothing else has left anything yet */
+		cmocka_unit_test(test_wiped), /* first: nothing else has left anything yet */
 #endif
-		cmocka_unit_test(test_good), cmocka_unit_test(test_failures), cmocka_unit_test(test_ca),
-		cmocka_unit_test(test_proxy), cmocka_unit_test(test_early), cmocka_unit_test(test_many),
+		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_ca),
+		cmocka_unit_test(test_proxy),
+		cmocka_unit_test(test_early),
+		cmocka_unit_test(test_many),
 	};
 
 	signal(SIGPIPE, SIG_IGN);	/* ok: a test program */

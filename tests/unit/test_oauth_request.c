@@ -17,7 +17,8 @@
 #include "oauth/form.h"
 #include "oauth/request.h"
 
-static const struct { const char *name, *in, *want; } escapes[] = {
+static const struct { const char *name, *in, *want;
+} escapes[] = {
 	{ "RFC 6749 appendix B", " %&+\xC2\xA3\xE2\x82\xAC", "+%25%26%2B%C2%A3%E2%82%AC" },
 	{ "nothing", "", "" },
 	{ "unreserved", "AZaz09-._*", "AZaz09-._*" },
@@ -26,7 +27,8 @@ static const struct { const char *name, *in, *want; } escapes[] = {
 	{ "quotes", "\"'`\\", "%22%27%60%5C" },
 	{ "already escaped", "%41", "%2541" },
 	{ "controls", "\t\r\n\x7f", "%09%0D%0A%7F" },
-	{ "scope", "https://outlook.office365.com/.default", "https%3A%2F%2Foutlook.office365.com%2F.default" },
+	{ "scope", "https://outlook.office365.com/.default",
+	    "https%3A%2F%2Foutlook.office365.com%2F.default" },
 };
 
 static void test_escape(void **state)
@@ -39,7 +41,8 @@ static void test_escape(void **state)
 		mx_buf_init(&b, room, sizeof room);
 		oauth_form_escape(&b, escapes[i].in, strlen(escapes[i].in));
 		if (mx_buf_str(&b) == NULL || strcmp(room, escapes[i].want) != 0)
-			fail_msg("%s: '%s' instead of '%s'", escapes[i].name, room, escapes[i].want);
+			fail_msg(
+			    "%s: '%s' instead of '%s'", escapes[i].name, room, escapes[i].want);
 	}
 }
 
@@ -57,7 +60,9 @@ static size_t decode(const char *s, size_t n, unsigned char *out)
 			out[len++] = (unsigned char)strtoul(hex, NULL, 16);
 			i += 2;
 		} else {
-			assert_non_null(strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._*+", s[i]));
+			assert_non_null(strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy"
+			                       "z0123456789-._*+",
+			    s[i]));
 			out[len++] = s[i] == '+' ? ' ' : (unsigned char)s[i];
 		}
 	}
@@ -129,14 +134,20 @@ static const struct {
 	{ "Entra", OAUTH_AUTH_SECRET_POST, "11111111-2222-3333-4444-555555555555",
 	    "https://outlook.office365.com/.default", NULL, "Abc8Q~d.e_f-g+h=i&j%k",
 	    "grant_type=client_credentials&client_id=11111111-2222-3333-4444-555555555555"
-	    "&client_secret=Abc8Q%7Ed.e_f-g%2Bh%3Di%26j%25k&scope=https%3A%2F%2Foutlook.office365.com%2F.default", "" },
+	    "&client_secret=Abc8Q%7Ed.e_f-g%2Bh%3Di%26j%25k&scope=https%3A%2F%2Foutlook.office365."
+	    "com%2F.default",
+	    "" },
 	{ "no scope", OAUTH_AUTH_SECRET_POST, "id", NULL, NULL, "s",
 	    "grant_type=client_credentials&client_id=id&client_secret=s", "" },
 	{ "resource", OAUTH_AUTH_SECRET_POST, "id", "a b", "https://r/", "\xC3\xBC",
-	    "grant_type=client_credentials&client_id=id&client_secret=%C3%BC&scope=a+b&resource=https%3A%2F%2Fr%2F", "" },
-	{ "RFC 6749 section 2.3.1", OAUTH_AUTH_SECRET_BASIC, "s6BhdRkqt3", NULL, NULL, "7Fjfp0ZBr1KtDRbnfVdmIw",
-	    "grant_type=client_credentials", "Basic czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3" },
-	{ "colons", OAUTH_AUTH_SECRET_BASIC, "a:b", "s", NULL, "c:d e+~",	/* a%3Ab:c%3Ad+e%2B%7E */
+	    "grant_type=client_credentials&client_id=id&client_secret=%C3%BC&scope=a+b&resource="
+	    "https%3A%2F%2Fr%2F",
+	    "" },
+	{ "RFC 6749 section 2.3.1", OAUTH_AUTH_SECRET_BASIC, "s6BhdRkqt3", NULL, NULL,
+	    "7Fjfp0ZBr1KtDRbnfVdmIw", "grant_type=client_credentials",
+	    "Basic czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3" },
+	/* a%3Ab:c%3Ad+e%2B%7E */
+	{ "colons", OAUTH_AUTH_SECRET_BASIC, "a:b", "s", NULL, "c:d e+~",
 	    "grant_type=client_credentials&scope=s", "Basic YSUzQWI6YyUzQWQrZSUyQiU3RQ==" },
 };
 
@@ -192,12 +203,14 @@ static void check_bytes(const unsigned char *bytes, size_t n)
 	assert_null(strstr((char *)r.body.p, "client_id="));
 	assert_null(strstr((char *)r.body.p, "client_secret="));
 	assert_memory_equal(r.authorization.p, "Basic ", 6);
-	len = mx_b64_decode(pair, sizeof pair - 1, (char *)r.authorization.p + 6, r.authorization.len - 6);
+	len = mx_b64_decode(
+	    pair, sizeof pair - 1, (char *)r.authorization.p + 6, r.authorization.len - 6);
 	assert_true(len > 0);
 	pair[len] = '\0';
 	assert_non_null(colon = strchr((char *)pair, ':'));
 	assert_null(strchr(colon + 1, ':'));
-	assert_int_equal(decode(colon + 1, (size_t)len - (size_t)(colon + 1 - (char *)pair), out), n);
+	assert_int_equal(
+	    decode(colon + 1, (size_t)len - (size_t)(colon + 1 - (char *)pair), out), n);
 	assert_memory_equal(out, bytes, n);
 	oauth_request_free(&r);
 	mx_secret_free(&secret);
@@ -240,9 +253,13 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_escape), cmocka_unit_test(test_every_byte), cmocka_unit_test(test_add),
-		cmocka_unit_test(test_ceiling), cmocka_unit_test(test_vectors),
-		cmocka_unit_test(test_secret_bytes), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_every_byte),
+		cmocka_unit_test(test_add),
+		cmocka_unit_test(test_ceiling),
+		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_secret_bytes),
+		cmocka_unit_test(test_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,14 @@ static void put(const char *name, const void *bytes, size_t n, mode_t mode)
 }
 
 #define V(s) s, sizeof s - 1
-static const struct { const char *name, *in; size_t n; mode_t mode; const char *want; size_t want_n; const char *code; } files[] = {
+static const struct {
+	const char *name, *in;
+	size_t n;
+	mode_t mode;
+	const char *want;
+	size_t want_n;
+	const char *code;
+} files[] = {
 	{ "plain", V("Abc8Q~secret"), 0600, V("Abc8Q~secret"), NULL },
 	{ "LF", V("Abc8Q~secret\n"), 0640, V("Abc8Q~secret"), NULL },
 	{ "CRLF", V("Abc8Q~secret\r\n"), 0440, V("Abc8Q~secret"), NULL },
@@ -52,7 +59,10 @@ static const struct { const char *name, *in; size_t n; mode_t mode; const char *
 	{ "two newlines", V("s\n\n"), 0600, NULL, 0, "secret-malformed" },
 	{ "two lines", V("a\nb\n"), 0600, NULL, 0, "secret-malformed" },
 	{ "NUL", V("a\0b"), 0600, NULL, 0, "secret-malformed" },
-	{ "UTF-16", V("\xFF\xFE" "a\0b\0"), 0600, NULL, 0, "secret-malformed" },
+	{ "UTF-16",
+	    V("\xFF\xFE"
+	      "a\0b\0"),
+	    0600, NULL, 0, "secret-malformed" },
 	{ "CR inside", V("a\rb"), 0600, NULL, 0, "secret-malformed" },
 	{ "CR at the end", V("ab\r"), 0600, NULL, 0, "secret-malformed" },
 	{ "TAB", V("a\tb"), 0600, NULL, 0, "secret-malformed" },
@@ -73,8 +83,8 @@ static void test_files(void **state)
 		put("secret", files[i].in, files[i].n, files[i].mode);
 		cls = oauth_secret_read(path, &s, &e);
 		if (files[i].code == NULL) {
-			if (cls != MX_OK || s.len != files[i].want_n || memcmp(s.p, files[i].want, s.len) != 0 ||
-			    s.p[s.len] != '\0')
+			if (cls != MX_OK || s.len != files[i].want_n ||
+			    memcmp(s.p, files[i].want, s.len) != 0 || s.p[s.len] != '\0')
 				fail_msg("%s: class %d, %zu bytes", files[i].name, cls, s.len);
 		} else if (cls != MX_CONFIG || s.p != NULL || strcmp(e.code, files[i].code) != 0 ||
 		    strstr(e.text, path) == NULL) {
@@ -231,7 +241,9 @@ static void test_guid_elsewhere(void **state)
 	(void)state;
 	put("secret", V("11111111-2222-3333-4444-555555555555\n"), 0600);
 	for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
-		struct oauth_client c = { .name = "c", .secret_file = path, .token_endpoint = hosts[i].url };
+		struct oauth_client c = {
+			.name = "c", .secret_file = path, .token_endpoint = hosts[i].url
+		};
 
 		if (oauth_secret_read_for(&c, &s, &e) != (hosts[i].refused ? MX_CONFIG : MX_OK))
 			fail_msg("%s", hosts[i].url);
