@@ -322,7 +322,7 @@ static int no_descriptors(void)
 	for (fd = 3; fd < 64; fd++)
 		close(fd);
 	if (setrlimit(RLIMIT_NOFILE, &none) == -1)
-		return 1;
+		return 77;			/* valgrind does not let go of its own */
 	if (ask_at(peer.path, 1000, 500, &got, &e, &took) != MX_TEMP)
 		return 2;
 	return strstr(e.text, strerror(EMFILE)) == NULL ? 3 : 0;
@@ -331,10 +331,13 @@ static int no_descriptors(void)
 static void out_of_descriptors(void **state)
 {
 	static const struct fake_turn turns[] = { { FAKE_ANSWER, "OK\n", 0, 0 } };
+	int r;
 
 	(void)state;
 	fake_start(&peer, turns, 1, FAKE_NOW, 0);
-	assert_int_equal(in_child(no_descriptors), 0);
+	if ((r = in_child(no_descriptors)) == 77)
+		skip();
+	assert_int_equal(r, 0);
 }
 
 static void on_alarm(int sig)

@@ -39,6 +39,22 @@ static bool dirty;				/* memory came back with the token in it */
 
 /* --- the host -------------------------------------------------------------------------------- */
 
+/* Memory that is looked through when it comes back is defined from the start. */
+static void *host_malloc(size_t n)
+{
+	return calloc(1, n);
+}
+
+static void *host_realloc(void *old, size_t n)
+{
+	size_t had = old != NULL ? malloc_usable_size(old) : 0, has;
+	char *p = realloc(old, n);
+
+	if (p != NULL && (has = malloc_usable_size(p)) > had)
+		memset(p + had, 0, has - had);
+	return p;
+}
+
 static void host_free(void *p)
 {
 	if (p != NULL && memmem(p, malloc_usable_size(p), NEEDLE, sizeof NEEDLE - 1) != NULL)
@@ -546,7 +562,7 @@ int main(void)
 		perror(link);
 		return 99;
 	}
-	sasl_set_alloc(malloc, calloc, realloc, host_free);
+	sasl_set_alloc(host_malloc, calloc, host_realloc, host_free);
 	r = cmocka_run_group_tests_name("plugin in libsasl2", tests, NULL, NULL);
 	unlink(link);
 	rmdir(plugin_dir);
