@@ -272,6 +272,45 @@ static void secrets(void **state)
 	conf_dir_remove(&d);
 }
 
+/* Root may read what the daemon's account may not: that is said all the same. */
+static void other_user(void **state)
+{
+	static const char content[] = "abc8Q~0123456789012345678901234567890123\n";
+	char text[512], path[128];
+	struct conf_report r;
+	struct conf_dir d;
+	struct conf *c;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	conf_dir_make(&d);
+	snprintf(path, sizeof path, "%s/s", d.path);
+	snprintf(text, sizeof text, "%s    client_secret_file: %s\nuser: daemon\n",
+	    ACCOUNT HEAD PROVIDER TENANT ID, path);
+	conf_dir_write(&d, "tokend.yaml", text, strlen(text));
+	conf_dir_write(&d, "s", content, sizeof content - 1);
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_non_null(c = conf_dir_load(&d, CONF_CHECK_SECRETS, &r));
+	assert_int_equal(r.n, 1);
+	assert_true(
+	    conf_says(&r, 'w', "user \"daemon\", whom the daemon runs as, may not pass through"));
+	assert_int_equal(r.c[0].at.line, 9);
+	conf_free(c);
+	conf_report_free(&r);
+	assert_int_equal(chmod(d.path, 0711), 0);
+	assert_non_null(c = conf_dir_load(&d, CONF_CHECK_SECRETS, &r));
+	assert_true(conf_says(&r, 'w', "may not read"));
+	conf_free(c);
+	conf_report_free(&r);
+	assert_int_equal(chown(path, (uid_t)-1, 1), 0);
+	assert_int_equal(chmod(path, 0640), 0);
+	assert_non_null(c = conf_dir_load(&d, CONF_CHECK_SECRETS, &r));
+	conf_free(c);
+	conf_report_free(&r);
+	conf_dir_remove(&d);
+}
+
 /* Odd, but not refused. */
 static void warnings(void **state)
 {
@@ -398,9 +437,15 @@ static void fingerprint(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(preset), cmocka_unit_test(every_key), cmocka_unit_test(sample),
-		cmocka_unit_test(secrets), cmocka_unit_test(warnings), cmocka_unit_test(includes),
-		cmocka_unit_test(fingerprint), cmocka_unit_test(prefixes),
+		cmocka_unit_test(preset),
+		cmocka_unit_test(every_key),
+		cmocka_unit_test(sample),
+		cmocka_unit_test(secrets),
+		cmocka_unit_test(other_user),
+		cmocka_unit_test(warnings),
+		cmocka_unit_test(includes),
+		cmocka_unit_test(fingerprint),
+		cmocka_unit_test(prefixes),
 	};
 
 	return cmocka_run_group_tests_name("conf_good", tests, NULL, NULL);
