@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "settings/build.h"
 #include "settings/check.h"
 #include "settings/keys.h"
 #include "settings/suggest.h"
@@ -275,6 +276,29 @@ static void judgements(void **state)
 			fail_msg("\"%s\" (row %zu)", row[i].s, i);
 }
 
+/* No key is a boolean yet; the type is there for the next one. */
+static void booleans(void **state)
+{
+	static const struct { const char *s; bool ok; uint32_t v; } row[] = {
+		{ "yes", true, 1 }, { "true", true, 1 }, { "no", true, 0 }, { "False", true, 0 },
+		{ "on", false, 7 }, { "1", false, 7 }, { "y", false, 7 }, { "", false, 7 },
+	};
+	const struct conf_key key = { .name = "k", .type = CONF_T_BOOL };
+	const struct conf_where at = { "f", 1, 1 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+		struct conf_report r = { 0 };
+		struct build b = { .r = &r };
+		struct cf_value v = { .v = 7 };
+
+		cf_set(&b, &key, &v, row[i].s, strlen(row[i].s), &at);
+		if (v.v != row[i].v || (r.errors == 0) != row[i].ok)
+			fail_msg("\"%s\"", row[i].s);
+		conf_report_free(&r);
+	}
+}
+
 static void suggestions(void **state)
 {
 	static const struct { const char *want, *candidate; bool near;
@@ -315,7 +339,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(accounts), cmocka_unit_test(relays), cmocka_unit_test(users),
 		cmocka_unit_test(shared), cmocka_unit_test(tables), cmocka_unit_test(judgements),
-		cmocka_unit_test(suggestions),
+		cmocka_unit_test(booleans), cmocka_unit_test(suggestions),
 	};
 
 	return cmocka_run_group_tests_name("conf_match", tests, NULL, NULL);
