@@ -9,15 +9,26 @@ static bool is_ctl(unsigned char c)
 	return c < 0x20 || c == 0x7f;
 }
 
+/*
+ * Eight bytes at a time, since whole replies pass here. (w - 0x20...) & ~w has the high bit of a byte that is
+ * below 0x20, (x - 0x01...) & ~x of one that is 0; a borrow may add the bit above such a byte, never without one.
+ */
 bool mx_has_ctl(const void *p, size_t n)
 {
+	const uint64_t ones = 0x0101010101010101u;
 	const unsigned char *s = p;
-	size_t i;
+	uint64_t found = 0;
 
-	for (i = 0; i < n; i++)
-		if (is_ctl(s[i]))
-			return true;
-	return false;
+	for (; n >= 8; n -= 8, s += 8) {
+		uint64_t w, x;
+
+		memcpy(&w, s, 8);
+		x = w ^ ones * 0x7f;
+		found |= ((w - ones * 0x20) & ~w) | ((x - ones) & ~x);
+	}
+	for (; n > 0; n--, s++)
+		found |= is_ctl(*s) ? 0x80 : 0;
+	return (found & ones * 0x80) != 0;
 }
 
 /* Length of the UTF-8 sequence at s (n bytes are there), 0 if it is not one. RFC 3629 section 4. */
@@ -75,10 +86,25 @@ void mx_clean(char *p, size_t n)
 	}
 }
 
-static bool is_b64token_char(unsigned char c)
+/* Letters, digits and "-._~+/". */
+static unsigned char is_b64token_char(unsigned char c)
 {
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-	    (c != '\0' && strchr("-._~+/", c) != NULL);
+	unsigned char letter = (unsigned char)((c | 0x20) - 'a') < 26;
+	unsigned char dash_to_nine = (unsigned char)(c - '-') < 13;
+
+	return letter | dash_to_nine | (c == '_') | (c == '~') | (c == '+');
+}
+
+#define ROW 32		/* compilers make a few vector instructions of a row of fixed length */
+
+static bool is_b64token_row(const unsigned char *s)
+{
+	unsigned char all = 1;
+	size_t i;
+
+	for (i = 0; i < ROW; i++)
+		all &= is_b64token_char(s[i]);
+	return all != 0;
 }
 
 bool mx_is_b64token(const void *p, size_t n)
@@ -86,6 +112,8 @@ bool mx_is_b64token(const void *p, size_t n)
 	const unsigned char *s = p;
 	size_t i = 0;
 
+	while (n - i >= ROW && is_b64token_row(s + i))
+		i += ROW;
 	while (i < n && is_b64token_char(s[i]))
 		i++;
 	if (i == 0)
