@@ -37,6 +37,11 @@ def tail(text, count=12):
     return "\n".join(text.strip().splitlines()[-count:]) or "(empty)"
 
 
+def without_pings(log):
+    """The daemon's log without the lines that our own waiting for it made."""
+    return "\n".join(ln for ln in log.splitlines() if "verb=PING" not in ln)
+
+
 def smtp_process(postfix):
     """(pid, its root folder, whether our plugin is mapped) of the smtp process that delivered, None when it has ended."""
     for line in postfix.lines(r"postfix/smtp\[\d+\]: \w+: to="):
@@ -62,7 +67,7 @@ def show_mta(postfix):
 
 
 def show_daemon(tokend):
-    hop(2, "mta-xoauth2-tokend gave the plugin the token (its log)", tail(tokend.log(), 8))
+    hop(2, "mta-xoauth2-tokend gave the plugin the token (its log)", tail(without_pings(tokend.log()), 8))
 
 
 def local(keep, folder):
@@ -130,6 +135,8 @@ def exchange(args, folder):
     say("starting mta-xoauth2-tokend and a private Postfix, smtp chrooted")
     tokend.start()
     postfix.start()
+    reply = tokend.sasl(args.mailbox, host="smtp.office365.com")
+    say(f"Microsoft gave a token, good for {reply.expires_in} s" if reply.ok else f"no token: {reply.text}")
     say(f"sending a mail from {args.mailbox} to {args.to} through [smtp.office365.com]:587")
     postfix.send(1, args.mailbox, args.to, subject="Sent with XOAUTH2 by mta-xoauth2",
                  body="This mail was relayed with an OAuth 2.0 token and without a password.")
@@ -168,7 +175,7 @@ def explain(err, hide):
         print(shown(f"\nquickstart: the mail was not delivered. The mail log says:\n\n{err.line}\n"), file=out)
         more = err.postfix.lines("warning|error|fatal|TLS")[-10:]
         print(shown("About the same delivery:\n" + "\n".join(more) if more else ""), file=out)
-        print(shown(f"\nThe daemon's log:\n\n{tail(err.tokend.log(), 15)}"), file=out)
+        print(shown(f"\nThe daemon's log:\n\n{tail(without_pings(err.tokend.log()), 15)}"), file=out)
     elif isinstance(err, (Failed, paths.Missing, OSError)):
         print(shown(f"\nquickstart: {err}"), file=out)
     else:
