@@ -139,6 +139,5 @@ bool status_sum(const struct answer *a, struct status_sum *s)
 		s->name_width = w > s->name_width ? w : s->name_width;
 	}
 	/* The daemon says how many rows follow: an answer that lost some is not shown as if it were whole. */
-	return s->daemon.kind == STATUS_DAEMON &&
-	    (!status_number(&s->daemon.v[SD_CLIENTS], &said) || said == (int64_t)s->clients);
+	return status_number(&s->daemon.v[SD_CLIENTS], &said) && said == (int64_t)s->clients;
 }
