@@ -101,11 +101,20 @@ static bool is_guid(const struct mx_secret *s)
 	return true;
 }
 
-static enum mx_class judge(
-    const char *path, const struct mx_secret *s, bool guid_ok, struct mx_err *e)
+/* What there is of control bytes, worst first. NULL: none. */
+static const char *control(const struct mx_secret *s)
 {
-	const char *what;
+	if (!mx_has_ctl(s->p, s->len))
+		return NULL;
+	return memchr(s->p, '\0', s->len) != NULL ? "a NUL byte (is it UTF-16?)" :
+	    memchr(s->p, '\n', s->len) != NULL    ? "more than one line" :
+	    memchr(s->p, '\r', s->len) != NULL    ? "a carriage return" :
+	                                            "a control character";
+}
 
+static enum mx_class judge(
+    const char *path, const struct mx_secret *s, bool any_bytes, struct mx_err *e)
+{
 	if (s->len == 0)
 		return mx_fail(e, MX_CONFIG, "secret-empty",
 		    "the secret file is empty; store the secret's value in it: %s", path);
@@ -114,16 +123,11 @@ static enum mx_class judge(
 		    "the secret file holds more than %d bytes; it must hold the secret's value and "
 		    "nothing else: %s",
 		    OAUTH_SECRET_MAX, path);
-	if (mx_has_ctl(s->p, s->len)) {
-		what = memchr(s->p, '\0', s->len) != NULL ? "a NUL byte (is it UTF-16?)" :
-		    memchr(s->p, '\n', s->len) != NULL    ? "more than one line" :
-		    memchr(s->p, '\r', s->len) != NULL    ? "a carriage return" :
-		                                            "a control character";
+	if (!any_bytes && mx_has_ctl(s->p, s->len))
 		return mx_fail(e, MX_CONFIG, "secret-malformed",
 		    "the secret file holds %s; store the secret's value alone, as one line: %s",
-		    what, path);
-	}
-	if (!guid_ok && is_guid(s))
+		    control(s), path);
+	if (!any_bytes && is_guid(s))
 		return mx_fail(e, MX_CONFIG, "secret-is-guid",
 		    "the secret file holds a GUID: this is the secret's ID, not its value; copy "
 		    "the Value "
@@ -174,7 +178,7 @@ static enum mx_class read_fd(int fd, const char *path, struct mx_secret *s, stru
 }
 
 static enum mx_class read_path(
-    const char *path, bool guid_ok, struct mx_secret *out, struct mx_err *e)
+    const char *path, bool any_bytes, struct mx_secret *out, struct mx_err *e)
 {
 	struct mx_secret s = { 0 };
 	enum mx_class cls;
@@ -189,7 +193,7 @@ static enum mx_class read_path(
 		goto out;
 	}
 	if ((cls = read_fd(fd, path, &s, e)) != MX_OK ||
-	    (cls = judge(path, &s, guid_ok, e)) != MX_OK)
+	    (cls = judge(path, &s, any_bytes, e)) != MX_OK)
 		goto out;
 	mx_secret_move(out, &s);
 out:
@@ -200,7 +204,7 @@ out:
 }
 
 static enum mx_class read_named(
-    const char *path, bool guid_ok, struct mx_secret *out, struct mx_err *e)
+    const char *path, bool any_bytes, struct mx_secret *out, struct mx_err *e)
 {
 	const char *dir, *name;
 	char full[4096];
@@ -211,7 +215,7 @@ static enum mx_class read_named(
 		return mx_fail(e, MX_CONFIG, "secret-missing",
 		    "no secret file is named; set client_secret_file");
 	if (strncmp(path, credential, sizeof credential - 1) != 0)
-		return read_path(path, guid_ok, out, e);
+		return read_path(path, any_bytes, out, e);
 	name = path + sizeof credential - 1;
 	if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL)
 		return mx_fail(e, MX_CONFIG, "secret-missing",
@@ -229,7 +233,7 @@ static enum mx_class read_named(
 	if (mx_buf_str(&b) == NULL)
 		return mx_fail(e, MX_CONFIG, "secret-missing",
 		    "the path of \"%.80s\" is too long; give the credential a shorter name", path);
-	return read_path(full, guid_ok, out, e);
+	return read_path(full, any_bytes, out, e);
 }
 
 /* Hosts where secrets have an ID beside their value, and people mix the two up. */
@@ -278,6 +282,12 @@ bool oauth_secret_lint(const struct mx_secret *s, struct mx_err *e)
 		mx_fail(e, MX_CONFIG, "secret-has-blanks",
 		    "the secret begins or ends with a blank, which is sent "
 		    "as part of it; remove it unless it belongs there");
+		return true;
+	}
+	if (control(s) != NULL) {
+		mx_fail(e, MX_CONFIG, "secret-has-controls",
+		    "the secret holds %s, which is sent as part of it; store the secret's value "
+		    "alone, as one line, unless it belongs there", control(s));
 		return true;
 	}
 	if (is_guid(s)) {

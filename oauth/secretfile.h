@@ -25,16 +25,17 @@ enum mx_class oauth_secret_read(const char *path, struct mx_secret *out, struct 
     __attribute__((warn_unused_result));
 
 /*
- * The same for a client's secret_file. secret-is-guid is raised only where the token endpoint is
- * one of Microsoft's: elsewhere a GUID may well be the secret (Keycloak used to make such ones).
+ * The same for a client's secret_file. secret-is-guid and secret-malformed are raised only where the
+ * token endpoint is one of Microsoft's: elsewhere a GUID may well be the secret (Keycloak used to make
+ * such ones), and so may any bytes; oauth_secret_lint() then warns.
  */
 enum mx_class oauth_secret_read_for(const struct oauth_client *c, struct mx_secret *out,
     struct mx_err *e) __attribute__((warn_unused_result));
 
 /*
  * Is there something odd about a secret that is none the less used as it is? true: *e has class
- * MX_CONFIG, a code (secret-has-blanks, secret-has-bom, secret-is-guid, secret-short) and a
- * sentence without path or content, for a warning.
+ * MX_CONFIG, a code (secret-has-blanks, secret-has-bom, secret-has-controls, secret-is-guid,
+ * secret-short) and a sentence without path or content, for a warning.
  */
 bool oauth_secret_lint(const struct mx_secret *s, struct mx_err *e);
 

@@ -251,6 +251,28 @@ static void test_guid_elsewhere(void **state)
 	}
 }
 
+/* Every byte value, where the provider is not Microsoft; only a newline at the very end is not the secret's. */
+static void test_any_bytes(void **state)
+{
+	struct oauth_client c = { .name = "c", .secret_file = path, .token_endpoint = "https://id.example/token" };
+	struct mx_secret s = { 0 };
+	struct mx_err e;
+	char all[257];
+
+	(void)state;
+	for (int i = 0; i < 256; i++)
+		all[i] = (char)(255 - i);
+	all[256] = '\n';
+	put("secret", all, sizeof all, 0600);
+	assert_int_equal(oauth_secret_read_for(&c, &s, &e), MX_OK);
+	assert_int_equal(s.len, 256);
+	assert_memory_equal(s.p, all, 256);
+	mx_secret_free(&s);
+	c.token_endpoint = "https://login.microsoftonline.com/t/oauth2/v2.0/token";
+	assert_int_equal(oauth_secret_read_for(&c, &s, &e), MX_CONFIG);
+	assert_string_equal(e.code, "secret-malformed");
+}
+
 static const struct { const char *in, *code; } lints[] = {
 	{ "Abc8Q~0123456789abcdef", NULL },
 	{ " Abc8Q~0123456789abcdef", "secret-has-blanks" },
@@ -258,6 +280,8 @@ static const struct { const char *in, *code; } lints[] = {
 	{ "Abc8Q~0123 456789abcdef", NULL },
 	{ "\xEF\xBB\xBF" "Abc8Q~0123456789abcdef", "secret-has-bom" },
 	{ "11111111-2222-3333-4444-555555555555", "secret-is-guid" },
+	{ "Abc8Q~0123456789\nabcdef", "secret-has-controls" },
+	{ "Abc8Q~0123456789\tabcdef", "secret-has-controls" },
 	{ "short", "secret-short" },
 	{ "0123456789abcde", "secret-short" },
 	{ "0123456789abcdef", NULL },
@@ -302,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_sizes), cmocka_unit_test(test_not_files),
 		cmocka_unit_test(test_unreadable), cmocka_unit_test(test_long_paths),
 		cmocka_unit_test(test_credentials), cmocka_unit_test(test_guid_elsewhere),
+		cmocka_unit_test(test_any_bytes),
 		cmocka_unit_test(test_lint),
 	};
 
