@@ -83,7 +83,8 @@ void engine_free(struct engine *e);		/* askers hear MX_TEMP shutting-down */
 
 /*
  * The set of clients after a reload: put each, then commit, or abort and nothing has changed. Clients with
- * the same name and fingerprint keep token, hold and askers. Askers of a client whose fingerprint changed
+ * the same name and fingerprint keep token and askers; a hold of theirs for a permanent error ends, for the
+ * reload may have followed its repair. Askers of a client whose fingerprint changed
  * go on with the new one; those of a removed client hear MX_CONFIG client-removed. Until the commit
  * engine_find() and engine_each() show the old set. put: NULL without memory.
  */

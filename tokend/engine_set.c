@@ -130,6 +130,15 @@ static void retire(struct engine *e, struct engine_client *old)
 	engine_client_free(old);
 }
 
+/* A reload may be the word that what was refused for good has been mended. The next hold is the longer one. */
+static void try_again(struct engine *e, struct engine_client *c)
+{
+	if (!c->perm || c->in_flight || c->hold_until <= e->boot)
+		return;
+	c->hold_until = e->boot;
+	(void)heap_set(&e->timers, &c->timer, e->boot);		/* it has a place there */
+}
+
 void engine_commit(struct engine *e)
 {
 	struct engine_set old = e->cur;
@@ -149,8 +158,11 @@ void engine_commit(struct engine *e)
 			retire(e, old.v[i]);
 	}
 	e->next = (struct engine_set){ 0 };
-	for (i = 0; i < e->cur.n; i++)
+	for (i = 0; i < e->cur.n; i++) {
+		if (e->cur.v[i]->kept)
+			try_again(e, e->cur.v[i]);
 		e->cur.v[i]->kept = false;
+	}
 	engine_set_free(&old);
 	engine_rearm(e);
 }
