@@ -176,9 +176,8 @@ static bool word(struct build *b, const struct conf_key *k, const char *s, size_
 		mx_buf_addf(&list, "%s%s", i == 0 ? "" : ", ", w);
 	}
 	w = mx_buf_str(&list);
-	cf_error(b->r, at, "\"%s\": %s is not known to this version%s; it must be one of: %s",
-	    k->name, mx_quote(q, sizeof q, s, n), cf_near_text(hint, sizeof hint, &near),
-	    w == NULL ? "" : w);
+	cf_error(b->r, at, "\"%s\": %s is none of those this version knows: %s%s", k->name, mx_quote(q, sizeof q, s, n),
+	    w == NULL ? "" : w, cf_near_text(hint, sizeof hint, &near));
 	return false;
 }
 

@@ -166,7 +166,7 @@ static const struct row {
 	    "did you mean \"exchange-online\"?"),
 	M("provider not yet", A HEAD "    provider: gmail\n" ID SECRET, 6, 15,
 	    "not supported by this version"),
-	M("grant not yet", A C "    grant: refresh_token\n", 10, 12, "not known to this version"),
+	M("grant not yet", A C "    grant: refresh_token\n", 10, 12, "this version knows"),
 	M("client_auth", A C "    client_auth: client_secret_pst\n", 10, 18,
 	    "\"client_secret_post\""),
 	M("cloud", A C "    cloud: mars\n", 10, 12, "gcc-high"),
