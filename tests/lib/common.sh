@@ -96,8 +96,16 @@ build_tree()
 	logged $step make -C "$dir" -j"$jobs" || { build_failed $step; return 1; }
 }
 
+# The lines of a log that say what is wrong; a parallel make leaves them far from its end.
+log_errors()
+{
+	grep -a -v -E '^(PASS|SKIP|XFAIL): ' "$mx_log_dir/$1.log" |
+		grep -a -e ' error: ' -e 'Error [0-9]' -e 'No rule to make' -e 'undefined reference' | head -n 20 >&2
+}
+
 build_failed()
 {
 	log_tail "$1" 40
+	log_errors "$1"
 	printf 'the build failed in: %s\n' "$1" >&2
 }
