@@ -1,5 +1,6 @@
 /*
- * The plugin's two questions to the daemon. What comes back is either a whole, sane response or nothing.
+ * The plugin's two questions to the daemon. What comes back is either a whole, sane response or
+ * nothing.
  */
 #include "config.h"
 
@@ -19,27 +20,30 @@ _Static_assert(SASL_OK == 0 && SASL_FAIL == -1 && SASL_BADAUTH == -13 && SASL_NO
     SASL_UNAVAIL == -24, "common/status.c must follow sasl.h");
 
 /*
- * The server's port, from Cyrus's "address;port" where the host gave one; 0: unknown. It is not guessed:
- * RFC 7628 section 3.1 has the server refuse a port that is not its own.
+ * The server's port, from Cyrus's "address;port" where the host gave one; 0: unknown. It is not
+ * guessed: RFC 7628 section 3.1 has the server refuse a port that is not its own.
  */
 static uint64_t port_of(const sasl_client_params_t *p)
 {
 	const char *semi = p->ipremoteport != NULL ? strrchr(p->ipremoteport, ';') : NULL;
 	uint64_t port;
 
-	return semi != NULL && mx_parse_uint(semi + 1, strlen(semi + 1), 1, 65535, &port) ? port : 0;
+	if (semi == NULL || !mx_parse_uint(semi + 1, strlen(semi + 1), 1, 65535, &port))
+		return 0;
+	return port;
 }
 
-static enum mx_class build(struct mx_buf *b, const struct mxp_conn *c, const sasl_client_params_t *p,
-    struct mx_err *e)
+static enum mx_class build(struct mx_buf *b, const struct mxp_conn *c,
+    const sasl_client_params_t *p, struct mx_err *e)
 {
 	const char *relay = p->serverFQDN;
 	uint64_t port = port_of(p);
 
 	if (relay != NULL && (strlen(relay) > MX_HOST_MAX || mx_has_ctl(relay, strlen(relay)) ||
 	    !mx_utf8_ok(relay, strlen(relay))))
-		return mx_fail(e, MX_BAD_REQUEST, "bad-host", "the mail server's name, as the mail program gives it, is "
-		    "too long, holds control characters or is not UTF-8; correct the relay's name");
+		return mx_fail(e, MX_BAD_REQUEST, "bad-host",
+		    "the mail server's name, as the mail program gives it, is too long, holds "
+		    "control characters or is not UTF-8; correct the relay's name");
 	mx_request_begin(b, MX_VERB_SASL);
 	mx_request_field(b, "mech", mx_mech_name(c->mech));
 	mx_request_field(b, "account", c->account);
@@ -51,10 +55,12 @@ static enum mx_class build(struct mx_buf *b, const struct mxp_conn *c, const sas
 		mx_request_field(b, "service", p->service);
 	mx_request_number(b, "deadline_ms", c->timeout_ms);
 	mx_request_end(b);
-	return b->bad ? mx_fail(e, MX_BAD_REQUEST, "bad-request", "the request is too long") : MX_OK;
+	if (b->bad)
+		return mx_fail(e, MX_BAD_REQUEST, "bad-request", "the request is too long");
+	return MX_OK;
 }
 
-/* Does a decoded response look like one of its mechanism, to its very end? Nothing else goes to a server. */
+/* Does a response look like one of its mechanism, to its very end? Nothing else is sent. */
 static bool is_response(enum mx_mech m, const char *s, size_t n)
 {
 	static const char end[] = "\001\001";
@@ -76,8 +82,10 @@ static enum mx_class take(struct mxp_conn *c, size_t got, struct mx_err *e)
 	n = r.payload_len <= MX_WIRE_RESPONSE_MAX ?
 	    mx_b64_decode(c->mem, MX_WIRE_REPLY_MAX, r.payload, r.payload_len) : -1;
 	if (n < 0 || !is_response(c->mech, c->mem, (size_t)n))
-		return mx_fail(e, MX_BAD_REQUEST, "malformed-reply", "the token daemon's answer is not a response of "
-		    "the mechanism %s; is another program listening on %s?", mx_mech_name(c->mech), c->socket);
+		return mx_fail(e, MX_BAD_REQUEST, "malformed-reply",
+		    "the token daemon's answer is not a response of the mechanism %s; is another "
+		    "program listening on %s?",
+		    mx_mech_name(c->mech), c->socket);
 	memcpy(c->token_id, r.token_id, sizeof c->token_id);
 	c->mem_len = (size_t)n;
 	return MX_OK;

@@ -1,7 +1,7 @@
 /*
- * A server that refuses a token first sends a challenge, JSON with a status (RFC 7628 section 3.2.2;
- * XOAUTH2 has the same), and waits for a dummy answer before it says 535. An error from here would make
- * hosts break off instead, and the server's own words would never reach their log.
+ * A server that refuses a token first sends a challenge, JSON with a status (RFC 7628 section
+ * 3.2.2; XOAUTH2 has the same), and waits for a dummy answer before it says 535. An error from here
+ * would make hosts break off instead, and the server's own words would never reach their log.
  */
 #include "config.h"
 
@@ -13,8 +13,8 @@
 #define ECHO_MIN 12			/* so many bytes of the token in a row are not chance */
 
 /*
- * Where the token begins in the response. One that has no such mark counts as a whole: rather too much is
- * kept back.
+ * Where the token begins in the response. One that has no such mark counts as a whole: rather too
+ * much is kept back.
  */
 static const char *token_of(const struct mxp_conn *c, size_t *n)
 {
@@ -39,8 +39,8 @@ static bool echoes(const struct mxp_conn *c, const char *text, size_t n)
 }
 
 /* The member key of the challenge, quoted for a log line. */
-static const char *show(const struct mxp_conn *c, const char *in, size_t n, const char *key, char *q,
-    size_t cap)
+static const char *show(const struct mxp_conn *c, const char *in, size_t n, const char *key,
+    char *q, size_t cap)
 {
 	char value[128];
 
@@ -56,16 +56,17 @@ void mxp_refused(const struct mxp_conn *c, const sasl_client_params_t *p, const 
 {
 	char status[96], scope[144];
 	struct mx_err told, e;
-	const char *what = "the daemon was told and drops this token; should this go on, look at the account's "
-	    "permissions at the mail server";
+	const char *what = "the daemon was told and drops this token; should this go on, look at "
+	    "the account's permissions at the mail server";
 	const char *detail = "";
 
 	if (mxp_tell_rejected(c, p, in, n, &told) != MX_OK) {
 		what = "the daemon could not be told, so the same token may come again: ";
 		detail = told.text;
 	}
-	(void)mx_fail(&e, MX_PROVIDER, "token-rejected", "the mail server refused the access token (status %s, "
-	    "scope %s); %s%s", show(c, in, n, "status", status, sizeof status),
+	(void)mx_fail(&e, MX_PROVIDER, "token-rejected",
+	    "the mail server refused the access token (status %s, scope %s); %s%s",
+	    show(c, in, n, "status", status, sizeof status),
 	    show(c, in, n, "scope", scope, sizeof scope), what, detail);
 	mxp_report(c, p, &e);
 

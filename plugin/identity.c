@@ -1,6 +1,6 @@
 /*
- * Who is to be authenticated. AUTHNAME is the account the daemon is asked for; USER, where a host has one
- * (Postfix: only with send_cyrus_sasl_authzid = yes), is the mailbox. PASS is never asked for.
+ * Who is to be authenticated. AUTHNAME is the account the daemon is asked for; USER, where a host
+ * has one (Postfix: only with send_cyrus_sasl_authzid = yes), is the mailbox. PASS: never.
  */
 #include "config.h"
 
@@ -16,9 +16,9 @@ enum found {
 	BROKEN				/* the host's own callback failed */
 };
 
-/* The name behind a callback id. Hosts need not tell its length: Cyrus's own plugins never look at it. */
-static enum found look_up(const sasl_client_params_t *p, unsigned long id, sasl_interact_t **prompt_need,
-    const char **name)
+/* The name behind a callback id. Hosts need not tell its length: Cyrus's own plugins never look. */
+static enum found look_up(const sasl_client_params_t *p, unsigned long id,
+    sasl_interact_t **prompt_need, const char **name)
 {
 	const sasl_utils_t *u = p->utils;
 	const sasl_interact_t *i = prompt_need != NULL ? *prompt_need : NULL;
@@ -48,10 +48,12 @@ static int ask_host(struct mxp_conn *c, bool account, bool user, sasl_interact_t
 
 	memset(c->prompts, 0, sizeof c->prompts);
 	if (account)
-		*i++ = (sasl_interact_t){ .id = SASL_CB_AUTHNAME, .challenge = "Authentication Name",
+		*i++ = (sasl_interact_t){
+			.id = SASL_CB_AUTHNAME, .challenge = "Authentication Name",
 			.prompt = "Account that the token daemon knows (no password is needed)" };
 	if (user)
-		*i++ = (sasl_interact_t){ .id = SASL_CB_USER, .challenge = "Authorization Name",
+		*i++ = (sasl_interact_t){
+			.id = SASL_CB_USER, .challenge = "Authorization Name",
 			.prompt = "Mailbox to act as, if it is another one", .defresult = "" };
 	i->id = SASL_CB_LIST_END;
 	c->prompted = true;
@@ -59,8 +61,8 @@ static int ask_host(struct mxp_conn *c, bool account, bool user, sasl_interact_t
 	return SASL_INTERACT;
 }
 
-static int fail(const struct mxp_conn *c, const sasl_client_params_t *p, const char *code, const char *what,
-    const char *name, const char *why)
+static int fail(const struct mxp_conn *c, const sasl_client_params_t *p, const char *code,
+    const char *what, const char *name, const char *why)
 {
 	struct mx_err e;
 	char q[128] = "";
@@ -88,9 +90,9 @@ static const char *fault(const char *s)
 	return NULL;
 }
 
-/* Lets the host have its say on a name (RFC 4422 leaves the form to the protocol), and judges the result. */
-static int canon(struct mxp_conn *c, const sasl_client_params_t *p, const char *name, unsigned flags,
-    sasl_out_params_t *op)
+/* Lets the host have its say on the form of a name, and judges what comes of it. */
+static int canon(struct mxp_conn *c, const sasl_client_params_t *p, const char *name,
+    unsigned flags, sasl_out_params_t *op)
 {
 	const char *why, *canonical;
 	int r;
@@ -100,9 +102,11 @@ static int canon(struct mxp_conn *c, const sasl_client_params_t *p, const char *
 	r = p->canon_user(p->utils->conn, name, 0, flags, op);
 	canonical = flags & SASL_CU_AUTHID ? op->authid : op->user;
 	if (r != SASL_OK || canonical == NULL)
-		return fail(c, p, "bad-user", "the user name", name, "is refused by the mail program itself");
+		return fail(c, p, "bad-user", "the user name", name,
+		    "is refused by the mail program itself");
 	if ((why = fault(canonical)) != NULL)
-		return fail(c, p, "bad-user", "the mail program's form of the user name", canonical, why);
+		return fail(c, p, "bad-user", "the mail program's form of the user name", canonical,
+		    why);
 	memcpy(flags & SASL_CU_AUTHID ? c->account : c->user, canonical, strlen(canonical) + 1);
 	return SASL_OK;
 }
@@ -119,13 +123,16 @@ int mxp_identity(struct mxp_conn *c, const sasl_client_params_t *p, sasl_interac
 		return ask_host(c, a == ASK, m == ASK, prompt_need);
 	if (prompt_need != NULL)
 		*prompt_need = NULL;		/* it is ours: nothing to free */
+	if (a == BROKEN)
+		return fail(c, p, "no-user", "the mail program gave no user name,", NULL,
+		    "its callback failed");
 	if (a != HAVE)
-		return fail(c, p, "no-user", "the mail program gave no user name,", NULL, a == BROKEN ?
-		    "its callback failed" : "without which no token can be asked for; put the mailbox in front of "
-		    "the colon in the password map");
+		return fail(c, p, "no-user", "the mail program gave no user name,", NULL,
+		    "without which no token can be asked for; put the mailbox in front of the "
+		    "colon in the password map");
 	if (m == BROKEN)
-		return fail(c, p, "no-user", "the mail program's callback for the mailbox failed:", NULL,
-		    "nothing is sent, since it could be in the wrong name");
+		return fail(c, p, "no-user", "the mail program's callback for the mailbox failed:",
+		    NULL, "nothing is sent, since it could be in the wrong name");
 	if (m != HAVE || *user == '\0')
 		return canon(c, p, account, SASL_CU_AUTHID | SASL_CU_AUTHZID, op);
 	r = canon(c, p, account, SASL_CU_AUTHID, op);

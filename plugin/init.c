@@ -1,25 +1,26 @@
 /*
  * The one exported symbol, and what the two mechanisms promise.
  *
- * Rank. Cyrus sorts its client mechanisms by security flags, then by max_ssf, and takes the first one that
- * the server offers too (lib/client.c, mech_compare). LOGIN and PLAIN carry the same flags as these two
- * and an SSF of 0: at 0 the order would be that of readdir(), so a number above 0 has to be claimed to go
- * before them. Plugins for XOAUTH2 that one meets in the field claim 0 or 60: above 60 this one goes before
- * them too, whatever order their files are found in, and its one line in the log says what it lacks.
- * No security layer is ever negotiated (mech_ssf stays 0): a host that demands one (min_ssf) is refused in
- * mech_new, where the claim would else let it through.
+ * Rank. Cyrus sorts its client mechanisms by security flags, then by max_ssf, and takes the first
+ * one that the server offers too (lib/client.c, mech_compare). LOGIN and PLAIN carry the same flags
+ * as these two and an SSF of 0: at 0 the order would be that of readdir(), so a number above 0 has
+ * to be claimed to go before them. Plugins for XOAUTH2 that one meets in the field claim 0 or 60:
+ * above 60 this one goes before them too, whatever order their files are found in, and its one line
+ * in the log says what it lacks. No security layer is ever negotiated (mech_ssf stays 0): a host
+ * that demands one (min_ssf) is refused in mech_new, where the claim would else let it through.
  *
- * XOAUTH2 goes before OAUTHBEARER where a server offers both: it is the form that Microsoft and Google
- * document, and it names no host and port, which RFC 7628 section 3.1 makes the server compare with what
- * it takes itself to be (an alias, a load balancer or an address would fail). Postfix's
- * smtp_sasl_mechanism_filter turns it round.
+ * XOAUTH2 goes before OAUTHBEARER where a server offers both: it is the form that Microsoft and
+ * Google document, and it names no host and port, which RFC 7628 section 3.1 makes the server
+ * compare with what it takes itself to be (an alias, a load balancer or an address would fail).
+ * Postfix's smtp_sasl_mechanism_filter turns it round.
  *
- * Flags. A bearer token is a password on the wire: NOPLAINTEXT is not claimed, so that hosts hide both
- * mechanisms unless their settings admit plaintext (under TLS). NEEDSERVERFQDN is not claimed: without a
- * server's name the daemon decides, with a sentence, where Cyrus would only say "No worthy mechs found".
+ * Flags. A bearer token is a password on the wire: NOPLAINTEXT is not claimed, so that hosts hide
+ * both mechanisms unless their settings admit plaintext (under TLS). NEEDSERVERFQDN is not claimed:
+ * without a server's name the daemon decides, with a sentence, where Cyrus would only say "No
+ * worthy mechs found".
  *
- * Initialization does nothing that can fail: a plugin that fails here vanishes without a word, and Postfix
- * may then log in with PLAIN and whatever stands in its map.
+ * Initialization does nothing that can fail: a plugin that fails here vanishes without a word, and
+ * Postfix may then log in with PLAIN and whatever stands in its map.
  */
 #include "config.h"
 

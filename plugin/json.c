@@ -1,6 +1,6 @@
 /*
- * Just enough JSON (RFC 8259) to find two strings in a server's challenge, which may be anything: a scan in
- * one pass, without recursion or memory of its own, that never looks behind the end.
+ * Just enough JSON (RFC 8259) to find two strings in a server's challenge, which may be anything: a
+ * scan in one pass, without recursion or memory of its own, that never looks behind the end.
  */
 #include "config.h"
 

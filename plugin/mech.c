@@ -1,6 +1,6 @@
 /*
- * One authentication, as Cyrus drives it: new, one or two steps (more while the host answers prompts),
- * dispose.
+ * One authentication, as Cyrus drives it: new, one or two steps (more while the host answers
+ * prompts), dispose.
  */
 #include "config.h"
 
@@ -9,8 +9,8 @@
 #include "common/buf.h"
 #include "plugin/plugin.h"
 
-static int fail(const struct mxp_conn *c, const sasl_client_params_t *p, int result, const char *code,
-    const char *text)
+static int fail(const struct mxp_conn *c, const sasl_client_params_t *p, int result,
+    const char *code, const char *text)
 {
 	struct mx_err e;
 
@@ -24,10 +24,11 @@ int mxp_new(void *glob, sasl_client_params_t *p, void **conn)
 	static const struct mxp_conn nobody;	/* for what fails before there is a connection */
 	struct mxp_conn *c;
 
-	/* The claimed SSF (see init.c) is for ranking only: there is no security layer to be had here. */
+	/* The claimed SSF (see init.c) is for ranking only: there is no security layer here. */
 	if (p->props.min_ssf > p->external_ssf)
-		return fail(&nobody, p, SASL_TOOWEAK, "no-security-layer", "the mail program demands a SASL security "
-		    "layer, which a bearer token cannot give; use TLS and set the minimum SSF to 0");
+		return fail(&nobody, p, SASL_TOOWEAK, "no-security-layer",
+		    "the mail program demands a SASL security layer, which a bearer token cannot "
+		    "give; use TLS and set the minimum SSF to 0");
 	if ((c = p->utils->malloc(sizeof *c)) == NULL)
 		return fail(&nobody, p, SASL_NOMEM, "no-memory", "out of memory; nothing was sent");
 	*c = (struct mxp_conn){ .mech = *(const enum mx_mech *)glob };
@@ -37,15 +38,16 @@ int mxp_new(void *glob, sasl_client_params_t *p, void **conn)
 }
 
 /* in: what the server said before it got anything; an empty "334 " at most. */
-static int first(struct mxp_conn *c, sasl_client_params_t *p, unsigned in_len, sasl_interact_t **prompt_need,
-    const char **out, unsigned *out_len, sasl_out_params_t *op)
+static int first(struct mxp_conn *c, sasl_client_params_t *p, unsigned in_len,
+    sasl_interact_t **prompt_need, const char **out, unsigned *out_len, sasl_out_params_t *op)
 {
 	int r;
 
 	if (in_len > 0) {
 		c->step = MXP_DONE;
-		return fail(c, p, SASL_BADPROT, "server-first", "the mail server spoke before it got the response, which "
-		    "the mechanism does not provide for; nothing was sent");
+		return fail(c, p, SASL_BADPROT, "server-first",
+		    "the mail server spoke before it got the response, which the mechanism does "
+		    "not provide for; nothing was sent");
 	}
 	r = mxp_identity(c, p, prompt_need, op);
 	if (r == SASL_INTERACT)
@@ -63,11 +65,11 @@ static int first(struct mxp_conn *c, sasl_client_params_t *p, unsigned in_len, s
 	op->param_version = 0;
 	*out = c->mem;
 	*out_len = (unsigned)c->mem_len;
-	/* Not OK, and no doneflag: the server may have a challenge, and Cyrus would not let it through. */
+	/* Not OK, and no doneflag: the server may have a challenge, which must get through. */
 	return SASL_CONTINUE;
 }
 
-/* The server answered the response. Nothing: it is content (mbsync asks once more after success). */
+/* The server answered. With nothing: it is content (mbsync asks once more after success). */
 static int second(struct mxp_conn *c, sasl_client_params_t *p, const char *in, unsigned in_len,
     const char **out, unsigned *out_len, sasl_out_params_t *op)
 {
@@ -96,8 +98,8 @@ int mxp_step(void *conn, sasl_client_params_t *p, const char *in, unsigned in_le
 	case MXP_SENT:
 		return second(c, p, in, in_len, out, out_len, op);
 	default:
-		return fail(c, p, SASL_BADPROT, "out-of-step", "the mail program asks for a step beyond the end of the "
-		    "exchange");
+		return fail(c, p, SASL_BADPROT, "out-of-step",
+		    "the mail program asks for a step beyond the end of the exchange");
 	}
 }
 

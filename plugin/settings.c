@@ -1,6 +1,6 @@
 /*
- * The plugin's two settings. In smtp(8) only the environment and the defaults count (Postfix gives its
- * plugins no options); other Cyrus hosts may hand options on.
+ * The plugin's two settings. In smtp(8) only the environment and the defaults count (Postfix gives
+ * its plugins no options); other Cyrus hosts may hand options on.
  */
 #include "config.h"
 
@@ -15,9 +15,10 @@
 #define TIMEOUT_MIN_S 1
 #define TIMEOUT_MAX_S 600
 
-_Static_assert(sizeof MX_SOCKET <= sizeof ((struct mxp_conn *)0)->socket, "compiled-in socket path too long");
+_Static_assert(sizeof MX_SOCKET <= sizeof ((struct mxp_conn *)0)->socket,
+    "the compiled-in socket path is too long");
 
-/* NULL in a process that runs with more rights than its caller: the environment is not to be trusted. */
+/* NULL in a process that has more rights than its caller, who must not choose the daemon. */
 static const char *environment(const char *name)
 {
 #if defined(HAVE_SECURE_GETENV)
@@ -30,7 +31,8 @@ static const char *environment(const char *name)
 }
 
 /* The value as somebody wrote it, and where; NULL if nobody did. */
-static const char *lookup(const sasl_utils_t *u, const char *env, const char *option, const char **where)
+static const char *lookup(const sasl_utils_t *u, const char *env, const char *option,
+    const char **where)
 {
 	const char *v = environment(env);
 
@@ -49,8 +51,8 @@ static void warn(const sasl_utils_t *u, const char *where, const char *value, co
 {
 	char q[160];
 
-	u->log(u->conn, SASL_LOG_WARN, "mta-xoauth2: %s is %s, which is not %s; using %s instead", where,
-	    mx_quote(q, sizeof q, value, strlen(value)), wanted, used);
+	u->log(u->conn, SASL_LOG_WARN, "mta-xoauth2: %s is %s, which is not %s; using %s instead",
+	    where, mx_quote(q, sizeof q, value, strlen(value)), wanted, used);
 }
 
 void mxp_settings(struct mxp_conn *c, const sasl_utils_t *utils)

@@ -163,7 +163,8 @@ void fake_start(struct fake_daemon *d, const struct fake_turn *turns, size_t n, 
 	*d = (struct fake_daemon){ .dir = "/tmp/mxfakeXXXXXX" };
 	check(mkdtemp(d->dir) != NULL && chmod(d->dir, 0755) == 0, "mkdtemp");
 	snprintf(d->path, sizeof d->path, "%s/sock", d->dir);
-	d->seen = mmap(NULL, sizeof *d->seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	d->seen = mmap(NULL, sizeof *d->seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+	    -1, 0);
 	check(d->seen != MAP_FAILED, "mmap");
 	if (how == FAKE_NOW || how == FAKE_BUSY)
 		fd = make_socket(d->path, true, how == FAKE_BUSY ? 0 : 128);
@@ -204,7 +205,8 @@ const char *fake_request(struct fake_daemon *d, unsigned i)
 
 	for (waited = 0; d->seen->n <= i && waited < 2000; waited += 5)
 		pause_for(5);
-	return d->seen->n > i && i < FAKE_SEEN_MAX ? (const char *)(uintptr_t)d->seen->line[i] : "(no request)";
+	return d->seen->n > i && i < FAKE_SEEN_MAX ?
+	    (const char *)(uintptr_t)d->seen->line[i] : "(no request)";
 }
 
 void fake_stop(struct fake_daemon *d)

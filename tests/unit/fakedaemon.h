@@ -1,6 +1,6 @@
 /*
- * A scripted peer on a UNIX socket, in a process of its own: it does what its turns say, one connection
- * after the other, and remembers what it was sent. For tests only.
+ * A scripted peer on a UNIX socket, in a process of its own: it does what its turns say, one
+ * connection after the other, and remembers what it was sent. For tests only.
  */
 #ifndef MX_TESTS_FAKEDAEMON_H
 #define MX_TESTS_FAKEDAEMON_H
@@ -31,7 +31,7 @@ enum fake_how {
 	FAKE_NOW,		/* listening when fake_start() returns */
 	FAKE_ABSENT,		/* no socket for delay_ms */
 	FAKE_STALE,		/* for delay_ms a socket nobody listens on */
-	FAKE_BUSY		/* listening with the least backlog, accepting after delay_ms only */
+	FAKE_BUSY		/* listening with the least backlog, accepting after delay_ms */
 };
 
 #define FAKE_NEVER 100000u	/* a delay no test waits for */
@@ -50,7 +50,7 @@ struct fake_daemon {
 	volatile struct fake_seen *seen;	/* shared with the peer's process */
 };
 
-/* The last turn repeats. turns and replies are copied by fork. Aborts the test when the system fails. */
+/* The last turn repeats; turns and replies are copied by fork. A failing system ends the test. */
 void fake_start(struct fake_daemon *d, const struct fake_turn *turns, size_t n, enum fake_how how,
     unsigned delay_ms);
 
@@ -60,7 +60,7 @@ const char *fake_request(struct fake_daemon *d, unsigned i);
 /* Connections so far. */
 unsigned fake_count(const struct fake_daemon *d);
 
-/* Ends the peer and removes the socket. Any number of times, and before fake_start() on a zeroed one. */
+/* Ends the peer and removes the socket. Any number of times, and on a zeroed one. */
 void fake_stop(struct fake_daemon *d);
 
 /* Writes the line OK, expires_in, token_id and base64 of raw (n bytes) into out; its length. */

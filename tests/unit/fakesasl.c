@@ -44,7 +44,8 @@ static void fs_free(void *p)
 	free(h);
 }
 
-static int fs_getopt(void *context, const char *plugin, const char *option, const char **result, unsigned *len)
+static int fs_getopt(void *context, const char *plugin, const char *option, const char **result,
+    unsigned *len)
 {
 	struct fakesasl *fs = context;
 
@@ -111,7 +112,8 @@ static int simple(void *context, int id, const char **result, unsigned *len)
 	return SASL_OK;
 }
 
-static int fs_getcallback(sasl_conn_t *conn, unsigned long id, sasl_callback_ft *proc, void **context)
+static int fs_getcallback(sasl_conn_t *conn, unsigned long id, sasl_callback_ft *proc,
+    void **context)
 {
 	struct fakesasl *fs = (struct fakesasl *)(void *)conn;
 	enum fs_how how = FS_NONE;
@@ -133,7 +135,8 @@ static int fs_getcallback(sasl_conn_t *conn, unsigned long id, sasl_callback_ft 
 	return SASL_OK;
 }
 
-static int fs_canon(sasl_conn_t *conn, const char *in, unsigned len, unsigned flags, sasl_out_params_t *op)
+static int fs_canon(sasl_conn_t *conn, const char *in, unsigned len, unsigned flags,
+    sasl_out_params_t *op)
 {
 	struct fakesasl *fs = (struct fakesasl *)(void *)conn;
 	char room[sizeof fs->authid];
@@ -174,14 +177,17 @@ const sasl_client_plug_t *fs_plug(const char *mech)
 	void *handle;
 
 	if (list == NULL) {
-		snprintf(path, sizeof path, "%s/.libs/libmta-xoauth2.so", build != NULL ? build : ".");
+		snprintf(path, sizeof path, "%s/.libs/libmta-xoauth2.so",
+		    build != NULL ? build : ".");
 		handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 		if (handle == NULL)
 			fail_msg("%s", dlerror());
 		*(void **)(void *)&init = dlsym(handle, "sasl_client_plug_init");
 		assert_non_null(init);
-		assert_int_equal(init(&nobody.utils, SASL_CLIENT_PLUG_VERSION - 1, &version, &list, &count), SASL_BADVERS);
-		assert_int_equal(init(&nobody.utils, SASL_CLIENT_PLUG_VERSION, &version, &list, &count), SASL_OK);
+		assert_int_equal(init(&nobody.utils, SASL_CLIENT_PLUG_VERSION - 1, &version, &list,
+		    &count), SASL_BADVERS);
+		assert_int_equal(init(&nobody.utils, SASL_CLIENT_PLUG_VERSION, &version, &list,
+		    &count), SASL_OK);
 		assert_int_equal(version, SASL_CLIENT_PLUG_VERSION);
 		assert_int_equal(count, 2);
 	}
@@ -198,10 +204,12 @@ void fs_init(struct fakesasl *fs, const char *socket)
 	fs->authname_how = FS_CALLBACK;
 	fs->authname = "app@contoso.com";
 	fs->opt_socket = socket;
-	fs->utils = (sasl_utils_t){ .version = SASL_UTILS_VERSION, .conn = (sasl_conn_t *)(void *)fs,
+	fs->utils = (sasl_utils_t){ .version = SASL_UTILS_VERSION,
+		.conn = (sasl_conn_t *)(void *)fs,
 		.getopt_context = fs, .getopt = fs_getopt, .malloc = fs_malloc, .free = fs_free,
 		.getcallback = fs_getcallback, .log = fs_log, .seterror = fs_seterror };
-	fs->params = (sasl_client_params_t){ .service = "smtp", .servicelen = 4, .serverFQDN = "smtp.example.com",
+	fs->params = (sasl_client_params_t){ .service = "smtp", .servicelen = 4,
+		.serverFQDN = "smtp.example.com",
 		.slen = 16, .utils = &fs->utils, .canon_user = fs_canon };
 	now = fs;
 }
@@ -215,7 +223,9 @@ static void answer_prompts(struct fakesasl *fs)
 	for (i = fs->prompt_need; i->id != SASL_CB_LIST_END; i++) {
 		n = strlen(fs->prompted);
 		assert_true(n + 1 < sizeof fs->prompted);
-		fs->prompted[n] = i->id == SASL_CB_AUTHNAME ? 'A' : i->id == SASL_CB_USER ? 'U' : '?';
+		fs->prompted[n] = '?';
+		if (i->id == SASL_CB_AUTHNAME || i->id == SASL_CB_USER)
+			fs->prompted[n] = i->id == SASL_CB_AUTHNAME ? 'A' : 'U';
 		assert_non_null(i->prompt);
 		assert_non_null(i->challenge);
 		assert_null(i->result);
@@ -232,7 +242,8 @@ int fs_step(struct fakesasl *fs, const char *in, unsigned len)
 	fs->out = "unset";
 	fs->out_len = 12345;
 	for (;;) {
-		r = fs->plug->mech_step(fs->conn, &fs->params, in, len, fs->no_prompts ? NULL : &fs->prompt_need, &fs->out,
+		r = fs->plug->mech_step(fs->conn, &fs->params, in, len,
+		    fs->no_prompts ? NULL : &fs->prompt_need, &fs->out,
 		    &fs->out_len, &fs->op);
 		if (r != SASL_INTERACT)
 			return r;

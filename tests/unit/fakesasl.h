@@ -1,6 +1,7 @@
 /*
- * A scripted Cyrus SASL host: hands the plugin a sasl_utils of its own, answers its callbacks and prompts
- * as told, and remembers every line the plugin reports and every piece of memory it takes. For tests only.
+ * A scripted Cyrus SASL host: hands the plugin a sasl_utils of its own, answers its callbacks and
+ * prompts as told, and remembers every line the plugin reports and every piece of memory it takes.
+ * For tests only.
  */
 #ifndef MX_TESTS_FAKESASL_H
 #define MX_TESTS_FAKESASL_H
@@ -25,7 +26,7 @@ struct fakesasl {
 	enum fs_how authname_how, user_how;
 	const char *authname, *user;		/* NULL: answers, but with nothing */
 	const char *opt_socket, *opt_timeout;	/* SASL options; NULL: not set */
-	const char *canon_as;			/* what canon_user makes of any name; NULL: blanks stripped */
+	const char *canon_as;		/* what canon_user makes of any name; NULL: blanks go */
 	int canon_result;			/* not SASL_OK: canon_user fails */
 	bool no_prompts;			/* like Postfix: prompt_need is NULL */
 	int fail_malloc;			/* the n-th allocation from now fails; 0: none */
@@ -36,7 +37,7 @@ struct fakesasl {
 	int log_level;				/* of the last log line */
 	unsigned live;				/* allocations not given back */
 	bool dirty;				/* memory was given back with the needle in it */
-	const char *needle;			/* what must not be in memory that is given back; NULL: anything may */
+	const char *needle;		/* must not be in memory that is given back; NULL: may */
 	unsigned passwords;			/* times PASS was asked for */
 	unsigned interactions;			/* times SASL_INTERACT came back */
 	char prompted[8];			/* ids asked for, as letters: A, U, ? for others */
@@ -53,10 +54,10 @@ struct fakesasl {
 	void *conn;
 };
 
-/* The mechanism's record from $MX_BUILD/.libs/libmta-xoauth2.so, loaded once. Fails the test if it is not there. */
+/* The mechanism's record from $MX_BUILD/.libs/libmta-xoauth2.so, loaded once. Never NULL. */
 const sasl_client_plug_t *fs_plug(const char *mech);
 
-/* A host with AUTHNAME app@contoso.com by callback, smtp service, server smtp.example.com, no USER. */
+/* A host with AUTHNAME app@contoso.com by callback, service smtp, server smtp.example.com. */
 void fs_init(struct fakesasl *fs, const char *socket);
 
 /* mech_new and steps until the plugin wants the server (or fails), answering prompts on the way. */

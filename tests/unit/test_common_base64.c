@@ -13,7 +13,8 @@
 
 static const struct { const char *raw, *text; } good[] = {
 	{ "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "foob", "Zm9vYg==" },
-	{ "fooba", "Zm9vYmE=" }, { "foobar", "Zm9vYmFy" }, { "\001", "AQ==" }, { "\373\377\277", "+/+/" },
+	{ "fooba", "Zm9vYmE=" }, { "foobar", "Zm9vYmFy" }, { "\001", "AQ==" },
+	{ "\373\377\277", "+/+/" },
 };
 
 static void vectors(void **state)
@@ -38,8 +39,10 @@ static void vectors(void **state)
 static void refused(void **state)
 {
 	static const char *const bad[] = {
-		"=", "Z", "Zg", "Zg=", "Zg===", "====", "Z===", "Zh==", "Zm9=", "Zg==Zg==", "Zm=v", "Zm9v\n", "Zm9v\r\n",
-		" Zm9", "Zm9v Zm9v", "Zm-v", "Zm_v", "Zm9\200", "Zg=g", "=Zg=", "Zm9vYg==\t", "*m9v", "Zm9vZm9", ".Zg=",
+		"=", "Z", "Zg", "Zg=", "Zg===", "====", "Z===", "Zh==", "Zm9=", "Zg==Zg==", "Zm=v",
+		    "Zm9v\n", "Zm9v\r\n",
+		" Zm9", "Zm9v Zm9v", "Zm-v", "Zm_v", "Zm9\200", "Zg=g", "=Zg=", "Zm9vYg==\t",
+		    "*m9v", "Zm9vZm9", ".Zg=",
 	};
 	char room[64];
 	size_t i;
@@ -71,7 +74,8 @@ static void every_byte_both_ways(void **state)
 		for (k = 0; k < b.len; k++)	/* a prefix decodes to a prefix, or not at all */
 			if (mx_b64_decode(back, n, (char *)text, k) >= 0)
 				assert_int_equal(k % 4, 0);
-		assert_int_equal(mx_b64_decode(text, sizeof text, (char *)text, b.len), n);	/* in place */
+		/* in place */
+		assert_int_equal(mx_b64_decode(text, sizeof text, (char *)text, b.len), n);
 		assert_memory_equal(text, raw, n);
 	}
 }
@@ -110,7 +114,8 @@ static void no_room(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(vectors), cmocka_unit_test(refused), cmocka_unit_test(every_byte_both_ways),
+		cmocka_unit_test(vectors), cmocka_unit_test(refused),
+		cmocka_unit_test(every_byte_both_ways),
 		cmocka_unit_test(bits), cmocka_unit_test(no_room),
 	};
 

@@ -1,4 +1,7 @@
-/* client.c against peers that refuse, dribble, hang, reset and lie: the deadline holds, the cause is named. */
+/*
+ * client.c against peers that refuse, dribble, hang, reset and lie: the deadline holds, the cause
+ * is named.
+ */
 #include "config.h"
 
 #include <errno.h>
@@ -60,7 +63,8 @@ static void answers(void **state)
 		{ FAKE_ANSWER, "a\0b", 3, 50 }, { FAKE_EARLY, "ERR\tbusy\ta\tb\n", 0, 0 },
 	};
 	static const struct { const char *want; size_t n; } want[] = {
-		{ "OK\n", 3 }, { "OK\tabc\nmore\n", 12 }, { "a\0b", 3 }, { "ERR\tbusy\ta\tb\n", 13 },
+		{ "OK\n", 3 }, { "OK\tabc\nmore\n", 12 }, { "a\0b", 3 },
+		{ "ERR\tbusy\ta\tb\n", 13 },
 	};
 	struct mx_err e;
 	uint64_t took;
@@ -71,7 +75,10 @@ static void answers(void **state)
 	for (i = 0; i < 4; i++) {
 		enum mx_class c = ask_at(peer.path, 2000, 0, &got, &e, &took);
 
-		/* Answering early and closing with the request unread may reset: then the answer is lost. */
+		/*
+		 * Answering early and closing with the request unread may reset: then the answer
+		 * is lost.
+		 */
 		if (i == 3 && c == MX_TEMP && strcmp(e.code, "daemon-no-answer") == 0)
 			continue;
 		if (c != MX_OK)
@@ -82,6 +89,9 @@ static void answers(void **state)
 			assert_string_equal(fake_request(&peer, (unsigned)i), REQUEST);
 	}
 }
+
+#define OK { FAKE_ANSWER, "OK\n", 0, 0 }
+#define DOES(what) { FAKE_ ## what, NULL, 0, 0 }
 
 /* One row: what the peer does, what comes of it. */
 static const struct row {
@@ -94,36 +104,36 @@ static const struct row {
 	unsigned min_ms, max_ms;		/* how long it must take */
 	const char *says;			/* a part of the sentence */
 } rows[] = {
-	{ "no socket, then there", { { FAKE_ANSWER, "OK\n", 0, 0 } }, FAKE_ABSENT, 300, 3000, 2000, MX_OK, NULL,
-	    250, 900, NULL },
-	{ "refuses, then answers", { { FAKE_ANSWER, "OK\n", 0, 0 } }, FAKE_STALE, 300, 3000, 2000, MX_OK, NULL,
-	    250, 900, NULL },
-	{ "closes once, then answers", { { FAKE_CLOSE, NULL, 0, 0 }, { FAKE_ANSWER, "OK\n", 0, 0 } }, FAKE_NOW, 0, 3000,
-	    2000, MX_OK, NULL, 0, 500, NULL },
-	{ "resets once, then answers", { { FAKE_RESET, NULL, 0, 0 }, { FAKE_ANSWER, "OK\n", 0, 0 } }, FAKE_NOW, 0, 3000,
-	    2000, MX_OK, NULL, 0, 500, NULL },
-	{ "never there", { { FAKE_HANG, NULL, 0, 0 } }, FAKE_ABSENT, FAKE_NEVER, 3000, 300, MX_TEMP, "socket-unreachable",
-	    280, 900, "No such file or directory" },
-	{ "never there, no second try", { { FAKE_HANG, NULL, 0, 0 } }, FAKE_ABSENT, FAKE_NEVER, 3000, 0, MX_TEMP,
+	{ "no socket, then there", { OK }, FAKE_ABSENT, 300, 3000, 2000, MX_OK, NULL, 250, 900,
+	    NULL },
+	{ "refuses, then answers", { OK }, FAKE_STALE, 300, 3000, 2000, MX_OK, NULL, 250, 900,
+	    NULL },
+	{ "closes once, then answers", { DOES(CLOSE), OK }, FAKE_NOW, 0, 3000, 2000, MX_OK, NULL,
+	    0, 500, NULL },
+	{ "resets once, then answers", { DOES(RESET), OK }, FAKE_NOW, 0, 3000, 2000, MX_OK, NULL,
+	    0, 500, NULL },
+	{ "never there", { DOES(HANG) }, FAKE_ABSENT, FAKE_NEVER, 3000, 300, MX_TEMP,
+	    "socket-unreachable", 280, 900, "No such file or directory" },
+	{ "never there, no second try", { DOES(HANG) }, FAKE_ABSENT, FAKE_NEVER, 3000, 0, MX_TEMP,
 	    "socket-unreachable", 0, 200, "inside the chroot" },
-	{ "never there, deadline before the retries end", { { FAKE_HANG, NULL, 0, 0 } }, FAKE_ABSENT, FAKE_NEVER, 300,
-	    2000, MX_TEMP, "socket-unreachable", 50, 320, "cannot be reached" },
-	{ "stale for ever", { { FAKE_HANG, NULL, 0, 0 } }, FAKE_STALE, FAKE_NEVER, 3000, 300, MX_TEMP,
+	{ "never there, deadline before the retries end", { DOES(HANG) }, FAKE_ABSENT, FAKE_NEVER,
+	    300, 2000, MX_TEMP, "socket-unreachable", 50, 320, "cannot be reached" },
+	{ "stale for ever", { DOES(HANG) }, FAKE_STALE, FAKE_NEVER, 3000, 300, MX_TEMP,
 	    "socket-unreachable", 280, 900, "Connection refused" },
-	{ "always closes", { { FAKE_CLOSE, NULL, 0, 0 } }, FAKE_NOW, 0, 3000, 300, MX_TEMP, "daemon-no-answer",
+	{ "always closes", { DOES(CLOSE) }, FAKE_NOW, 0, 3000, 300, MX_TEMP, "daemon-no-answer",
 	    280, 900, "end of file" },
-	{ "always resets", { { FAKE_RESET, NULL, 0, 0 } }, FAKE_NOW, 0, 3000, 300, MX_TEMP, "daemon-no-answer",
+	{ "always resets", { DOES(RESET) }, FAKE_NOW, 0, 3000, 300, MX_TEMP, "daemon-no-answer",
 	    280, 900, "reset" },
-	{ "hangs", { { FAKE_HANG, NULL, 0, 0 } }, FAKE_NOW, 0, 300, 2000, MX_TEMP, "daemon-timeout", 290, 550,
+	{ "hangs", { DOES(HANG) }, FAKE_NOW, 0, 300, 2000, MX_TEMP, "daemon-timeout", 290, 550,
 	    "did not answer in time" },
-	{ "answers and does not close", { { FAKE_HALF, "OK\n", 0, 0 } }, FAKE_NOW, 0, 300, 2000, MX_TEMP,
-	    "daemon-timeout", 290, 550, NULL },
-	{ "dribbles beyond the deadline", { { FAKE_DRIBBLE, "OK\t1234567890\n", 0, 60 } }, FAKE_NOW, 0, 300, 2000,
+	{ "answers and does not close", { { FAKE_HALF, "OK\n", 0, 0 } }, FAKE_NOW, 0, 300, 2000,
 	    MX_TEMP, "daemon-timeout", 290, 550, NULL },
-	{ "answers too late", { { FAKE_ANSWER, "OK\n", 0, 2000 } }, FAKE_NOW, 0, 300, 2000, MX_TEMP, "daemon-timeout",
-	    290, 550, NULL },
-	{ "floods", { { FAKE_FLOOD, NULL, 0, 0 } }, FAKE_NOW, 0, 3000, 2000, MX_BAD_REQUEST, "reply-too-long", 0, 900,
-	    "another program" },
+	{ "dribbles beyond the deadline", { { FAKE_DRIBBLE, "OK\t1234567890\n", 0, 60 } }, FAKE_NOW,
+	    0, 300, 2000, MX_TEMP, "daemon-timeout", 290, 550, NULL },
+	{ "answers too late", { { FAKE_ANSWER, "OK\n", 0, 2000 } }, FAKE_NOW, 0, 300, 2000, MX_TEMP,
+	    "daemon-timeout", 290, 550, NULL },
+	{ "floods", { DOES(FLOOD) }, FAKE_NOW, 0, 3000, 2000, MX_BAD_REQUEST, "reply-too-long",
+	    0, 900, "another program" },
 };
 
 static void table(void **state)
@@ -137,8 +147,7 @@ static void table(void **state)
 		const struct row *r = &rows[i];
 		enum mx_class c;
 
-		fake_start(&peer, r->turns, r->turns[1].act == FAKE_ANSWER && r->turns[1].reply == NULL ? 1 : 2, r->how,
-		    r->delay_ms);
+		fake_start(&peer, r->turns, r->turns[1].reply == NULL ? 1 : 2, r->how, r->delay_ms);
 		memset(&e, 0, sizeof e);
 		c = ask_at(peer.path, r->limit_ms, r->retry_ms, &got, &e, &took);
 		if (c != r->want || (r->code != NULL && strcmp(e.code, r->code) != 0))
@@ -161,7 +170,9 @@ static void table(void **state)
 static void longest(void **state)
 {
 	static char big[sizeof reply + 1];
-	struct fake_turn turns[] = { { FAKE_ANSWER, big, sizeof reply, 0 }, { FAKE_ANSWER, big, sizeof reply + 1, 0 } };
+	struct fake_turn turns[] = {
+		{ FAKE_ANSWER, big, sizeof reply, 0 }, { FAKE_ANSWER, big, sizeof reply + 1, 0 },
+	};
 	struct mx_err e;
 	uint64_t took;
 	size_t got;
@@ -237,7 +248,8 @@ static void paths(void **state)
 	assert_true(took < 100);
 	path[sizeof ((struct sockaddr_un *)0)->sun_path - 1] = '\0';	/* fits; is not there */
 	assert_int_equal(ask_at(path, 500, 0, &got, &e, &took), MX_TEMP);
-	assert_int_equal(ask_at("/dev/null", 500, 0, &got, &e, &took), MX_TEMP);	/* no socket at all */
+	/* no socket at all */
+	assert_int_equal(ask_at("/dev/null", 500, 0, &got, &e, &took), MX_TEMP);
 	assert_int_equal(ask_at("/dev/null/x", 500, 300, &got, &e, &took), MX_TEMP);
 	assert_string_equal(e.code, "socket-unreachable");
 }
@@ -280,7 +292,8 @@ static void low_descriptors(void **state)
 	fake_start(&peer, turns, 1, FAKE_NOW, 0);
 	assert_int_equal(in_child(without_standard_fds), 0);
 	assert_int_equal(fake_count(&peer), 1);
-	assert_false(peer.seen->low_fd[0]);		/* not even while the daemon was talked to */
+	/* not even while the daemon was talked to */
+	assert_false(peer.seen->low_fd[0]);
 }
 
 static int forbidden(void)
@@ -291,7 +304,8 @@ static int forbidden(void)
 
 	if (getuid() == 0 && (setgid(65534) == -1 || setuid(65534) == -1))
 		return 1;
-	if (ask_at(peer.path, 3000, 2000, &got, &e, &took) != MX_CONFIG || strcmp(e.code, "socket-forbidden") != 0)
+	if (ask_at(peer.path, 3000, 2000, &got, &e, &took) != MX_CONFIG ||
+	    strcmp(e.code, "socket-forbidden") != 0)
 		return 2;
 	return took > 500 ? 3 : strstr(e.text, "Permission denied") == NULL ? 4 : 0;
 }
@@ -345,7 +359,10 @@ static void on_alarm(int sig)
 	(void)sig;
 }
 
-/* Signals every 10 ms, without SA_RESTART, neither break the wait nor stretch it. No SIGPIPE comes. */
+/*
+ * Signals every 10 ms, without SA_RESTART, neither break the wait nor stretch it. No SIGPIPE
+ * comes.
+ */
 static int interrupted(void)
 {
 	struct sigaction sa = { .sa_handler = on_alarm };
@@ -357,26 +374,31 @@ static int interrupted(void)
 	size_t got;
 
 	signal(SIGPIPE, SIG_DFL);	/* ok: a test's child; it would die of one */
-	if (sigaction(SIGALRM, &sa, NULL) == -1 || timer_create(CLOCK_MONOTONIC, &ev, &timer) == -1 ||
+	if (sigaction(SIGALRM, &sa, NULL) == -1 ||
+	    timer_create(CLOCK_MONOTONIC, &ev, &timer) == -1 ||
 	    timer_settime(timer, 0, &every, NULL) == -1)
 		return 1;
 	if (ask_at(peer.path, 2000, 0, &got, &e, &took) != MX_OK || got != 3)
 		return 2;
-	if (ask_at(peer.path, 300, 0, &got, &e, &took) != MX_TEMP || strcmp(e.code, "daemon-timeout") != 0)
+	if (ask_at(peer.path, 300, 0, &got, &e, &took) != MX_TEMP ||
+	    strcmp(e.code, "daemon-timeout") != 0)
 		return 3;
 	return took < 290 ? 4 : 0;
 }
 
 static void signals(void **state)
 {
-	static const struct fake_turn turns[] = { { FAKE_DRIBBLE, "OK\n", 0, 40 }, { FAKE_HANG, NULL, 0, 0 } };
+	static const struct fake_turn turns[] = { { FAKE_DRIBBLE, "OK\n", 0, 40 }, DOES(HANG) };
 
 	(void)state;
 	fake_start(&peer, turns, 2, FAKE_NOW, 0);
 	assert_int_equal(in_child(interrupted), 0);
 }
 
-/* A request larger than a socket's buffer, to a peer that does not read: the deadline covers writing. */
+/*
+ * A request larger than a socket's buffer, to a peer that does not read: the deadline covers
+ * writing.
+ */
 static void writing(void **state)
 {
 	static const struct fake_turn turns[] = { { FAKE_EARLY, "OK\n", 0, 2000 } };
@@ -400,11 +422,16 @@ static void writing(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(answers, teardown), cmocka_unit_test_teardown(table, teardown),
-		cmocka_unit_test_teardown(longest, teardown), cmocka_unit_test_teardown(full_backlog, teardown),
-		cmocka_unit_test_teardown(paths, teardown), cmocka_unit_test_teardown(low_descriptors, teardown),
-		cmocka_unit_test_teardown(permission, teardown), cmocka_unit_test_teardown(out_of_descriptors, teardown),
-		cmocka_unit_test_teardown(signals, teardown), cmocka_unit_test_teardown(writing, teardown),
+		cmocka_unit_test_teardown(answers, teardown),
+		cmocka_unit_test_teardown(table, teardown),
+		cmocka_unit_test_teardown(longest, teardown),
+		cmocka_unit_test_teardown(full_backlog, teardown),
+		cmocka_unit_test_teardown(paths, teardown),
+		cmocka_unit_test_teardown(low_descriptors, teardown),
+		cmocka_unit_test_teardown(permission, teardown),
+		cmocka_unit_test_teardown(out_of_descriptors, teardown),
+		cmocka_unit_test_teardown(signals, teardown),
+		cmocka_unit_test_teardown(writing, teardown),
 	};
 
 	return cmocka_run_group_tests_name("common/client", tests, NULL, NULL);

@@ -28,7 +28,8 @@ static char *copy(const char *s, size_t n)
 
 static void good(void **state)
 {
-	static const struct { const char *s; size_t n; uint64_t expires; const char *id, *payload; } t[] = {
+	static const struct { const char *s; size_t n; uint64_t expires; const char *id,
+	    *payload; } t[] = {
 		{ S("OK\t3599\tab-12\tdXNlcj0=\n"), 3599, "ab-12", "dXNlcj0=" },
 		{ S("OK\t0\tA\tx\n"), 0, "A", "x" },
 		{ S("OK\t4294967295\t" ID64 "\ttoken\n"), 4294967295u, ID64, "token" },
@@ -54,19 +55,31 @@ static void good(void **state)
 static void malformed(void **state)
 {
 	static const struct { const char *s; size_t n; } t[] = {
-		{ S("") }, { S("\n") }, { S("OK\n") }, { S("OK") }, { S("OK\t\n") }, { S("OK\t1\n") }, { S("OK\t1\ta\n") },
-		{ S("OK\t1\ta\t\n") }, { S("OK\t1\ta\tx") }, { S("OK\t1\ta\tx\ty\n") }, { S("OK\t1\ta\tx\t\n") },
-		{ S("OK\t1\ta\tx\n\n") }, { S("OK\t1\ta\tx\nmore\n") }, { S("OK\t1\ta\tx\r\n") }, { S("OK 1\ta\tx\n") },
-		{ S("ok\t1\ta\tx\n") }, { S("OKAY\t1\ta\tx\n") }, { S(" OK\t1\ta\tx\n") }, { S("\nOK\t1\ta\tx\n") },
-		{ S("OK\t-1\ta\tx\n") }, { S("OK\t01\ta\tx\n") }, { S("OK\t4294967296\ta\tx\n") }, { S("OK\t\ta\tx\n") },
-		{ S("OK\t1\t\tx\n") }, { S("OK\t1\ta_b\tx\n") }, { S("OK\t1\t" ID64 "0\tx\n") }, { S("OK\t1\ta b\tx\n") },
-		{ S("OK\t1\ta\tx\001\n") }, { S("OK\t1\ta\tx\0y\n") }, { S("OK\t1\ta\0\tx\n") }, { S("\0OK\t1\ta\tx\n") },
-		{ S("HTTP/1.1 400 Bad Request\r\n\r\n") }, { S("220 mail ESMTP\r\n") }, { S("{}\n") },
+		{ S("") }, { S("\n") }, { S("OK\n") }, { S("OK") }, { S("OK\t\n") },
+		{ S("OK\t1\n") }, { S("OK\t1\ta\n") },
+		{ S("OK\t1\ta\t\n") }, { S("OK\t1\ta\tx") }, { S("OK\t1\ta\tx\ty\n") },
+		{ S("OK\t1\ta\tx\t\n") },
+		{ S("OK\t1\ta\tx\n\n") }, { S("OK\t1\ta\tx\nmore\n") }, { S("OK\t1\ta\tx\r\n") },
+		{ S("OK 1\ta\tx\n") },
+		{ S("ok\t1\ta\tx\n") }, { S("OKAY\t1\ta\tx\n") }, { S(" OK\t1\ta\tx\n") },
+		{ S("\nOK\t1\ta\tx\n") },
+		{ S("OK\t-1\ta\tx\n") }, { S("OK\t01\ta\tx\n") }, { S("OK\t4294967296\ta\tx\n") },
+		{ S("OK\t\ta\tx\n") },
+		{ S("OK\t1\t\tx\n") }, { S("OK\t1\ta_b\tx\n") }, { S("OK\t1\t" ID64 "0\tx\n") },
+		{ S("OK\t1\ta b\tx\n") },
+		{ S("OK\t1\ta\tx\001\n") }, { S("OK\t1\ta\tx\0y\n") }, { S("OK\t1\ta\0\tx\n") },
+		{ S("\0OK\t1\ta\tx\n") },
+		{ S("HTTP/1.1 400 Bad Request\r\n\r\n") }, { S("220 mail ESMTP\r\n") },
+		{ S("{}\n") },
 		{ S("ERR\n") }, { S("ERR\t\n") }, { S("ERR\ttemp\n") }, { S("ERR\ttemp\tcode\n") },
-		{ S("ERR\ttemp\tcode\ttext") }, { S("ERR\ttemp\tcode\ttext\textra\n") }, { S("ERR\t\tcode\ttext\n") },
-		{ S("ERR\ttemp\t\ttext\n") }, { S("ERR\tok\tcode\ttext\n") }, { S("ERR temp code text\n") },
-		{ S("ERR\ttemp\tcode\ttext\nERR\ttemp\tcode\ttext\n") }, { S("ERR\ttemp\tcode\ta\001b\n") },
-		{ S("ERR\ttemp\tcode\t\377\n") }, { S("ERR\tte mp\tcode\ttext\n") }, { S("ERR\ttemp\tco/de\ttext\n") },
+		{ S("ERR\ttemp\tcode\ttext") }, { S("ERR\ttemp\tcode\ttext\textra\n") },
+		{ S("ERR\t\tcode\ttext\n") },
+		{ S("ERR\ttemp\t\ttext\n") }, { S("ERR\tok\tcode\ttext\n") },
+		{ S("ERR temp code text\n") },
+		{ S("ERR\ttemp\tcode\ttext\nERR\ttemp\tcode\ttext\n") },
+		{ S("ERR\ttemp\tcode\ta\001b\n") },
+		{ S("ERR\ttemp\tcode\t\377\n") }, { S("ERR\tte mp\tcode\ttext\n") },
+		{ S("ERR\ttemp\tco/de\ttext\n") },
 		{ S("ERR\ttemp\t0123456789012345678901234567890123456789012345678\ttext\n") },
 		{ S("ERR\ttemp\tcode\ta\0b\n") }, { S("ERR\tabcdefghijabcdefghijk\tcode\ttext\n") },
 	};
@@ -78,7 +91,8 @@ static void malformed(void **state)
 	for (i = 0; i < sizeof t / sizeof t[0]; i++) {
 		char *p = copy(t[i].s, t[i].n);
 
-		if (mx_reply_parse(p, t[i].n, &r, &e) != MX_BAD_REQUEST || strcmp(e.code, "malformed-reply") != 0)
+		if (mx_reply_parse(p, t[i].n, &r, &e) != MX_BAD_REQUEST ||
+		    strcmp(e.code, "malformed-reply") != 0)
 			fail_msg("row %zu was believed: %s", i, t[i].s);
 		assert_null(r.payload);
 		free(p);
@@ -90,8 +104,10 @@ static void errors(void **state)
 	static const struct { const char *s; enum mx_class c; } t[] = {
 		{ "ERR\ttemp\tprovider-unreachable\tthe sentence\n", MX_TEMP },
 		{ "ERR\tprovider\tclient-secret-rejected\tthe sentence\n", MX_PROVIDER },
-		{ "ERR\tconfig\ta\tthe sentence\n", MX_CONFIG }, { "ERR\tdenied\ta\tthe sentence\n", MX_DENIED },
-		{ "ERR\tbusy\ta\tthe sentence\n", MX_BUSY }, { "ERR\tbad-request\ta\tthe sentence\n", MX_BAD_REQUEST },
+		{ "ERR\tconfig\ta\tthe sentence\n", MX_CONFIG },
+		{ "ERR\tdenied\ta\tthe sentence\n", MX_DENIED },
+		{ "ERR\tbusy\ta\tthe sentence\n", MX_BUSY },
+		{ "ERR\tbad-request\ta\tthe sentence\n", MX_BAD_REQUEST },
 		{ "ERR\tquantum\ta\tthe sentence\n", MX_TEMP },		/* a newer daemon's class */
 		{ "ERR\ttemp\ta\t\n", MX_TEMP },
 	};
@@ -111,7 +127,8 @@ static void errors(void **state)
 	n = strlen(big);
 	memset(big + n, 'x', MX_TEXT_MAX - 1);
 	big[n + MX_TEXT_MAX - 1] = '\n';
-	assert_int_equal(mx_reply_parse(big, n + MX_TEXT_MAX, &r, &e), MX_TEMP);	/* just fits */
+	/* just fits */
+	assert_int_equal(mx_reply_parse(big, n + MX_TEXT_MAX, &r, &e), MX_TEMP);
 	big[n + MX_TEXT_MAX - 1] = 'x';
 	big[n + MX_TEXT_MAX] = '\n';
 	assert_int_equal(mx_reply_parse(big, n + MX_TEXT_MAX + 1, &r, &e), MX_BAD_REQUEST);
@@ -155,7 +172,8 @@ static void plain(void **state)
 	(void)state;
 	assert_int_equal(mx_reply_plain(S("OK\n"), &more, &n, &e), MX_OK);
 	assert_int_equal(n, 0);
-	assert_int_equal(mx_reply_plain(S("OK\tnew\tfields\nline 1\nline 2"), &more, &n, &e), MX_OK);
+	assert_int_equal(mx_reply_plain(S("OK\tnew\tfields\nline 1\nline 2"), &more, &n, &e),
+	    MX_OK);
 	assert_int_equal(n, 13);
 	assert_memory_equal(more, "line 1\nline 2", 13);
 	assert_int_equal(mx_reply_plain(S("OKAY\n"), &more, &n, &e), MX_BAD_REQUEST);
@@ -188,9 +206,11 @@ static void damaged(void **state)
 
 			p[i / 8] = (char)(p[i / 8] ^ 1 << i % 8);
 			if (mx_reply_parse(p, n, &r, &e) == MX_OK)
-				assert_true(r.payload > p && r.payload + r.payload_len == p + n - 1);
+				assert_true(r.payload > p &&
+				    r.payload + r.payload_len == p + n - 1);
 			else
-				assert_true(mx_utf8_ok(e.text, strlen(e.text)) && !mx_has_ctl(e.text, strlen(e.text)));
+				assert_true(mx_utf8_ok(e.text, strlen(e.text)) &&
+				    !mx_has_ctl(e.text, strlen(e.text)));
 			free(p);
 		}
 	}

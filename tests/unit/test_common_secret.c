@@ -15,7 +15,8 @@
 
 #include "common/secret.h"
 
-static const size_t sizes[] = { 1, 63, 64, 65, 128, 129, 1000, 1536, 1537, 2047, 4096, 6144, 12288, 16384 };
+static const size_t sizes[] = { 1, 63, 64, 65, 128, 129, 1000, 1536, 1537, 2047, 4096, 6144, 12288,
+    16384 };
 
 /* The first bytes of a free piece hold the list's link; behind it everything must be zero. */
 static bool wiped(const unsigned char *p, size_t cap)
@@ -43,7 +44,8 @@ static void wiped_on_free(void **state)
 		memset(p, 0xa5, cap);		/* also behind what was asked for */
 		mx_secret_free(&s);
 		assert_true(s.p == NULL && s.len == 0 && s.cap == 0);
-		assert_true(wiped(p, cap));	/* chunks are never unmapped: still ours to look at */
+		/* chunks are never unmapped: still ours to look at */
+		assert_true(wiped(p, cap));
 		mx_secret_free(&s);
 	}
 }
@@ -186,8 +188,10 @@ static void not_dumped(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(wiped_on_free), cmocka_unit_test(bounds), cmocka_unit_test(content),
-		cmocka_unit_test(no_overlap), cmocka_unit_test(not_inherited), cmocka_unit_test(not_dumped),
+		cmocka_unit_test(wiped_on_free), cmocka_unit_test(bounds),
+		cmocka_unit_test(content),
+		cmocka_unit_test(no_overlap), cmocka_unit_test(not_inherited),
+		cmocka_unit_test(not_dumped),
 	};
 
 	return cmocka_run_group_tests_name("common/secret", tests, NULL, NULL);

@@ -31,14 +31,19 @@ static void control(void **state)
 
 static const struct { const char *s; size_t n; bool ok; } utf8[] = {
 	{ S(""), true }, { S("plain"), true }, { S("\303\244"), true }, { S("\342\202\254"), true },
-	{ S("\360\237\230\200"), true }, { S("\364\217\277\277"), true }, { S("\355\237\277"), true },
+	{ S("\360\237\230\200"), true }, { S("\364\217\277\277"), true },
+	{ S("\355\237\277"), true },
 	{ S("\356\200\200"), true }, { S("\0"), true },
-	{ S("\300\200"), false }, { S("\301\277"), false }, { S("\340\200\200"), false },	/* overlong */
-	{ S("\340\237\277"), false }, { S("\360\200\200\200"), false }, { S("\360\217\277\277"), false },
-	{ S("\355\240\200"), false }, { S("\355\277\277"), false },			/* surrogates */
+	/* overlong */
+	{ S("\300\200"), false }, { S("\301\277"), false }, { S("\340\200\200"), false },
+	{ S("\340\237\277"), false }, { S("\360\200\200\200"), false },
+	{ S("\360\217\277\277"), false },
+	/* surrogates */
+	{ S("\355\240\200"), false }, { S("\355\277\277"), false },
 	{ S("\364\220\200\200"), false }, { S("\365\200\200\200"), false }, { S("\377"), false },
 	{ S("\200"), false }, { S("a\277"), false }, { S("\303"), false }, { S("\342\202"), false },
-	{ S("\360\237\230"), false }, { S("\303a"), false }, { S("\342\202a"), false }, { S("\342a\202"), false },
+	{ S("\360\237\230"), false }, { S("\303a"), false }, { S("\342\202a"), false },
+	{ S("\342a\202"), false },
 };
 
 static void utf8_table(void **state)
@@ -54,10 +59,13 @@ static void utf8_table(void **state)
 static void b64token(void **state)
 {
 	static const struct { const char *s; size_t n; bool ok; } t[] = {
-		{ S("TOKEN"), true }, { S("a"), true }, { S("aZ09-._~+/"), true }, { S("abc="), true },
+		{ S("TOKEN"), true }, { S("a"), true }, { S("aZ09-._~+/"), true },
+		{ S("abc="), true },
 		{ S("abc==="), true }, { S("eyJ0.eyJ1.c2ln"), true },
-		{ S(""), false }, { S("="), false }, { S("=a"), false }, { S("a=b"), false }, { S("a b"), false },
-		{ S("a\001"), false }, { S("a\n"), false }, { S("a\0"), false }, { S("a,b"), false }, { S("\303\244"), false },
+		{ S(""), false }, { S("="), false }, { S("=a"), false }, { S("a=b"), false },
+		{ S("a b"), false },
+		{ S("a\001"), false }, { S("a\n"), false }, { S("a\0"), false },
+		{ S("a,b"), false }, { S("\303\244"), false },
 		{ S("a\""), false }, { S("a:"), false },
 	};
 	size_t i;
@@ -71,10 +79,14 @@ static void b64token(void **state)
 static void numbers(void **state)
 {
 	static const struct { const char *s; bool ok; uint64_t want; } t[] = {
-		{ "0", true, 0 }, { "1", true, 1 }, { "600", true, 600 }, { "18446744073709551615", true, UINT64_MAX },
-		{ "", false, 0 }, { "-1", false, 0 }, { "+1", false, 0 }, { " 1", false, 0 }, { "1 ", false, 0 },
-		{ "01", false, 0 }, { "00", false, 0 }, { "1.0", false, 0 }, { "1e3", false, 0 }, { "0x1", false, 0 },
-		{ "18446744073709551616", false, 0 }, { "184467440737095516150", false, 0 }, { "1\n", false, 0 },
+		{ "0", true, 0 }, { "1", true, 1 }, { "600", true, 600 },
+		{ "18446744073709551615", true, UINT64_MAX },
+		{ "", false, 0 }, { "-1", false, 0 }, { "+1", false, 0 }, { " 1", false, 0 },
+		{ "1 ", false, 0 },
+		{ "01", false, 0 }, { "00", false, 0 }, { "1.0", false, 0 }, { "1e3", false, 0 },
+		{ "0x1", false, 0 },
+		{ "18446744073709551616", false, 0 }, { "184467440737095516150", false, 0 },
+		{ "1\n", false, 0 },
 	};
 	uint64_t v;
 	size_t i;
@@ -82,7 +94,8 @@ static void numbers(void **state)
 	(void)state;
 	for (i = 0; i < sizeof t / sizeof t[0]; i++) {
 		v = 0;
-		if (mx_parse_uint(t[i].s, strlen(t[i].s), 0, UINT64_MAX, &v) != t[i].ok || v != t[i].want)
+		if (mx_parse_uint(t[i].s, strlen(t[i].s), 0, UINT64_MAX, &v) != t[i].ok ||
+		    v != t[i].want)
 			fail_msg("number: '%s'", t[i].s);
 	}
 	assert_false(mx_parse_uint("5", 1, 6, 9, &v));
@@ -95,7 +108,8 @@ static void numbers(void **state)
 static void clean(void **state)
 {
 	static const struct { const char *in; size_t n; const char *out; } t[] = {
-		{ S("fine"), "fine" }, { S("a\nb\tc\177"), "a?b?c?" }, { S("\303\244\303"), "\303\244?" },
+		{ S("fine"), "fine" }, { S("a\nb\tc\177"), "a?b?c?" },
+		{ S("\303\244\303"), "\303\244?" },
 		{ S("\377\376"), "??" }, { S("\355\240\200x"), "???x" }, { S("\033[31m"), "?[31m" },
 	};
 	char room[64];
@@ -114,10 +128,13 @@ static void quote(void **state)
 {
 	static const struct { const char *in; size_t n; size_t cap; const char *out; } t[] = {
 		{ S(""), 8, "\"\"" }, { S("abc"), 8, "\"abc\"" }, { S("abcde"), 10, "\"abcde\"" },
-		{ S("abcdef"), 8, "\"ab...\"" }, { S("a\"b"), 32, "\"a\\x22b\"" }, { S("a\\b"), 32, "\"a\\x5cb\"" },
-		{ S("a\nb"), 32, "\"a\\x0ab\"" }, { S("\0"), 32, "\"\\x00\"" }, { S("\303\244"), 32, "\"\303\244\"" },
+		{ S("abcdef"), 8, "\"ab...\"" }, { S("a\"b"), 32, "\"a\\x22b\"" },
+		{ S("a\\b"), 32, "\"a\\x5cb\"" },
+		{ S("a\nb"), 32, "\"a\\x0ab\"" }, { S("\0"), 32, "\"\\x00\"" },
+		{ S("\303\244"), 32, "\"\303\244\"" },
 		{ S("\303"), 32, "\"\\xc3\"" }, { S("\355\240\200"), 32, "\"\\xed\\xa0\\x80\"" },
-		{ S("\n\n\n\n"), 8, "\"...\"" }, { S("\303\244\303\244\303\244\303\244"), 10, "\"\303\244\303\244...\"" },
+		{ S("\n\n\n\n"), 8, "\"...\"" },
+		{ S("\303\244\303\244\303\244\303\244"), 10, "\"\303\244\303\244...\"" },
 	};
 	char room[64];
 	size_t i;
@@ -132,7 +149,9 @@ static void quote(void **state)
 	}
 }
 
-/* Any bytes, any room: ends in a quote and a NUL, within its room, valid UTF-8, no control bytes. */
+/*
+ * Any bytes, any room: ends in a quote and a NUL, within its room, valid UTF-8, no control bytes.
+ */
 static void quote_hostile(void **state)
 {
 	unsigned char in[40];
@@ -191,8 +210,10 @@ static void buffers(void **state)
 static void classes(void **state)
 {
 	static const struct { enum mx_class c; const char *name; int sasl, exit_code; } t[] = {
-		{ MX_OK, "ok", 0, 0 }, { MX_TEMP, "temp", -24, 75 }, { MX_PROVIDER, "provider", -13, 5 },
-		{ MX_CONFIG, "config", -24, 3 }, { MX_DENIED, "denied", -14, 3 }, { MX_BUSY, "busy", -24, 75 },
+		{ MX_OK, "ok", 0, 0 }, { MX_TEMP, "temp", -24, 75 },
+		{ MX_PROVIDER, "provider", -13, 5 },
+		{ MX_CONFIG, "config", -24, 3 }, { MX_DENIED, "denied", -14, 3 },
+		{ MX_BUSY, "busy", -24, 75 },
 		{ MX_BAD_REQUEST, "bad-request", -1, 2 },
 	};
 	size_t i;
@@ -253,7 +274,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(control), cmocka_unit_test(utf8_table), cmocka_unit_test(b64token),
 		cmocka_unit_test(numbers), cmocka_unit_test(clean), cmocka_unit_test(quote),
-		cmocka_unit_test(quote_hostile), cmocka_unit_test(buffers), cmocka_unit_test(classes),
+		cmocka_unit_test(quote_hostile), cmocka_unit_test(buffers),
+		cmocka_unit_test(classes),
 		cmocka_unit_test(sentences),
 	};
 

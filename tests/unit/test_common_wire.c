@@ -16,8 +16,12 @@
 #define A320 A64 A64 A64 A64 A64
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
-/* Parses a copy in memory of exactly the size that is promised, so that a sanitizer sees every step aside. */
-static enum mx_class parse(const char *s, size_t n, struct mx_request *r, struct mx_err *e, char **mem)
+/*
+ * Parses a copy in memory of exactly the size that is promised, so that a sanitizer sees every
+ * step aside.
+ */
+static enum mx_class parse(const char *s, size_t n, struct mx_request *r, struct mx_err *e,
+    char **mem)
 {
 	*mem = malloc(n + 1);
 	assert_non_null(*mem);
@@ -33,47 +37,66 @@ static const struct {
 	{ M "PING\n", NULL, MX_VERB_PING, NULL },
 	{ M "PING", NULL, MX_VERB_PING, NULL },
 	{ M "PING\r\n", NULL, MX_VERB_PING, NULL },
-	{ M "SASL\tmech=XOAUTH2\taccount=a@b.c\thost=h\tport=587\tdeadline_ms=10000\n", NULL, MX_VERB_SASL, "a@b.c" },
+	{ M "SASL\tmech=XOAUTH2\taccount=a@b.c\thost=h\tport=587\tdeadline_ms=10000\n", NULL,
+	    MX_VERB_SASL, "a@b.c" },
 	{ M "RAW\taccount64=YUBiLmM=\n", NULL, MX_VERB_RAW, "a@b.c" },
 	{ M "TOKEN\taccount=\n", NULL, MX_VERB_TOKEN, "" },
 	{ M "TOKEN\taccount=a=b\n", NULL, MX_VERB_TOKEN, "a=b" },
 	{ M "TOKEN\taccount=\303\244@b\n", NULL, MX_VERB_TOKEN, "\303\244@b" },
 	{ M "TOKEN\taccount=" A320 "\n", NULL, MX_VERB_TOKEN, A320 },
 	{ M "REJECTED\taccount=a\tchallenge=AQ==\ttoken_id=x\n", NULL, MX_VERB_REJECTED, "a" },
-	{ M "STATUS\n", NULL, MX_VERB_STATUS, NULL }, { M "FLUSH\taccount=x\n", NULL, MX_VERB_FLUSH, "x" },
-	{ M "RELOAD\n", NULL, MX_VERB_RELOAD, NULL }, { M "METRICS\n", NULL, MX_VERB_METRICS, NULL },
+	{ M "STATUS\n", NULL, MX_VERB_STATUS, NULL },
+	{ M "FLUSH\taccount=x\n", NULL, MX_VERB_FLUSH, "x" },
+	{ M "RELOAD\n", NULL, MX_VERB_RELOAD, NULL },
+	{ M "METRICS\n", NULL, MX_VERB_METRICS, NULL },
 	{ M "TOKEN\tfuture=1\taccount=a\tshape=round\n", NULL, MX_VERB_TOKEN, "a" },
 	{ M "TOKEN\tfuture=1\tfuture=2\taccount=a\n", NULL, MX_VERB_TOKEN, "a" },
 	{ M "TOKEN\taccounts=q\taccount=a\taccount6=q\n", NULL, MX_VERB_TOKEN, "a" },
 
 	{ "", "unknown-version", 0, NULL }, { "\n", "unknown-version", 0, NULL },
-	{ "TOKEND/1\n", "bad-request", 0, NULL }, { "TOKEND/2\tPING\n", "unknown-version", 0, NULL },
-	{ "TOKEND/10\tPING\n", "unknown-version", 0, NULL }, { "tokend/1\tPING\n", "unknown-version", 0, NULL },
-	{ "TOKEND/1 PING\n", "unknown-version", 0, NULL }, { " " M "PING\n", "unknown-version", 0, NULL },
+	{ "TOKEND/1\n", "bad-request", 0, NULL },
+	{ "TOKEND/2\tPING\n", "unknown-version", 0, NULL },
+	{ "TOKEND/10\tPING\n", "unknown-version", 0, NULL },
+	{ "tokend/1\tPING\n", "unknown-version", 0, NULL },
+	{ "TOKEND/1 PING\n", "unknown-version", 0, NULL },
+	{ " " M "PING\n", "unknown-version", 0, NULL },
 	{ "GET / HTTP/1.1\r\n", "unknown-version", 0, NULL },
 	{ M "\n", "unknown-verb", 0, NULL }, { M "ping\n", "unknown-verb", 0, NULL },
 	{ M "PINGS\n", "unknown-verb", 0, NULL }, { M "PIN\n", "unknown-verb", 0, NULL },
-	{ M "TOKEN\taccount\n", "bad-request", 0, NULL }, { M "TOKEN\t=a\n", "bad-request", 0, NULL },
-	{ M "TOKEN\t\taccount=a\n", "bad-request", 0, NULL }, { M "TOKEN\taccount=a\t\n", "bad-request", 0, NULL },
+	{ M "TOKEN\taccount\n", "bad-request", 0, NULL },
+	{ M "TOKEN\t=a\n", "bad-request", 0, NULL },
+	{ M "TOKEN\t\taccount=a\n", "bad-request", 0, NULL },
+	{ M "TOKEN\taccount=a\t\n", "bad-request", 0, NULL },
 	{ M "TOKEN\taccount=a\taccount=a\n", "bad-request", 0, NULL },
 	{ M "TOKEN\taccount=a\taccount64=YQ==\n", "bad-request", 0, NULL },
 	{ M "TOKEN\taccount64=YQ==\taccount=a\n", "bad-request", 0, NULL },
-	{ M "TOKEN\taccount64=YQ=\n", "bad-request", 0, NULL }, { M "TOKEN\taccount64=YQ==\r\r\n", "bad-request", 0, NULL },
+	{ M "TOKEN\taccount64=YQ=\n", "bad-request", 0, NULL },
+	{ M "TOKEN\taccount64=YQ==\r\r\n", "bad-request", 0, NULL },
 	{ M "TOKEN\taccount64=YQo=\n", "bad-request", 0, NULL },		/* "a", LF */
-	{ M "TOKEN\taccount64=YQlob3N0PWI=\n", "bad-request", 0, NULL },	/* a TAB inside: no injected field */
+	/* a TAB inside: no injected field */
+	{ M "TOKEN\taccount64=YQlob3N0PWI=\n", "bad-request", 0, NULL },
 	{ M "TOKEN\taccount64=AA==\n", "bad-request", 0, NULL },		/* NUL */
 	{ M "TOKEN\taccount64=/w==\n", "bad-request", 0, NULL },		/* not UTF-8 */
-	{ M "TOKEN\taccount=a\001b\n", "bad-request", 0, NULL }, { M "TOKEN\taccount=a\177\n", "bad-request", 0, NULL },
-	{ M "TOKEN\taccount=a\rb\n", "bad-request", 0, NULL }, { M "TOKEN\taccount=\377\n", "bad-request", 0, NULL },
-	{ M "TOKEN\taccount=a\nb\n", "bad-request", 0, NULL }, { M "PING\n" M "PING\n", "bad-request", 0, NULL },
+	{ M "TOKEN\taccount=a\001b\n", "bad-request", 0, NULL },
+	{ M "TOKEN\taccount=a\177\n", "bad-request", 0, NULL },
+	{ M "TOKEN\taccount=a\rb\n", "bad-request", 0, NULL },
+	{ M "TOKEN\taccount=\377\n", "bad-request", 0, NULL },
+	{ M "TOKEN\taccount=a\nb\n", "bad-request", 0, NULL },
+	{ M "PING\n" M "PING\n", "bad-request", 0, NULL },
 	{ M "TOKEN\taccount=" A320 "a\n", "bad-request", 0, NULL },
-	{ M "TOKEN\tfuture=a\001b\taccount=a\n", "bad-request", 0, NULL },	/* not even where it is ignored */
+	/* not even where it is ignored */
+	{ M "TOKEN\tfuture=a\001b\taccount=a\n", "bad-request", 0, NULL },
 	{ M "TOKEN\tfut\001ure=a\taccount=a\n", "bad-request", 0, NULL },
-	{ M "SASL\tmech=\n", "bad-request", 0, NULL }, { M "SASL\tuser=\n", "bad-request", 0, NULL },
-	{ M "SASL\tport=0\n", "bad-request", 0, NULL }, { M "SASL\tport=65536\n", "bad-request", 0, NULL },
-	{ M "SASL\tport=0587\n", "bad-request", 0, NULL }, { M "SASL\tport=\n", "bad-request", 0, NULL },
-	{ M "SASL\tport=-1\n", "bad-request", 0, NULL }, { M "SASL\tdeadline_ms=600001\n", "bad-request", 0, NULL },
-	{ M "SASL\tmax=1048577\n", "bad-request", 0, NULL }, { M "SASL\tmax=3069b\n", "bad-request", 0, NULL },
+	{ M "SASL\tmech=\n", "bad-request", 0, NULL },
+	{ M "SASL\tuser=\n", "bad-request", 0, NULL },
+	{ M "SASL\tport=0\n", "bad-request", 0, NULL },
+	{ M "SASL\tport=65536\n", "bad-request", 0, NULL },
+	{ M "SASL\tport=0587\n", "bad-request", 0, NULL },
+	{ M "SASL\tport=\n", "bad-request", 0, NULL },
+	{ M "SASL\tport=-1\n", "bad-request", 0, NULL },
+	{ M "SASL\tdeadline_ms=600001\n", "bad-request", 0, NULL },
+	{ M "SASL\tmax=1048577\n", "bad-request", 0, NULL },
+	{ M "SASL\tmax=3069b\n", "bad-request", 0, NULL },
 	{ M "REJECTED\tchallenge=A\n", "bad-request", 0, NULL },
 };
 
@@ -96,7 +119,8 @@ static void table(void **state)
 			else
 				assert_string_equal(r.account.s, rows[i].account);
 		} else if (c != MX_BAD_REQUEST || strcmp(e.code, rows[i].code) != 0) {
-			fail_msg("row %zu, wanted %s, got class %d code %s: %s", i, rows[i].code, (int)c,
+			fail_msg("row %zu, wanted %s, got class %d code %s: %s", i, rows[i].code,
+			    (int)c,
 			    c == MX_OK ? "" : e.code, rows[i].line);
 		}
 		free(mem);
@@ -105,7 +129,8 @@ static void table(void **state)
 
 static void every_key(void **state)
 {
-	static const char line[] = M "SASL\tmech=XOAUTH2\taccount=a\tuser=u\thost=h\tservice=smtp\ttoken_id=t-1\t"
+	static const char line[] =
+	    M "SASL\tmech=XOAUTH2\taccount=a\tuser=u\thost=h\tservice=smtp\ttoken_id=t-1\t"
 	    "challenge=eyJ9\treply=AAEC\tport=25\tmax=3069\tdeadline_ms=1\n";
 	struct mx_request r;
 	struct mx_err e;
@@ -127,10 +152,14 @@ static void every_key(void **state)
 	free(mem);
 }
 
-/* Every prefix and every flipped bit of a good line: refused or understood, never a byte beyond it. */
+/*
+ * Every prefix and every flipped bit of a good line: refused or understood, never a byte beyond
+ * it.
+ */
 static void damaged(void **state)
 {
-	static const char line[] = M "SASL\tmech=XOAUTH2\taccount64=YUBiLmM=\thost=smtp.example.com\tport=587\n";
+	static const char line[] =
+	    M "SASL\tmech=XOAUTH2\taccount64=YUBiLmM=\thost=smtp.example.com\tport=587\n";
 	char copy[sizeof line];
 	struct mx_request r;
 	struct mx_err e;
@@ -178,11 +207,15 @@ static void built(void **state)
 	mx_request_number(&b, "port", 587);
 	mx_request_bytes(&b, "challenge", "\001\002", 2);
 	mx_request_end(&b);
-	assert_string_equal(mx_buf_str(&b), M "SASL\tmech=XOAUTH2\taccount=a@b.c\tport=587\tchallenge=AQI=\n");
+	assert_string_equal(mx_buf_str(&b),
+	    M "SASL\tmech=XOAUTH2\taccount=a@b.c\tport=587\tchallenge=AQI=\n");
 	assert_int_equal(mx_request_parse(room, b.len, &r, &e), MX_OK);
 	assert_int_equal(r.challenge.n, 2);
 
-	/* Control bytes cannot make a field of their own: they travel as base64, and the reader refuses them. */
+	/*
+	 * Control bytes cannot make a field of their own: they travel as base64, and the reader
+	 * refuses them.
+	 */
 	mx_buf_init(&b, room, sizeof room);
 	mx_request_begin(&b, MX_VERB_TOKEN);
 	mx_request_field(&b, "account", "a\thost=evil\n");
@@ -193,7 +226,8 @@ static void built(void **state)
 	/* Too long for the wire, though the buffer would hold it. */
 	big = calloc(1, MX_WIRE_REQUEST_MAX);
 	assert_non_null(big);
-	memset(big, 'a', MX_WIRE_REQUEST_MAX - 17);	/* TOKEND/1 TAB TOKEN TAB x= ... LF: 18 bytes beside it */
+	/* TOKEND/1 TAB TOKEN TAB x= ... LF: 18 bytes beside it */
+	memset(big, 'a', MX_WIRE_REQUEST_MAX - 17);
 	mx_buf_init(&b, room, sizeof room);
 	mx_request_begin(&b, MX_VERB_TOKEN);
 	mx_request_field(&b, "x", big);

@@ -1,12 +1,10 @@
 /*
- * The plugin in the real libsasl2, driven like smtp(8) and mbsync drive it: found by path, ranked among the
+ * The plugin in the real libsasl2, driven like smtp(8) and mbsync drive it: found by path, ranked
+ * among the
  * system's own plugins, asked, refused, forked, interleaved.
  */
 #include "config.h"
 
-#include <dlfcn.h>
-#include <limits.h>
-#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,124 +22,17 @@
 #include "common/status.h"
 #include "common/wire.h"
 #include "tests/unit/fakedaemon.h"
+#include "tests/unit/realhost.h"
 
-#define NEEDLE "secret-body"
-#define TOKEN "eyJ0eXAi." NEEDLE "-of-it.c2lnbmF0dXJl"
+#define TOKEN "eyJ0eXAi." RH_NEEDLE "-of-it.c2lnbmF0dXJl"
 #define XRAW "user=app@contoso.com\001auth=Bearer " TOKEN "\001\001"
 #define ORAW "n,a=app@contoso.com,\001auth=Bearer " TOKEN "\001\001"
 
 static struct fake_daemon peer;
-static char plugin_dir[64], search[PATH_MAX], xok[512], ook[512];
-static char lines[32][2048];
-static unsigned nlines;
-static bool dirty;				/* memory came back with the token in it */
+static char xok[512], ook[512];
 
-/* --- the host -------------------------------------------------------------------------------- */
-
-/* Memory that is looked through when it comes back is defined from the start. */
-static void *host_malloc(size_t n)
-{
-	return calloc(1, n);
-}
-
-static void *host_realloc(void *old, size_t n)
-{
-	size_t had = old != NULL ? malloc_usable_size(old) : 0, has;
-	char *p = realloc(old, n);
-
-	if (p != NULL && (has = malloc_usable_size(p)) > had)
-		memset(p + had, 0, has - had);
-	return p;
-}
-
-static void host_free(void *p)
-{
-	if (p != NULL && memmem(p, malloc_usable_size(p), NEEDLE, sizeof NEEDLE - 1) != NULL)
-		dirty = true;
-	free(p);
-}
-
-static int host_log(void *context, int level, const char *text)
-{
-	(void)context;
-	if (level <= SASL_LOG_WARN && nlines < 32)	/* what Postfix writes to the mail log */
-		snprintf(lines[nlines++], sizeof lines[0], "%s", text);
-	return SASL_OK;
-}
-
-static int host_path(void *context, const char **path)
-{
-	(void)context;
-	*path = search;
-	return SASL_OK;
-}
-
-static int host_name(void *context, int id, const char **result, unsigned *len)
-{
-	(void)id;
-	*result = context;
-	if (len != NULL)
-		*len = (unsigned)strlen(context);
-	return SASL_OK;
-}
-
-static int host_password(sasl_conn_t *conn, void *context, int id, sasl_secret_t **secret)
-{
-	(void)conn, (void)context, (void)id, (void)secret;
-	fail_msg("the password was asked for");
-	return SASL_FAIL;
-}
-
-#define PROC(f) ((int (*)(void))(void (*)(void))(f))
-
-static const sasl_callback_t global[] = {
-	{ SASL_CB_GETPATH, PROC(host_path), NULL }, { SASL_CB_LOG, PROC(host_log), NULL },
-	{ SASL_CB_LIST_END, NULL, NULL }
-};
-static char app[] = "app@contoso.com", shared[] = "shared@contoso.com";
-static const sasl_callback_t postfix[] = {
-	{ SASL_CB_AUTHNAME, PROC(host_name), app }, { SASL_CB_PASS, PROC(host_password), NULL },
-	{ SASL_CB_LIST_END, NULL, NULL }
-};
-static const sasl_callback_t with_user[] = {
-	{ SASL_CB_AUTHNAME, PROC(host_name), app }, { SASL_CB_USER, PROC(host_name), shared },
-	{ SASL_CB_PASS, PROC(host_password), NULL }, { SASL_CB_LIST_END, NULL, NULL }
-};
-static const sasl_callback_t mbsync[] = {
-	{ SASL_CB_USER, NULL, NULL }, { SASL_CB_AUTHNAME, NULL, NULL }, { SASL_CB_PASS, NULL, NULL },
-	{ SASL_CB_LIST_END, NULL, NULL }
-};
-
-static void init(bool with_system_plugins)
-{
-	Dl_info where;
-	char *slash;
-	size_t n;
-
-	n = (size_t)snprintf(search, sizeof search, "%s", plugin_dir);
-	if (with_system_plugins) {
-		assert_int_not_equal(dladdr((void *)(uintptr_t)sasl_client_init, &where), 0);
-		snprintf(search + n, sizeof search - n, ":%s", where.dli_fname);
-		slash = strrchr(search, '/');
-		assert_non_null(slash);
-		snprintf(slash, sizeof search - (size_t)(slash - search), "/sasl2");
-	}
-	nlines = 0;
-	dirty = false;
-	assert_int_equal(sasl_client_init(global), SASL_OK);
-}
-
-static sasl_conn_t *connect_as(const sasl_callback_t *callbacks, unsigned flags)
-{
-	sasl_security_properties_t props = { .min_ssf = 0, .max_ssf = 0, .security_flags = flags };
-	sasl_conn_t *c = NULL;
-
-	assert_int_equal(sasl_client_new("smtp", "smtp.example.com", NULL, NULL, callbacks, 0, &c), SASL_OK);
-	assert_int_equal(sasl_setprop(c, SASL_SEC_PROPS, &props), SASL_OK);
-	return c;
-}
-
-static int start(sasl_conn_t *c, const char *mechs, const char **mech, const char **out, unsigned *len)
+static int start(sasl_conn_t *c, const char *mechs, const char **mech, const char **out,
+    unsigned *len)
 {
 	return sasl_client_start(c, mechs, NULL, out, len, mech);
 }
@@ -171,9 +61,9 @@ static int teardown(void **state)
 	(void)state;
 	sasl_client_done();
 	fake_stop(&peer);
-	for (i = 0; i < nlines; i++)
-		assert_null(strstr(lines[i], NEEDLE));
-	assert_false(dirty);
+	for (i = 0; i < rh_nlines; i++)
+		assert_null(strstr(rh_lines[i], RH_NEEDLE));
+	assert_false(rh_dirty);
 	return 0;
 }
 
@@ -181,7 +71,9 @@ static int teardown(void **state)
 
 static void success(void **state)
 {
-	static const struct fake_turn turns[] = { { FAKE_ANSWER, xok, 0, 0 }, { FAKE_ANSWER, ook, 0, 0 } };
+	static const struct fake_turn turns[] = {
+		{ FAKE_ANSWER, xok, 0, 0 }, { FAKE_ANSWER, ook, 0, 0 },
+	};
 	static const char *const mechs[] = { "XOAUTH2", "OAUTHBEARER" };
 	const char *out, *mech;
 	const void *value;
@@ -191,9 +83,9 @@ static void success(void **state)
 
 	(void)state;
 	serve_turns(turns, 2);
-	init(false);
+	rh_init(false);
 	for (i = 0; i < 2; i++) {
-		c = connect_as(postfix, SASL_SEC_NOANONYMOUS);
+		c = rh_connect(rh_postfix, SASL_SEC_NOANONYMOUS);
 		assert_int_equal(start(c, mechs[i], &mech, &out, &len), SASL_CONTINUE);
 		assert_string_equal(mech, mechs[i]);
 		assert_int_equal(len, strlen(i == 0 ? XRAW : ORAW));
@@ -206,13 +98,14 @@ static void success(void **state)
 		assert_string_equal(value, "app@contoso.com");
 		sasl_dispose(&c);
 	}
-	assert_int_equal(nlines, 0);
+	assert_int_equal(rh_nlines, 0);
 }
 
 static void refusals(void **state)
 {
 	static const struct fake_turn turns[] = {
-		{ FAKE_ANSWER, xok, 0, 0 }, { FAKE_ANSWER, "OK\n", 0, 0 }, { FAKE_ANSWER, ook, 0, 0 },
+		{ FAKE_ANSWER, xok, 0, 0 }, { FAKE_ANSWER, "OK\n", 0, 0 },
+		{ FAKE_ANSWER, ook, 0, 0 },
 		{ FAKE_ANSWER, "OK\n", 0, 0 },
 	};
 	static const char challenge[] = "{\"status\":\"invalid_token\"}";
@@ -223,20 +116,25 @@ static void refusals(void **state)
 
 	(void)state;
 	serve_turns(turns, 4);
-	init(false);
+	rh_init(false);
 	for (i = 0; i < 2; i++) {
-		c = connect_as(postfix, SASL_SEC_NOANONYMOUS);
-		assert_int_equal(start(c, i == 0 ? "XOAUTH2" : "OAUTHBEARER", &mech, &out, &len), SASL_CONTINUE);
-		assert_int_equal(sasl_client_step(c, challenge, sizeof challenge - 1, NULL, &out, &len), SASL_OK);
+		c = rh_connect(rh_postfix, SASL_SEC_NOANONYMOUS);
+		assert_int_equal(start(c, i == 0 ? "XOAUTH2" : "OAUTHBEARER", &mech, &out, &len),
+		    SASL_CONTINUE);
+		assert_int_equal(sasl_client_step(c, challenge, sizeof challenge - 1, NULL, &out,
+		    &len), SASL_OK);
 		assert_non_null(out);
 		assert_int_equal(len, i);
 		if (i == 1)
 			assert_int_equal(out[0], 1);
-		assert_non_null(strstr(fake_request(&peer, (unsigned)i * 2 + 1), i == 0 ? "\ttoken_id=id-1\t" :
+		assert_non_null(strstr(fake_request(&peer, (unsigned)i * 2 + 1), i == 0 ?
+		    "\ttoken_id=id-1\t" :
 		    "\ttoken_id=id-2\t"));
-		assert_int_equal(nlines, i * 2 + 1);
-		assert_non_null(strstr(lines[nlines - 1], "app@contoso.com at smtp.example.com: the mail server refused"));
-		assert_int_equal(sasl_client_step(c, challenge, 2, NULL, &out, &len), SASL_FAIL);	/* after doneflag */
+		assert_int_equal(rh_nlines, i * 2 + 1);
+		assert_non_null(strstr(rh_lines[rh_nlines - 1],
+		    "app@contoso.com at smtp.example.com: the mail server refused"));
+		/* after doneflag */
+		assert_int_equal(sasl_client_step(c, challenge, 2, NULL, &out, &len), SASL_FAIL);
 		sasl_dispose(&c);
 	}
 }
@@ -255,18 +153,20 @@ static void token_sizes(void **state)
 
 	(void)state;
 	memset(tok, 't', sizeof tok);
-	init(false);
+	rh_init(false);
 	for (m = MX_MECH_XOAUTH2; m <= MX_MECH_OAUTHBEARER; m++)
 		for (i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
 			struct fake_turn turn = { FAKE_ANSWER, line, 0, 0 };
 
 			mx_buf_init(&b, raw, sizeof raw);
-			assert_int_equal(mx_response_build(&b, (enum mx_mech)m, app, "smtp.example.com", 0, tok, sizes[i], &e),
+			assert_int_equal(mx_response_build(&b, (enum mx_mech)m, rh_app,
+			    "smtp.example.com", 0, tok, sizes[i], &e),
 			    MX_OK);
 			fake_ok(line, sizeof line, "id", raw, b.len);
 			serve_turns(&turn, 1);
-			c = connect_as(postfix, SASL_SEC_NOANONYMOUS);
-			assert_int_equal(start(c, mx_mech_name((enum mx_mech)m), &mech, &out, &len), SASL_CONTINUE);
+			c = rh_connect(rh_postfix, SASL_SEC_NOANONYMOUS);
+			assert_int_equal(start(c, mx_mech_name((enum mx_mech)m), &mech, &out, &len),
+			    SASL_CONTINUE);
 			assert_int_equal(len, b.len);
 			assert_memory_equal(out, raw, len);
 			sasl_dispose(&c);
@@ -284,20 +184,22 @@ static void prompts(void **state)
 
 	(void)state;
 	serve_turns(&turn, 1);
-	init(false);
-	c = connect_as(mbsync, SASL_SEC_NOANONYMOUS);
-	while ((r = sasl_client_start(c, "XOAUTH2", &need, &out, &len, &mech)) == SASL_INTERACT && rounds++ < 3) {
+	rh_init(false);
+	c = rh_connect(rh_mbsync, SASL_SEC_NOANONYMOUS);
+	while ((r = sasl_client_start(c, "XOAUTH2", &need, &out, &len, &mech)) == SASL_INTERACT &&
+	    rounds++ < 3) {
 		assert_non_null(need);		/* a bare SASL_INTERACT crashes mbsync */
 		for (i = need; i->id != SASL_CB_LIST_END; i++) {
 			assert_int_not_equal(i->id, SASL_CB_PASS);
-			i->result = app;
-			i->len = (unsigned)strlen(app);
+			i->result = rh_app;
+			i->len = (unsigned)strlen(rh_app);
 		}
 	}
 	assert_int_equal(r, SASL_CONTINUE);
 	assert_int_equal(rounds, 1);
 	assert_memory_equal(out, XRAW, len);
-	assert_non_null(strstr(fake_request(&peer, 0), "\taccount=app@contoso.com\thost=smtp.example.com\t"));
+	assert_non_null(strstr(fake_request(&peer, 0),
+	    "\taccount=app@contoso.com\thost=smtp.example.com\t"));
 	sasl_dispose(&c);
 }
 
@@ -310,10 +212,11 @@ static void another_mailbox(void **state)
 
 	(void)state;
 	serve_turns(&turn, 1);
-	init(false);
-	c = connect_as(with_user, SASL_SEC_NOANONYMOUS);
+	rh_init(false);
+	c = rh_connect(rh_with_user, SASL_SEC_NOANONYMOUS);
 	assert_int_equal(start(c, "XOAUTH2", &mech, &out, &len), SASL_CONTINUE);
-	assert_non_null(strstr(fake_request(&peer, 0), "\taccount=app@contoso.com\tuser=shared@contoso.com\t"));
+	assert_non_null(strstr(fake_request(&peer, 0),
+	    "\taccount=app@contoso.com\tuser=shared@contoso.com\t"));
 	sasl_dispose(&c);
 }
 
@@ -326,23 +229,31 @@ static void server_address(void **state)
 
 	(void)state;
 	serve_turns(&turn, 1);
-	init(false);
-	assert_int_equal(sasl_client_new("imap", "imap.example.com", "192.0.2.7;40000", "192.0.2.1;993", postfix, 0, &c),
+	rh_init(false);
+	assert_int_equal(sasl_client_new("imap", "imap.example.com", "192.0.2.7;40000",
+	    "192.0.2.1;993", rh_postfix, 0, &c),
 	    SASL_OK);
 	assert_int_equal(start(c, "XOAUTH2", &mech, &out, &len), SASL_CONTINUE);
-	assert_non_null(strstr(fake_request(&peer, 0), "\thost=imap.example.com\tport=993\tservice=imap\t"));
+	assert_non_null(strstr(fake_request(&peer, 0),
+	    "\thost=imap.example.com\tport=993\tservice=imap\t"));
 	sasl_dispose(&c);
 }
 
-/* Each class of the daemon: Cyrus's own text for the result is what Postfix's delivery status shows. */
+/*
+ * Each class of the daemon: Cyrus's own text for the result is what Postfix's delivery status
+ * shows.
+ */
 static void daemon_errors(void **state)
 {
 	static const struct { const char *line; int result; const char *text; } t[] = {
-		{ "ERR\ttemp\tcode-a\tsentence\n", SASL_UNAVAIL, "remote authentication server unavailable" },
+		{ "ERR\ttemp\tcode-a\tsentence\n", SASL_UNAVAIL,
+		    "remote authentication server unavailable" },
 		{ "ERR\tprovider\tcode-a\tsentence\n", SASL_BADAUTH, "authentication failure" },
-		{ "ERR\tconfig\tcode-a\tsentence\n", SASL_UNAVAIL, "remote authentication server unavailable" },
+		{ "ERR\tconfig\tcode-a\tsentence\n", SASL_UNAVAIL,
+		    "remote authentication server unavailable" },
 		{ "ERR\tdenied\tcode-a\tsentence\n", SASL_NOAUTHZ, "authorization failure" },
-		{ "ERR\tbusy\tcode-a\tsentence\n", SASL_UNAVAIL, "remote authentication server unavailable" },
+		{ "ERR\tbusy\tcode-a\tsentence\n", SASL_UNAVAIL,
+		    "remote authentication server unavailable" },
 		{ "ERR\tbad-request\tcode-a\tsentence\n", SASL_FAIL, "generic failure" },
 		{ "what is this\n", SASL_FAIL, "generic failure" },
 	};
@@ -352,23 +263,28 @@ static void daemon_errors(void **state)
 	size_t i;
 
 	(void)state;
-	init(false);
+	rh_init(false);
 	for (i = 0; i < sizeof t / sizeof t[0]; i++) {
 		struct fake_turn turn = { FAKE_ANSWER, t[i].line, 0, 0 };
 
 		serve_turns(&turn, 1);
-		nlines = 0;
-		c = connect_as(postfix, SASL_SEC_NOANONYMOUS);
+		rh_nlines = 0;
+		c = rh_connect(rh_postfix, SASL_SEC_NOANONYMOUS);
 		assert_int_equal(start(c, "XOAUTH2", &mech, &out, &len), t[i].result);
 		assert_string_equal(sasl_errstring(t[i].result, NULL, NULL), t[i].text);
-		assert_int_equal(nlines, 1);
-		assert_non_null(strstr(lines[0], "mta-xoauth2: app@contoso.com at smtp.example.com: "));
-		assert_non_null(strstr(lines[0], i < 6 ? "sentence [code-a]" : "[malformed-reply]"));
+		assert_int_equal(rh_nlines, 1);
+		assert_non_null(strstr(rh_lines[0],
+		    "mta-xoauth2: app@contoso.com at smtp.example.com: "));
+		assert_non_null(strstr(rh_lines[0], i < 6 ?
+		    "sentence [code-a]" : "[malformed-reply]"));
 		sasl_dispose(&c);
 	}
 }
 
-/* No daemon, no socket, rubbish in the environment: the plugin loads, and says so when it is asked. */
+/*
+ * No daemon, no socket, rubbish in the environment: the plugin loads, and says so when it is
+ * asked.
+ */
 static void alone(void **state)
 {
 	const char *out, *mech;
@@ -378,60 +294,66 @@ static void alone(void **state)
 	(void)state;
 	setenv("MTA_XOAUTH2_SOCKET", "not/absolute", 1);
 	setenv("MTA_XOAUTH2_TIMEOUT", "soon", 1);
-	init(false);
-	assert_int_equal(nlines, 0);
+	rh_init(false);
+	assert_int_equal(rh_nlines, 0);
 	setenv("MTA_XOAUTH2_SOCKET", "/nowhere/tokend.sock", 1);
 	setenv("MTA_XOAUTH2_TIMEOUT", "1", 1);
-	c = connect_as(postfix, SASL_SEC_NOANONYMOUS);
+	c = rh_connect(rh_postfix, SASL_SEC_NOANONYMOUS);
 	assert_int_equal(start(c, "XOAUTH2", &mech, &out, &len), SASL_UNAVAIL);
-	assert_int_equal(nlines, 1);
-	assert_string_equal(lines[0], "mta-xoauth2: app@contoso.com at smtp.example.com: the token daemon's socket "
-	    "/nowhere/tokend.sock cannot be reached (No such file or directory); is mta-xoauth2-tokend running? "
-	    "(systemctl status mta-xoauth2-tokend) and, for a chrooted mail server, does it listen inside the chroot? "
-	    "[socket-unreachable]");
+	assert_int_equal(rh_nlines, 1);
+	assert_string_equal(rh_lines[0], "mta-xoauth2: app@contoso.com at smtp.example.com: the token "
+	    "daemon's socket /nowhere/tokend.sock cannot be reached (No such file or directory); "
+	    "is mta-xoauth2-tokend running? (systemctl status mta-xoauth2-tokend) and, for a "
+	    "chrooted mail server, does it listen inside the chroot? [socket-unreachable]");
 	sasl_dispose(&c);
 	unsetenv("MTA_XOAUTH2_TIMEOUT");
 }
 
-/* Chosen before LOGIN and PLAIN in whatever order the server names them; XOAUTH2 before OAUTHBEARER. */
+/*
+ * Chosen before LOGIN and PLAIN in whatever order the server names them; XOAUTH2 before
+ * OAUTHBEARER.
+ */
 static void rank(void **state)
 {
 	static const struct { const char *offered, *chosen; } t[] = {
-		{ "LOGIN XOAUTH2", "XOAUTH2" }, { "XOAUTH2 LOGIN", "XOAUTH2" }, { "PLAIN LOGIN XOAUTH2", "XOAUTH2" },
+		{ "LOGIN XOAUTH2", "XOAUTH2" }, { "XOAUTH2 LOGIN", "XOAUTH2" },
+		{ "PLAIN LOGIN XOAUTH2", "XOAUTH2" },
 		{ "LOGIN PLAIN XOAUTH2 PLAIN-CLIENTTOKEN OAUTHBEARER XOAUTH", "XOAUTH2" },
 		{ "OAUTHBEARER XOAUTH2", "XOAUTH2" }, { "XOAUTH2 OAUTHBEARER", "XOAUTH2" },
-		{ "PLAIN OAUTHBEARER LOGIN", "OAUTHBEARER" }, { "OAUTHBEARER PLAIN", "OAUTHBEARER" },
+		{ "PLAIN OAUTHBEARER LOGIN", "OAUTHBEARER" },
+		{ "OAUTHBEARER PLAIN", "OAUTHBEARER" },
 	};
-	const char *out, *mech = NULL;
+	const char *mech = NULL;
 	sasl_conn_t *c;
-	unsigned len;
 	size_t i;
 
 	(void)state;
-	init(true);
-	c = connect_as(postfix, SASL_SEC_NOANONYMOUS);
+	rh_init(true);
+	c = rh_connect(rh_postfix, SASL_SEC_NOANONYMOUS);
 	if (sasl_client_start(c, "PLAIN LOGIN", NULL, NULL, NULL, &mech) == SASL_NOMECH) {
 		sasl_dispose(&c);
-		print_message("SKIP: the system has neither PLAIN nor LOGIN (Debian: libsasl2-modules)\n");
+		print_message("SKIP: the system has neither PLAIN nor LOGIN (Debian: "
+		    "libsasl2-modules)\n");
 		skip();
 	}
 	sasl_dispose(&c);
 	for (i = 0; i < sizeof t / sizeof t[0]; i++) {
-		c = connect_as(postfix, SASL_SEC_NOANONYMOUS);
+		c = rh_connect(rh_postfix, SASL_SEC_NOANONYMOUS);
 		mech = NULL;
-		assert_int_equal(sasl_client_start(c, t[i].offered, NULL, NULL, NULL, &mech), SASL_CONTINUE);
+		assert_int_equal(sasl_client_start(c, t[i].offered, NULL, NULL, NULL, &mech),
+		    SASL_CONTINUE);
 		if (strcmp(mech, t[i].chosen) != 0)
 			fail_msg("%s: %s", t[i].offered, mech);
 		sasl_dispose(&c);
 	}
-	(void)out, (void)len;
 }
 
 /* Postfix's default options hide both, with and without the others: no token without TLS. */
 static void hidden(void **state)
 {
 	static const struct fake_turn turn = { FAKE_ANSWER, xok, 0, 0 };
-	static const char *const offered[] = { "XOAUTH2", "OAUTHBEARER", "PLAIN LOGIN XOAUTH2 OAUTHBEARER" };
+	static const char *const offered[] = { "XOAUTH2", "OAUTHBEARER",
+	    "PLAIN LOGIN XOAUTH2 OAUTHBEARER" };
 	const char *out, *mech;
 	sasl_conn_t *c;
 	unsigned len;
@@ -439,14 +361,14 @@ static void hidden(void **state)
 
 	(void)state;
 	serve_turns(&turn, 1);
-	init(true);
+	rh_init(true);
 	for (i = 0; i < 3; i++) {
-		c = connect_as(postfix, SASL_SEC_NOPLAINTEXT | SASL_SEC_NOANONYMOUS);
+		c = rh_connect(rh_postfix, SASL_SEC_NOPLAINTEXT | SASL_SEC_NOANONYMOUS);
 		assert_int_equal(start(c, offered[i], &mech, &out, &len), SASL_NOMECH);
 		sasl_dispose(&c);
 	}
 	assert_int_equal(fake_count(&peer), 0);
-	c = connect_as(postfix, SASL_SEC_NOANONYMOUS);
+	c = rh_connect(rh_postfix, SASL_SEC_NOANONYMOUS);
 	assert_int_equal(start(c, offered[2], &mech, &out, &len), SASL_CONTINUE);
 	sasl_dispose(&c);
 }
@@ -460,25 +382,26 @@ static void layer_demanded(void **state)
 	unsigned len;
 
 	(void)state;
-	init(false);
-	c = connect_as(postfix, 0);
+	rh_init(false);
+	c = rh_connect(rh_postfix, 0);
 	assert_int_equal(sasl_setprop(c, SASL_SEC_PROPS, &props), SASL_OK);
 	assert_int_equal(start(c, "XOAUTH2", &mech, &out, &len), SASL_TOOWEAK);
-	assert_int_equal(nlines, 1);
-	assert_non_null(strstr(lines[0], "[no-security-layer]"));
+	assert_int_equal(rh_nlines, 1);
+	assert_non_null(strstr(rh_lines[0], "[no-security-layer]"));
 	sasl_dispose(&c);
 }
 
 static int whole_exchange(const char *challenge)
 {
 	const char *out, *mech;
-	sasl_conn_t *c = connect_as(postfix, SASL_SEC_NOANONYMOUS);
+	sasl_conn_t *c = rh_connect(rh_postfix, SASL_SEC_NOANONYMOUS);
 	unsigned len;
 	int ok;
 
 	ok = start(c, "XOAUTH2", &mech, &out, &len) == SASL_CONTINUE && len == sizeof XRAW - 1 &&
 	    memcmp(out, XRAW, len) == 0 &&
-	    sasl_client_step(c, challenge, (unsigned)strlen(challenge), NULL, &out, &len) == SASL_OK;
+	    sasl_client_step(c, challenge, (unsigned)strlen(challenge), NULL, &out, &len) ==
+	    SASL_OK;
 	sasl_dispose(&c);
 	return ok ? 0 : 1;
 }
@@ -492,14 +415,14 @@ static void forked(void **state)
 
 	(void)state;
 	serve_turns(&turn, 1);
-	init(false);
+	rh_init(false);
 	for (i = 0; i < 4; i++) {
 		pid[i] = fork();
 		assert_int_not_equal(pid[i], -1);
 		if (pid[i] == 0) {
 			for (k = 0, status = 0; k < 3; k++)
 				status |= whole_exchange("");
-			_exit(status | dirty);
+			_exit(status | rh_dirty);
 		}
 	}
 	for (k = 0; k < 3; k++)
@@ -514,7 +437,8 @@ static void forked(void **state)
 static void interleaved(void **state)
 {
 	static const struct fake_turn turns[] = {
-		{ FAKE_ANSWER, xok, 0, 0 }, { FAKE_ANSWER, ook, 0, 0 }, { FAKE_ANSWER, "OK\n", 0, 0 },
+		{ FAKE_ANSWER, xok, 0, 0 }, { FAKE_ANSWER, ook, 0, 0 },
+		{ FAKE_ANSWER, "OK\n", 0, 0 },
 	};
 	const char *xout, *oout, *out, *mech;
 	unsigned xlen, olen, len;
@@ -522,12 +446,13 @@ static void interleaved(void **state)
 
 	(void)state;
 	serve_turns(turns, 3);
-	init(false);
-	x = connect_as(postfix, SASL_SEC_NOANONYMOUS);
-	o = connect_as(with_user, SASL_SEC_NOANONYMOUS);
+	rh_init(false);
+	x = rh_connect(rh_postfix, SASL_SEC_NOANONYMOUS);
+	o = rh_connect(rh_with_user, SASL_SEC_NOANONYMOUS);
 	assert_int_equal(start(x, "XOAUTH2", &mech, &xout, &xlen), SASL_CONTINUE);
 	assert_int_equal(start(o, "OAUTHBEARER", &mech, &oout, &olen), SASL_CONTINUE);
-	assert_memory_equal(xout, XRAW, xlen);		/* the first one's response is still whole */
+	/* the first one's response is still whole */
+	assert_memory_equal(xout, XRAW, xlen);
 	assert_memory_equal(oout, ORAW, olen);
 	assert_int_equal(sasl_client_step(x, "{}", 2, NULL, &out, &len), SASL_OK);
 	assert_int_equal(len, 0);
@@ -536,35 +461,23 @@ static void interleaved(void **state)
 	sasl_dispose(&x);
 	assert_int_equal(sasl_client_step(o, "", 0, NULL, &out, &len), SASL_OK);
 	sasl_dispose(&o);
-	assert_int_equal(nlines, 1);
+	assert_int_equal(rh_nlines, 1);
 }
 
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	static const struct CMUnitTest tests[] = {
-		T(success), T(refusals), T(token_sizes), T(prompts), T(another_mailbox), T(server_address),
-		T(daemon_errors), T(alone), T(rank), T(hidden), T(layer_demanded), T(forked), T(interleaved),
+		T(success), T(refusals), T(token_sizes), T(prompts), T(another_mailbox),
+		T(server_address),
+		T(daemon_errors), T(alone), T(rank), T(hidden), T(layer_demanded), T(forked),
+		T(interleaved),
 	};
-	const char *build = getenv("MX_BUILD");
-	char module[PATH_MAX], from[PATH_MAX], link[128];
 	int r;
 
-	/* A directory of its own: the build's .libs may hold other modules. */
-	snprintf(plugin_dir, sizeof plugin_dir, "/tmp/mxhostXXXXXX");
-	snprintf(from, sizeof from, "%s/.libs/libmta-xoauth2.so", build != NULL ? build : ".");
-	if (mkdtemp(plugin_dir) == NULL || realpath(from, module) == NULL) {
-		perror(from);
+	if (rh_open() == -1)
 		return 99;
-	}
-	snprintf(link, sizeof link, "%s/libmta-xoauth2.so", plugin_dir);
-	if (symlink(module, link) == -1) {
-		perror(link);
-		return 99;
-	}
-	sasl_set_alloc(host_malloc, calloc, host_realloc, host_free);
 	r = cmocka_run_group_tests_name("plugin in libsasl2", tests, NULL, NULL);
-	unlink(link);
-	rmdir(plugin_dir);
+	rh_close();
 	return r;
 }

@@ -43,7 +43,8 @@ static void expect_fields(const char *fields)
 {
 	char want[1024];
 
-	snprintf(want, sizeof want, "TOKEND/1\tSASL\tmech=XOAUTH2\t%s\thost=smtp.example.com\tservice=smtp\t"
+	snprintf(want, sizeof want,
+	    "TOKEND/1\tSASL\tmech=XOAUTH2\t%s\thost=smtp.example.com\tservice=smtp\t"
 	    "deadline_ms=10000\n", fields);
 	assert_string_equal(fake_request(&peer, 0), want);
 }
@@ -178,23 +179,37 @@ static void refused(void **state)
 		{ "blanks", FS_CALLBACK, " \t ", FS_NONE, NULL, NULL, 0, 0, "is empty" },
 		{ "nothing", FS_CALLBACK, NULL, FS_NONE, NULL, NULL, 0, 0, "gave no user name" },
 		{ "no callback", FS_NONE, NULL, FS_NONE, NULL, NULL, 0, 0, "gave no user name" },
-		{ "callback fails", FS_FAIL, NULL, FS_NONE, NULL, NULL, 0, 0, "its callback failed" },
-		{ "prompt not answered", FS_PROMPT, NULL, FS_NONE, NULL, NULL, 0, 0, "gave no user name" },
-		{ "prompt answered with nothing", FS_PROMPT, "", FS_NONE, NULL, NULL, 0, 0, "is empty" },
-		{ "prompt where there are none", FS_PROMPT, "a@b", FS_NONE, NULL, NULL, 0, true, "gave no user name" },
-		{ "0x01", FS_CALLBACK, "a\001auth=Bearer x", FS_NONE, NULL, NULL, 0, 0, "\\x01auth" },
-		{ "CR LF", FS_CALLBACK, "a@b\r\nQUIT", FS_NONE, NULL, NULL, 0, 0, "control characters" },
-		{ "TAB", FS_CALLBACK, "a@b\thost=x", FS_NONE, NULL, NULL, 0, 0, "control characters" },
+		{ "callback fails", FS_FAIL, NULL, FS_NONE, NULL, NULL, 0, 0,
+		    "its callback failed" },
+		{ "prompt not answered", FS_PROMPT, NULL, FS_NONE, NULL, NULL, 0, 0,
+		    "gave no user name" },
+		{ "prompt answered with nothing", FS_PROMPT, "", FS_NONE, NULL, NULL, 0, 0,
+		    "is empty" },
+		{ "prompt where there are none", FS_PROMPT, "a@b", FS_NONE, NULL, NULL, 0, true,
+		    "gave no user name" },
+		{ "0x01", FS_CALLBACK, "a\001auth=Bearer x", FS_NONE, NULL, NULL, 0, 0,
+		    "\\x01auth" },
+		{ "CR LF", FS_CALLBACK, "a@b\r\nQUIT", FS_NONE, NULL, NULL, 0, 0,
+		    "control characters" },
+		{ "TAB", FS_CALLBACK, "a@b\thost=x", FS_NONE, NULL, NULL, 0, 0,
+		    "control characters" },
 		{ "DEL", FS_CALLBACK, "a\177@b", FS_NONE, NULL, NULL, 0, 0, "control characters" },
-		{ "not UTF-8", FS_CALLBACK, "j\374rgen@b", FS_NONE, NULL, NULL, 0, 0, "is not UTF-8" },
-		{ "too long", FS_CALLBACK, too_long, FS_NONE, NULL, NULL, 0, 0, "longer than an address" },
-		{ "canon fails", FS_CALLBACK, "a@b", FS_NONE, NULL, NULL, SASL_BADPROT, 0, "refused by the mail program" },
-		{ "canon makes rubbish", FS_CALLBACK, "a@b", FS_NONE, NULL, "x\001", 0, 0, "the mail program's form" },
+		{ "not UTF-8", FS_CALLBACK, "j\374rgen@b", FS_NONE, NULL, NULL, 0, 0,
+		    "is not UTF-8" },
+		{ "too long", FS_CALLBACK, too_long, FS_NONE, NULL, NULL, 0, 0,
+		    "longer than an address" },
+		{ "canon fails", FS_CALLBACK, "a@b", FS_NONE, NULL, NULL, SASL_BADPROT, 0,
+		    "refused by the mail program" },
+		{ "canon makes rubbish", FS_CALLBACK, "a@b", FS_NONE, NULL, "x\001", 0, 0,
+		    "the mail program's form" },
 		{ "canon makes nothing", FS_CALLBACK, "a@b", FS_NONE, NULL, "", 0, 0, "is empty" },
-		{ "mailbox 0x01", FS_CALLBACK, "a@b", FS_CALLBACK, "m\001", NULL, 0, 0, "control characters" },
+		{ "mailbox 0x01", FS_CALLBACK, "a@b", FS_CALLBACK, "m\001", NULL, 0, 0,
+		    "control characters" },
 		{ "mailbox blanks", FS_CALLBACK, "a@b", FS_CALLBACK, "  ", NULL, 0, 0, "is empty" },
-		{ "mailbox too long", FS_CALLBACK, "a@b", FS_CALLBACK, too_long, NULL, 0, 0, "longer than an address" },
-		{ "mailbox fails", FS_CALLBACK, "a@b", FS_FAIL, NULL, NULL, 0, 0, "nothing is sent" },
+		{ "mailbox too long", FS_CALLBACK, "a@b", FS_CALLBACK, too_long, NULL, 0, 0,
+		    "longer than an address" },
+		{ "mailbox fails", FS_CALLBACK, "a@b", FS_FAIL, NULL, NULL, 0, 0,
+		    "nothing is sent" },
 	};
 	size_t i;
 
@@ -211,10 +226,12 @@ static void refused(void **state)
 		fs.no_prompts = t[i].no_prompts;
 		if (fs_start(&fs, "XOAUTH2") != SASL_BADPARAM || fs.nerrors != 1)
 			fail_msg("%s: %u lines", t[i].name, fs.nerrors);
-		if (strstr(fs.errors[0], t[i].says) == NULL || strncmp(fs.errors[0], "mta-xoauth2: ", 13) != 0 ||
+		if (strstr(fs.errors[0], t[i].says) == NULL ||
+		    strncmp(fs.errors[0], "mta-xoauth2: ", 13) != 0 ||
 		    strstr(fs.errors[0], "smtp.example.com") == NULL)
 			fail_msg("%s: %s", t[i].name, fs.errors[0]);
-		if (fs_step(&fs, NULL, 0) != SASL_BADPROT)	/* no second try with the same connection */
+		/* no second try with the same connection */
+		if (fs_step(&fs, NULL, 0) != SASL_BADPROT)
 			fail_msg("%s: goes on", t[i].name);
 		fs_end(&fs);
 	}
@@ -225,8 +242,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	static const struct CMUnitTest tests[] = {
-		T(by_callback), T(by_prompt), T(both_by_prompt), T(mailbox_by_prompt_not_answered), T(mailbox),
-		T(mailbox_empty), T(mailbox_prompt_without_prompts), T(canonical_form), T(longest_name), T(utf8_name),
+		T(by_callback), T(by_prompt), T(both_by_prompt), T(mailbox_by_prompt_not_answered),
+		T(mailbox),
+		T(mailbox_empty), T(mailbox_prompt_without_prompts), T(canonical_form),
+		T(longest_name), T(utf8_name),
 		T(refused),
 	};
 

@@ -27,24 +27,34 @@ static bool find(const char *s, size_t n, char *out, size_t cap)
 static void table(void **state)
 {
 	static const struct { const char *in, *want; } t[] = {
-		{ "{\"status\":\"401\",\"schemes\":\"bearer\",\"scope\":\"https://mail.google.com/\"}", "401" },
+		{ "{\"status\":\"401\",\"schemes\":\"bearer\",\"scope\":\"mail\"}", "401" },
 		{ "{\"schemes\":\"bearer\",\"status\":\"invalid_token\"}", "invalid_token" },
-		{ " {\r\n\t\"status\" : \"x\" }\n", "x" }, { "{\"status\":401}", "401" }, { "{\"status\":null}", "null" },
-		{ "{\"status\":\"\"}", "" }, { "{\"status\":\"a\\\"b\\\\c\\/d\\ne\"}", "a\"b\\c/d e" },
+		{ " {\r\n\t\"status\" : \"x\" }\n", "x" }, { "{\"status\":401}", "401" },
+		{ "{\"status\":null}", "null" },
+		{ "{\"status\":\"\"}", "" },
+		{ "{\"status\":\"a\\\"b\\\\c\\/d\\ne\"}", "a\"b\\c/d e" },
 		{ "{\"status\":\"\\u0041\"}", "?" }, { "{\"status\":\"a\\u00e4b\"}", "a?b" },
 		{ "{\"a\":{\"status\":\"inner\"},\"status\":\"outer\"}", "outer" },
 		{ "{\"a\":[1,{\"b\":\"]}\"},[\"\\\"\"]],\"status\":\"x\"}", "x" },
 		{ "{\"a\":\"status\",\"b\":\"\\\"status\\\":1\",\"status\":\"x\"}", "x" },
-		{ "{\"a\":true,\"b\":-1.5e3,\"status\":\"x\"}", "x" }, { "{\"status\":\"first\",\"status\":\"second\"}", "first" },
-		{ "{\"status\":\"0123456789012345678901234567890123456789\"}", "0123456789012345678" },
+		{ "{\"a\":true,\"b\":-1.5e3,\"status\":\"x\"}", "x" },
+		{ "{\"status\":\"first\",\"status\":\"second\"}", "first" },
+		{ "{\"status\":\"0123456789012345678901234567890123456789\"}",
+		    "0123456789012345678" },
 		{ "{\"status\":\"x\"} trailing", "x" }, { "{\"status\":\"x\",", "x" },
 
-		{ "", NULL }, { "{\"status\":\"\\u0041\\u\"}", NULL }, { "{}", NULL }, { "[]", NULL }, { "\"status\"", NULL }, { "status: 401", NULL },
-		{ "{\"status\"}", NULL }, { "{\"status\":}", NULL }, { "{\"status\":", NULL }, { "{\"status\":\"x", NULL },
-		{ "{\"status\":\"x\\", NULL }, { "{\"status\":[\"x\"]}", NULL }, { "{\"status\":{\"a\":1}}", NULL },
-		{ "{\"Status\":\"x\"}", NULL }, { "{\"statu\":\"x\"}", NULL }, { "{\"a\":[[[[[[", NULL },
-		{ "{\"a\":{\"b\":\"", NULL }, { "{\"a\" \"status\":\"x\"}", NULL }, { "{status:\"x\"}", NULL },
-		{ "{,\"status\":\"x\"}", NULL }, { "{\"status-and-a-name-that-is-longer-than-any-we-look-for\":\"x\"}", NULL },
+		{ "", NULL }, { "{\"status\":\"\\u0041\\u\"}", NULL }, { "{}", NULL },
+		{ "[]", NULL }, { "\"status\"", NULL }, { "status: 401", NULL },
+		{ "{\"status\"}", NULL }, { "{\"status\":}", NULL }, { "{\"status\":", NULL },
+		{ "{\"status\":\"x", NULL },
+		{ "{\"status\":\"x\\", NULL }, { "{\"status\":[\"x\"]}", NULL },
+		{ "{\"status\":{\"a\":1}}", NULL },
+		{ "{\"Status\":\"x\"}", NULL }, { "{\"statu\":\"x\"}", NULL },
+		{ "{\"a\":[[[[[[", NULL },
+		{ "{\"a\":{\"b\":\"", NULL }, { "{\"a\" \"status\":\"x\"}", NULL },
+		{ "{status:\"x\"}", NULL },
+		{ "{,\"status\":\"x\"}", NULL },
+		{ "{\"status-and-a-name-that-is-longer-than-any-we-look-for\":\"x\"}", NULL },
 	};
 	char out[20];
 	size_t i;
@@ -60,7 +70,8 @@ static void table(void **state)
 
 static void damaged(void **state)
 {
-	static const char in[] = "{\"schemes\":[\"b\\u0041\",{\"x\":\"y\"}],\"n\":1.5,\"status\":\"in\\\"valid\\u00e4\"}";
+	static const char in[] =
+	    "{\"schemes\":[\"b\\u0041\",{\"x\":\"y\"}],\"n\":1.5,\"status\":\"in\\\"v\\u00e4\"}";
 	char copy[sizeof in], out[20];
 	size_t i, n = sizeof in - 1;
 

@@ -97,10 +97,14 @@ static void socket_default(void **state)
 static void timeout_values(void **state)
 {
 	static const struct { const char *env, *option; const char *ms; const char *warns; } t[] = {
-		{ NULL, NULL, "10000", NULL }, { NULL, "3", "3000", NULL }, { "4", "3", "4000", NULL },
-		{ "", "3", "3000", NULL }, { "1", NULL, "1000", NULL }, { "600", NULL, "600000", NULL },
-		{ "0", NULL, "10000", "MTA_XOAUTH2_TIMEOUT is \"0\"" }, { "601", "3", "10000", "is \"601\"" },
-		{ "10s", NULL, "10000", "is \"10s\"" }, { NULL, "-1", "10000", "mta_xoauth2_timeout is \"-1\"" },
+		{ NULL, NULL, "10000", NULL }, { NULL, "3", "3000", NULL },
+		{ "4", "3", "4000", NULL },
+		{ "", "3", "3000", NULL }, { "1", NULL, "1000", NULL },
+		{ "600", NULL, "600000", NULL },
+		{ "0", NULL, "10000", "MTA_XOAUTH2_TIMEOUT is \"0\"" },
+		{ "601", "3", "10000", "is \"601\"" },
+		{ "10s", NULL, "10000", "is \"10s\"" },
+		{ NULL, "-1", "10000", "mta_xoauth2_timeout is \"-1\"" },
 		{ NULL, "1.5", "10000", "is \"1.5\"" }, { " 5", NULL, "10000", "is \" 5\"" },
 		{ "99999999999999999999999", NULL, "10000", "a number of seconds from 1 to 600" },
 		{ "5\nx", NULL, "10000", "\\x0a" },
@@ -118,8 +122,10 @@ static void timeout_values(void **state)
 			unsetenv("MTA_XOAUTH2_TIMEOUT");
 		assert_int_equal(fs_start(&fs, "XOAUTH2"), SASL_CONTINUE);
 		snprintf(want, sizeof want, "\tdeadline_ms=%s\n", t[i].ms);
-		if (strstr(fake_request(&peer, (unsigned)i), want) == NULL || fs.nlogs != (t[i].warns != NULL))
-			fail_msg("row %zu: %u warnings, %s", i, fs.nlogs, fake_request(&peer, (unsigned)i));
+		if (strstr(fake_request(&peer, (unsigned)i), want) == NULL ||
+		    fs.nlogs != (t[i].warns != NULL))
+			fail_msg("row %zu: %u warnings, %s", i, fs.nlogs, fake_request(&peer,
+			    (unsigned)i));
 		if (t[i].warns != NULL && strstr(fs.logs[0], t[i].warns) == NULL)
 			fail_msg("row %zu: %s", i, fs.logs[0]);
 		assert_int_equal(fs.nerrors, 0);	/* a warning is not a failure */
@@ -162,7 +168,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	static const struct CMUnitTest tests[] = {
-		T(socket_from_option), T(socket_from_environment), T(socket_default), T(timeout_values), T(deadline_kept),
+		T(socket_from_option), T(socket_from_environment), T(socket_default),
+		T(timeout_values), T(deadline_kept),
 		T(daemon_restarts),
 	};
 

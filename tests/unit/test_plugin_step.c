@@ -48,7 +48,8 @@ static int teardown(void **state)
 	unsigned i;
 
 	(void)state;
-	for (i = 0; i < fs.nerrors; i++)		/* whatever happened: not a piece of the token */
+	/* whatever happened: not a piece of the token */
+	for (i = 0; i < fs.nerrors; i++)
 		assert_null(strstr(fs.errors[i], "secret"));
 	fake_stop(&peer);
 	return 0;
@@ -86,7 +87,8 @@ static void oauthbearer(void **state)
 	assert_int_equal(fs_start(&fs, "OAUTHBEARER"), SASL_CONTINUE);
 	assert_int_equal(fs.out_len, sizeof ORAW - 1);
 	assert_memory_equal(fs.out, ORAW, fs.out_len);
-	assert_string_equal(fake_request(&peer, 0), "TOKEND/1\tSASL\tmech=OAUTHBEARER\taccount=app@contoso.com\t"
+	assert_string_equal(fake_request(&peer, 0),
+	    "TOKEND/1\tSASL\tmech=OAUTHBEARER\taccount=app@contoso.com\t"
 	    "host=smtp.example.com\tport=587\tservice=imap\tdeadline_ms=10000\n");
 	assert_int_equal(fs_step(&fs, NULL, 0), SASL_OK);
 	fs_end(&fs);
@@ -96,10 +98,14 @@ static void oauthbearer(void **state)
 static void addresses(void **state)
 {
 	static const struct { const char *ip, *host, *want; } t[] = {
-		{ NULL, "h", "host=h\tservice" }, { "192.0.2.1;25", "h", "host=h\tport=25\tservice" },
-		{ "2001:db8::1;465", "h", "host=h\tport=465\tservice" }, { "192.0.2.1", "h", "host=h\tservice" },
-		{ "192.0.2.1;", "h", "host=h\tservice" }, { "192.0.2.1;smtp", "h", "host=h\tservice" },
-		{ "192.0.2.1;0", "h", "host=h\tservice" }, { "192.0.2.1;65536", "h", "host=h\tservice" },
+		{ NULL, "h", "host=h\tservice" },
+		{ "192.0.2.1;25", "h", "host=h\tport=25\tservice" },
+		{ "2001:db8::1;465", "h", "host=h\tport=465\tservice" },
+		{ "192.0.2.1", "h", "host=h\tservice" },
+		{ "192.0.2.1;", "h", "host=h\tservice" },
+		{ "192.0.2.1;smtp", "h", "host=h\tservice" },
+		{ "192.0.2.1;0", "h", "host=h\tservice" },
+		{ "192.0.2.1;65536", "h", "host=h\tservice" },
 		{ NULL, NULL, "account=app@contoso.com\tservice" },
 	};
 	struct fake_turn turn = { FAKE_ANSWER, xok, 0, 0 };
@@ -139,22 +145,33 @@ static void bad_host(void **state)
 	assert_int_equal(fake_count(&peer), 0);
 }
 
-/* The daemon's errors: its sentence as it is, the account and relay where it lacks them, the right result. */
+/*
+ * The daemon's errors: its sentence as it is, the account and relay where it lacks them, the
+ * right result.
+ */
 static void errors(void **state)
 {
 	static const struct { const char *line; int sasl; const char *want; } t[] = {
-		{ "ERR\ttemp\tprovider-unreachable\taccount app@contoso.com: no route\n", SASL_UNAVAIL,
-		    "mta-xoauth2: smtp.example.com: account app@contoso.com: no route [provider-unreachable]" },
-		{ "ERR\tprovider\tclient-secret-rejected\tthe secret is wrong; renew it\n", SASL_BADAUTH,
-		    "mta-xoauth2: app@contoso.com at smtp.example.com: the secret is wrong; renew it [client-secret-rejected]" },
-		{ "ERR\tconfig\tno-client\tapp@contoso.com may not go to smtp.example.com; see relays\n", SASL_UNAVAIL,
-		    "mta-xoauth2: app@contoso.com may not go to smtp.example.com; see relays [no-client]" },
+		{ "ERR\ttemp\tprovider-unreachable\taccount app@contoso.com: no route\n",
+		    SASL_UNAVAIL,
+		    "mta-xoauth2: smtp.example.com: account app@contoso.com: no route "
+		    "[provider-unreachable]" },
+		{ "ERR\tprovider\tclient-secret-rejected\tthe secret is wrong; renew it\n",
+		    SASL_BADAUTH,
+		    "mta-xoauth2: app@contoso.com at smtp.example.com: the secret is wrong; renew "
+		    "it [client-secret-rejected]" },
+		{ "ERR\tconfig\tno-client\tapp@contoso.com may not go to smtp.example.com; see "
+		    "relays\n", SASL_UNAVAIL,
+		    "mta-xoauth2: app@contoso.com may not go to smtp.example.com; see relays "
+		    "[no-client]" },
 		{ "ERR\tdenied\tdenied\tdenied\n", SASL_NOAUTHZ,
 		    "mta-xoauth2: app@contoso.com at smtp.example.com: denied [denied]" },
 		{ "ERR\tbusy\ttoo-many\ttoo many connections\n", SASL_UNAVAIL,
-		    "mta-xoauth2: app@contoso.com at smtp.example.com: too many connections [too-many]" },
+		    "mta-xoauth2: app@contoso.com at smtp.example.com: too many connections "
+		    "[too-many]" },
 		{ "ERR\tbad-request\tunknown-verb\tbad request\n", SASL_FAIL,
-		    "mta-xoauth2: app@contoso.com at smtp.example.com: bad request [unknown-verb]" },
+		    "mta-xoauth2: app@contoso.com at smtp.example.com: bad request "
+		    "[unknown-verb]" },
 		{ "ERR\tnovel\ta-code\ttry later\n", SASL_UNAVAIL,
 		    "mta-xoauth2: app@contoso.com at smtp.example.com: try later [a-code]" },
 	};
@@ -175,13 +192,19 @@ static void errors(void **state)
 	}
 }
 
-/* Whatever does not decode to a whole response of the mechanism: no byte of it goes to the server. */
+/*
+ * Whatever does not decode to a whole response of the mechanism: no byte of it goes to the
+ * server.
+ */
 static void malformed(void **state)
 {
-	static char big[MX_WIRE_REPLY_MAX + 10], cut[sizeof xok], longer[600], other[600], no_end[600], foreign[600];
+	static char big[MX_WIRE_REPLY_MAX + 10], cut[sizeof xok], longer[600], other[600],
+	    no_end[600], foreign[600];
 	const char *const replies[] = {
-		"OK\n", "OK\t1\tid\t*\n", "OK\t1\tid\tdXNlcj0\n", "OK\t1\tid\tdXNlcj0=\n", "OK\t1\tid\t\n", "HTTP/1.1 200 OK\r\n",
-		"OK\t1\tid\tdXNlcj1hAWF1dGg9QmVhcmVyIFQBAQ==", "x", "\n", big, cut, longer, other, no_end, foreign,
+		"OK\n", "OK\t1\tid\t*\n", "OK\t1\tid\tdXNlcj0\n", "OK\t1\tid\tdXNlcj0=\n",
+		    "OK\t1\tid\t\n", "HTTP/1.1 200 OK\r\n",
+		"OK\t1\tid\tdXNlcj1hAWF1dGg9QmVhcmVyIFQBAQ==", "x", "\n", big, cut, longer, other,
+		    no_end, foreign,
 	};
 	size_t i;
 
@@ -198,7 +221,8 @@ static void malformed(void **state)
 		struct fake_turn turn = { FAKE_ANSWER, replies[i], 0, 0 };
 
 		begin(&turn, 1);
-		if (fs_start(&fs, "XOAUTH2") != SASL_FAIL || fs.nerrors != 1 || fs.out != NULL || fs.out_len != 0)
+		if (fs_start(&fs, "XOAUTH2") != SASL_FAIL || fs.nerrors != 1 || fs.out != NULL ||
+		    fs.out_len != 0)
 			fail_msg("row %zu: %s", i, fs.nerrors > 0 ? fs.errors[0] : "believed");
 		assert_non_null(strstr(fs.errors[0], "another program"));
 		assert_int_equal(fs.live, 1);
@@ -232,7 +256,8 @@ static void damaged(void **state)
 		begin(&turn, 1);
 		r = fs_start(&fs, "XOAUTH2");
 		if (r == SASL_CONTINUE)
-			assert_true(fs.out_len == sizeof XRAW - 1 && memcmp(fs.out, "user=", 5) == 0);
+			assert_true(fs.out_len == sizeof XRAW - 1 &&
+			    memcmp(fs.out, "user=", 5) == 0);
 		else
 			assert_true(fs.out == NULL && fs.nerrors == 1);
 		fs_end(&fs);
@@ -254,7 +279,8 @@ static void sizes(void **state)
 		struct fake_turn turn = { FAKE_ANSWER, line, 0, 0 };
 
 		mx_buf_init(&b, raw, sizeof raw);
-		assert_int_equal(mx_response_build(&b, MX_MECH_OAUTHBEARER, "app@contoso.com", "smtp.example.com", 0, tok,
+		assert_int_equal(mx_response_build(&b, MX_MECH_OAUTHBEARER, "app@contoso.com",
+		    "smtp.example.com", 0, tok,
 		    token[i], &e), MX_OK);
 		fake_ok(line, sizeof line, "id", raw, b.len);
 		begin(&turn, 1);
@@ -266,7 +292,8 @@ static void sizes(void **state)
 	}
 }
 
-static void refusal(const char *mech, const char *line, const char *challenge, const char *answer, const char *says,
+static void refusal(const char *mech, const char *line, const char *challenge, const char *answer,
+    const char *says,
     const char *challenge64)
 {
 	struct fake_turn turns[] = { { FAKE_ANSWER, line, 0, 0 }, { FAKE_ANSWER, "OK\n", 0, 0 } };
@@ -282,7 +309,8 @@ static void refusal(const char *mech, const char *line, const char *challenge, c
 	assert_int_equal(fs.nerrors, 1);
 	if (strstr(fs.errors[0], says) == NULL)
 		fail_msg("does not say '%s': %s", says, fs.errors[0]);
-	snprintf(want, sizeof want, "TOKEND/1\tREJECTED\taccount=app@contoso.com\thost=smtp.example.com\ttoken_id=%s\t"
+	snprintf(want, sizeof want,
+	    "TOKEND/1\tREJECTED\taccount=app@contoso.com\thost=smtp.example.com\ttoken_id=%s\t"
 	    "challenge=%s\n", line == xok ? "id-1" : "id-2", challenge64);
 	assert_string_equal(fake_request(&peer, 1), want);
 	assert_int_equal(fs.live, 1);
@@ -294,19 +322,27 @@ static void challenges(void **state)
 {
 	(void)state;
 	refusal("XOAUTH2", xok, "{\"status\":\"401\",\"schemes\":\"bearer\"}", "",
-	    "mta-xoauth2: app@contoso.com at smtp.example.com: the mail server refused the access token (status \"401\", "
-	    "scope not given); the daemon was told", "eyJzdGF0dXMiOiI0MDEiLCJzY2hlbWVzIjoiYmVhcmVyIn0=");
+	    "mta-xoauth2: app@contoso.com at smtp.example.com: the mail server refused the access "
+	    "token (status \"401\", "
+	    "scope not given); the daemon was told",
+	    "eyJzdGF0dXMiOiI0MDEiLCJzY2hlbWVzIjoiYmVhcmVyIn0=");
 	refusal("OAUTHBEARER", ook, "{\"status\":\"invalid_token\",\"scope\":\"mail\"}", "\001",
-	    "(status \"invalid_token\", scope \"mail\")", "eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIiwic2NvcGUiOiJtYWlsIn0=");
-	refusal("XOAUTH2", xok, "not JSON\r\n", "", "(status not given, scope not given)", "bm90IEpTT04NCg==");
+	    "(status \"invalid_token\", scope \"mail\")",
+	    "eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIiwic2NvcGUiOiJtYWlsIn0=");
+	refusal("XOAUTH2", xok, "not JSON\r\n", "", "(status not given, scope not given)",
+	    "bm90IEpTT04NCg==");
 	refusal("XOAUTH2", xok, "\001", "", "(status not given", "AQ==");
-	refusal("XOAUTH2", xok, "{\"status\":\"a\nb\\u0007\"}", "", "(status \"a\\x0ab?\"", "eyJzdGF0dXMiOiJhCmJcdTAwMDcifQ==");
+	refusal("XOAUTH2", xok, "{\"status\":\"a\nb\\u0007\"}", "", "(status \"a\\x0ab?\"",
+	    "eyJzdGF0dXMiOiJhCmJcdTAwMDcifQ==");
 	/* A server that sends the token back does not get it into the log. */
 	refusal("XOAUTH2", xok, "{\"status\":\"bad: secret-body-of-the-\"}", "", "withheld",
 	    "eyJzdGF0dXMiOiJiYWQ6IHNlY3JldC1ib2R5LW9mLXRoZS0ifQ==");
 }
 
-/* A challenge that is too long for the wire is left out; the daemon still learns of the rejection. */
+/*
+ * A challenge that is too long for the wire is left out; the daemon still learns of the
+ * rejection.
+ */
 static void long_challenge(void **state)
 {
 	static char challenge[5001];
@@ -330,7 +366,10 @@ static void long_challenge(void **state)
 	fs_end(&fs);
 }
 
-/* The daemon is gone or hangs when the refusal is to be told: the answer to the server comes all the same. */
+/*
+ * The daemon is gone or hangs when the refusal is to be told: the answer to the server comes all
+ * the same.
+ */
 static void daemon_lost(void **state)
 {
 	struct fake_turn turns[] = { { FAKE_ANSWER, xok, 0, 0 }, { FAKE_HANG, NULL, 0, 0 } };
@@ -345,7 +384,8 @@ static void daemon_lost(void **state)
 			assert_int_equal(unlink(peer.path), 0);
 		start = mx_now_ms();
 		assert_int_equal(fs_step(&fs, "{}", 2), SASL_OK);
-		assert_true(mx_now_ms() - start < (round == 0 ? 300 : 1500));	/* no 2 s of retries here */
+		/* no 2 s of retries here */
+		assert_true(mx_now_ms() - start < (round == 0 ? 300 : 1500));
 		assert_true(fs.out != NULL && fs.out_len == 0 && fs.op.doneflag == 1);
 		assert_int_equal(fs.nerrors, 1);
 		assert_non_null(strstr(fs.errors[0], "could not be told"));
@@ -366,7 +406,10 @@ static void server_speaks_first(void **state)
 	assert_int_equal(fs.nerrors, 1);
 	assert_int_equal(fake_count(&peer), 0);
 	fs_end(&fs);
-	/* An empty "334 " before the response is how SMTP asks for one that was too long to go along. */
+	/*
+	 * An empty "334 " before the response is how SMTP asks for one that was too long to go
+	 * along.
+	 */
 	fs_init(&fs, peer.path);
 	fs.plug = fs_plug("XOAUTH2");
 	assert_int_equal(fs.plug->mech_new(fs.plug->glob_context, &fs.params, &fs.conn), SASL_OK);
@@ -385,7 +428,8 @@ static void abandoned(void **state)
 	assert_int_equal(fs.live, 2);
 	fs_end(&fs);
 	fs.plug->mech_dispose(NULL, &fs.utils);
-	assert_int_equal(fs.plug->mech_step(NULL, &fs.params, NULL, 0, NULL, &fs.out, &fs.out_len, &fs.op), SASL_BADPARAM);
+	assert_int_equal(fs.plug->mech_step(NULL, &fs.params, NULL, 0, NULL, &fs.out, &fs.out_len,
+	    &fs.op), SASL_BADPARAM);
 }
 
 static void no_memory(void **state)
@@ -415,7 +459,8 @@ static void security_layer(void **state)
 
 	(void)state;
 	begin(&t, 1);
-	fs.params.props.min_ssf = 56;			/* below the SSF that is claimed for ranking */
+	/* below the SSF that is claimed for ranking */
+	fs.params.props.min_ssf = 56;
 	assert_int_equal(fs_start(&fs, "XOAUTH2"), SASL_TOOWEAK);
 	assert_int_equal(fs.nerrors, 1);
 	assert_null(fs.conn);
@@ -447,8 +492,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	static const struct CMUnitTest tests[] = {
-		T(xoauth2), T(oauthbearer), T(addresses), T(bad_host), T(errors), T(malformed), T(damaged), T(sizes),
-		T(challenges), T(long_challenge), T(daemon_lost), T(server_speaks_first), T(abandoned), T(no_memory),
+		T(xoauth2), T(oauthbearer), T(addresses), T(bad_host), T(errors), T(malformed),
+		T(damaged), T(sizes),
+		T(challenges), T(long_challenge), T(daemon_lost), T(server_speaks_first),
+		T(abandoned), T(no_memory),
 		T(security_layer), T(promises),
 	};
 
