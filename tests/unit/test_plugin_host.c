@@ -301,7 +301,8 @@ static void alone(void **state)
 	c = rh_connect(rh_postfix, SASL_SEC_NOANONYMOUS);
 	assert_int_equal(start(c, "XOAUTH2", &mech, &out, &len), SASL_UNAVAIL);
 	assert_int_equal(rh_nlines, 1);
-	assert_string_equal(rh_lines[0], "mta-xoauth2: app@contoso.com at smtp.example.com: the token "
+	assert_string_equal(rh_lines[0],
+	    "mta-xoauth2: app@contoso.com at smtp.example.com: the token "
 	    "daemon's socket /nowhere/tokend.sock cannot be reached (No such file or directory); "
 	    "is mta-xoauth2-tokend running? (systemctl status mta-xoauth2-tokend) and, for a "
 	    "chrooted mail server, does it listen inside the chroot? [socket-unreachable]");
