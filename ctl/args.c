@@ -25,7 +25,7 @@ static int unknown_option(const struct call *c, const char *name, size_t n)
 
 	for (v = verbs; c->verb == NULL && v->name != NULL; v++)
 		if (verb_option(v->options, name, n) != NULL)
-			return out_usage(NULL, "%.*s is an option of the verb \"%s\" and belongs behind it",
+			return out_usage(NULL, "%.*s is an option of \"%s\" and belongs behind it",
 			    (int)n, name, v->name);
 	cf_near_begin(&near, name, n);
 	for (o = global_options; o->name != NULL; o++)
@@ -51,9 +51,9 @@ static int set(struct call *c, const struct ctl_option *o, const char *value)
 		*(const char **)at = value;
 		break;
 	case CTL_SECONDS:
-		if (!mx_parse_uint(value, strlen(value), ARGS_TIMEOUT_MIN_S, ARGS_TIMEOUT_MAX_S, &seconds))
-			return out_usage(c->verb, "%s is \"%s\", which is not a number of seconds from 1 to 600",
-			    o->name, value);
+		if (!mx_parse_uint(value, strlen(value), ARGS_TIMEOUT_MIN_S, ARGS_TIMEOUT_MAX_S,
+		    &seconds))
+			return out_usage(c->verb, ARGS_BAD_TIMEOUT, o->name, value);
 		*(uint32_t *)at = (uint32_t)seconds;
 		break;
 	}
@@ -78,7 +78,8 @@ static int option(int argc, char **argv, int *i, struct call *c)
 		return out_usage(c->verb, "%s takes no value", o->name);
 	if (o->type != CTL_FLAG && value == NULL) {
 		if (++*i == argc)
-			return out_usage(c->verb, "%s needs a value: %s %s", o->name, o->name, o->value);
+			return out_usage(c->verb, "%s needs a value: %s %s", o->name, o->name,
+			    o->value);
 		value = argv[*i];
 	}
 	return set(c, o, value);
@@ -86,6 +87,7 @@ static int option(int argc, char **argv, int *i, struct call *c)
 
 static int word(struct call *c, const char *s)
 {
+	size_t n = strlen(s);
 	const char *near;
 
 	if (c->verb == NULL) {
@@ -98,9 +100,9 @@ static int word(struct call *c, const char *s)
 	}
 	if (c->verb->arg == NULL || c->arg != NULL)
 		return out_usage(c->verb, "unexpected argument \"%s\"", s);
-	if (*s == '\0' || strlen(s) > MX_ACCOUNT_MAX || mx_has_ctl(s, strlen(s)) || !mx_utf8_ok(s, strlen(s)))
-		return out_usage(c->verb, "the account must be 1 to %d bytes of UTF-8 without control characters",
-		    MX_ACCOUNT_MAX);
+	if (n == 0 || n > MX_ACCOUNT_MAX || mx_has_ctl(s, n) || !mx_utf8_ok(s, n))
+		return out_usage(c->verb, "the account must be 1 to %d bytes of UTF-8 without "
+		    "control characters", MX_ACCOUNT_MAX);
 	c->arg = s;
 	return CTL_FINE;
 }

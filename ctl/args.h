@@ -1,5 +1,6 @@
 /*
- * The command line, judged by the table of verbs. Global options may stand before and after the verb.
+ * The command line, judged by the table of verbs. Global options may stand before and after the
+ * verb.
  */
 #ifndef MX_CTL_ARGS_H
 #define MX_CTL_ARGS_H
@@ -11,5 +12,6 @@ int args_parse(int argc, char **argv, struct call *c);
 
 #define ARGS_TIMEOUT_MIN_S 1
 #define ARGS_TIMEOUT_MAX_S 600
+#define ARGS_BAD_TIMEOUT "%s is \"%s\", which is not a number of seconds from 1 to 600"
 
 #endif

@@ -14,7 +14,7 @@
 #define ANSWER_FIRST ((size_t)4 << 20)	/* bytes; pages that are not used cost nothing */
 #define ANSWER_MAX ((size_t)256 << 20)
 
-/* NULL in a process that runs with more rights than its caller: the environment is not to be trusted. */
+/* NULL in a process that has more rights than its caller: its environment is not to be trusted. */
 static const char *environment(const char *name)
 {
 	const char *v;
@@ -37,7 +37,7 @@ int ask_endpoint(const struct call *c, struct mx_endpoint *ep)
 	uint64_t s = c->timeout_s != 0 ? c->timeout_s : MX_TIMEOUT_MS / 1000;
 
 	if (v != NULL && !mx_parse_uint(v, strlen(v), ARGS_TIMEOUT_MIN_S, ARGS_TIMEOUT_MAX_S, &s))
-		return out_usage(NULL, "%s is \"%s\", which is not a number of seconds from 1 to 600", timeout, v);
+		return out_usage(NULL, ARGS_BAD_TIMEOUT, timeout, v);
 	*ep = (struct mx_endpoint){
 		.path = path != NULL ? path : MX_SOCKET,
 		.deadline = mx_now_ms() + s * 1000,
@@ -47,15 +47,16 @@ int ask_endpoint(const struct call *c, struct mx_endpoint *ep)
 }
 
 /* As mx_ask(), the room growing with the answer. */
-static enum mx_class ask_growing(const struct mx_endpoint *ep, const struct mx_buf *req, struct answer *a,
-    size_t *got)
+static enum mx_class ask_growing(const struct mx_endpoint *ep, const struct mx_buf *req,
+    struct answer *a, size_t *got)
 {
 	size_t cap = ANSWER_FIRST;
 	enum mx_class cls;
 
 	for (;; cap *= 2) {
 		if ((a->buf = malloc(cap)) == NULL)
-			return mx_fail(&a->err, MX_TEMP, "no-memory", "no memory for the daemon's answer");
+			return mx_fail(&a->err, MX_TEMP, "no-memory",
+			    "no memory for the daemon's answer");
 		cls = mx_ask(ep, req->p, req->len, a->buf, cap, got, &a->err);
 		if (cls == MX_OK || strcmp(a->err.code, "reply-too-long") != 0 || cap >= ANSWER_MAX)
 			return cls;
@@ -63,7 +64,8 @@ static enum mx_class ask_growing(const struct mx_endpoint *ep, const struct mx_b
 	}
 }
 
-enum mx_class ask(const struct mx_endpoint *ep, enum mx_verb v, const char *account, struct answer *a)
+enum mx_class ask(const struct mx_endpoint *ep, enum mx_verb v, const char *account,
+    struct answer *a)
 {
 	char line[MX_WIRE_REQUEST_MAX];
 	struct mx_buf req;
@@ -96,8 +98,8 @@ void answer_free(struct answer *a)
 enum mx_class ask_cut_off(struct answer *a)
 {
 	a->spoke = false;
-	return mx_fail(&a->err, MX_TEMP, "daemon-no-answer", "the token daemon's answer is not complete; was the "
-	    "daemon stopped meanwhile? try again");
+	return mx_fail(&a->err, MX_TEMP, "daemon-no-answer",
+	    "the token daemon's answer is not complete; was it stopped meanwhile? try again");
 }
 
 int ask_exit(const struct mx_err *e, bool spoke)

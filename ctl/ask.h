@@ -15,15 +15,16 @@ struct answer {
 	char *buf;		/* owned */
 	const char *more;	/* behind the first line, in buf; whole lines */
 	size_t n;
-	bool spoke;		/* what failed, failed in the daemon: it is there and speaks the protocol */
+	bool spoke;		/* a daemon is there: what failed, if anything, failed in it */
 	struct mx_err err;
 };
 
-/* Path and deadline from options and environment. CTL_FINE, or CTL_USAGE after having said why not. */
+/* Path and deadline from options and environment. CTL_USAGE: what is wrong has been said. */
 int ask_endpoint(const struct call *c, struct mx_endpoint *ep);
 
 /* Sends a verb, account NULL: without one. Not MX_OK: a->err says why. To be freed either way. */
-enum mx_class ask(const struct mx_endpoint *ep, enum mx_verb v, const char *account, struct answer *a)
+enum mx_class ask(const struct mx_endpoint *ep, enum mx_verb v, const char *account,
+    struct answer *a)
     __attribute__((warn_unused_result));
 void answer_free(struct answer *a);
 
@@ -36,7 +37,7 @@ int ask_failed(const struct call *c, const struct mx_err *e, bool spoke);
 /* What a refused asker can do, into out, or "" for any other error. Returns out. */
 const char *ask_advice(char *out, size_t cap, const struct call *c, const struct mx_err *e);
 
-/* The answer is not whole, or not what this verb's answer looks like; *e says so. spoke becomes false. */
+/* The answer is not whole, or not what this verb's looks like: makes it a failure that says so. */
 enum mx_class ask_cut_off(struct answer *a);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * check: the configuration as the daemon would read it, that is as the user the daemon runs as. Root can
- * become that user, in a child, and so sees what modes and access control lists really allow.
+ * check: the configuration as the daemon would read it, that is as the user the daemon runs as.
+ * Root can become that user, in a child, and so sees what modes and access control lists allow.
  */
 #include "config.h"
 
@@ -8,6 +8,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,7 +44,7 @@ static void count(FILE *f, size_t n, const char *what)
 		fprintf(f, "%zu %s%s", n, what, n == 1 ? "" : "s");
 }
 
-/* Reads and judges the files as this process may read them; the summary. as: NULL, or who reads them. */
+/* Judges the files as this process may read them. as: the daemon's user, if that is who reads. */
 static int judge(const char *path, const char *as)
 {
 	struct conf_report rep;
@@ -73,16 +74,18 @@ static int judge(const char *path, const char *as)
 /* In the child: never comes back. */
 static void judge_as(const char *path, const struct passwd *pw)
 {
+	char *name = strdup(pw->pw_name);	/* the next look-up overwrites *pw */
 	int r;
 
-	if (initgroups(pw->pw_name, pw->pw_gid) == -1 || setgid(pw->pw_gid) == -1 ||
+	if (name == NULL || initgroups(pw->pw_name, pw->pw_gid) == -1 || setgid(pw->pw_gid) == -1 ||
 	    setuid(pw->pw_uid) == -1) {
-		out_error("cannot become user \"%s\" to check what that one may read (%s)", pw->pw_name,
-		    strerror(errno));
+		out_error("cannot become user \"%s\" to check what that one may read (%s)",
+		    pw->pw_name, strerror(errno));
 		_exit(CTL_TEMP);
 	}
-	r = judge(path, pw->pw_name);
-	_exit(out_end(r));	/* what the parent registered for its end is not the child's to run */
+	r = judge(path, name);
+	free(name);
+	_exit(out_end(r));	/* what runs at an exit is the parent's */
 }
 
 static int judge_in_child(const char *path, const struct passwd *pw)
@@ -92,8 +95,8 @@ static int judge_in_child(const char *path, const struct passwd *pw)
 
 	(void)fflush(stdout);
 	if ((pid = fork()) == -1) {
-		out_error("no process to check what user \"%s\" may read (%s); try again", pw->pw_name,
-		    strerror(errno));
+		out_error("no process to check what user \"%s\" may read (%s); try again",
+		    pw->pw_name, strerror(errno));
 		return CTL_TEMP;
 	}
 	if (pid == 0)
@@ -115,12 +118,12 @@ int check_run(const struct call *c)
 	struct conf *conf;
 
 	if (geteuid() == 0) {
-		conf = conf_load(path, 0, &rep);	/* who would read it; the complaints come below */
+		conf = conf_load(path, 0, &rep);	/* for its user; complaints come below */
 		conf_report_free(&rep);
 		if (conf != NULL && (pw = getpwnam(conf->user)) == NULL)
-			out_error("there is no user \"%s\" for the daemon to run as, so what that one may read is not "
-			    "checked; make it: useradd --system --no-create-home --shell /usr/sbin/nologin %s",
-			    conf->user, conf->user);
+			out_error("there is no user \"%s\" for the daemon to run as, so what "
+			    "that one may read is not checked; make it: useradd --system "
+			    "--no-create-home --shell /usr/sbin/nologin %s", conf->user, conf->user);
 		conf_free(conf);
 	}
 	return pw != NULL && pw->pw_uid != 0 ? judge_in_child(path, pw) : judge(path, NULL);

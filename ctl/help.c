@@ -25,7 +25,8 @@ static void synopsis(const struct verb *v)
 
 	printf("%s", v->name);
 	for (o = v->options; o != NULL && o->name != NULL; o++)
-		printf(" [%s%s%s]", o->name, o->value != NULL ? " " : "", o->value != NULL ? o->value : "");
+		printf(" [%s%s%s]", o->name, o->value != NULL ? " " : "",
+		    o->value != NULL ? o->value : "");
 	if (v->arg != NULL)
 		printf(" %s", v->arg);
 }
@@ -36,7 +37,8 @@ static void whole(void)
 	char name[40];
 
 	puts("usage: mta-xoauth2 [OPTIONS] VERB [ARGUMENT]\n\n"
-	    "Asks and steers mta-xoauth2-tokend, which obtains OAuth 2.0 tokens for mail servers.\n\nverbs:");
+	    "Asks and steers mta-xoauth2-tokend, which obtains OAuth 2.0 tokens for mail "
+	    "servers.\n\nverbs:");
 	for (v = verbs; v->name != NULL; v++) {
 		(void)snprintf(name, sizeof name, "%s%s%s", v->name, v->arg != NULL ? " " : "",
 		    v->arg != NULL ? v->arg : "");
@@ -46,7 +48,7 @@ static void whole(void)
 	option_list(global_options);
 	puts("\nmta-xoauth2 VERB --help says more of a verb.\n\n"
 	    "exit status: 0 fine, 2 usage, 3 configuration or denied, 4 daemon unreachable,\n"
-	    "5 identity provider, 75 temporary; status --check has its own. Manual: mta-xoauth2(8).");
+	    "5 identity provider, 75 temporary; status --check has its own. See mta-xoauth2(8).");
 }
 
 void help_print(const struct verb *v)

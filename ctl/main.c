@@ -13,8 +13,8 @@
 #include "ctl/out.h"
 
 /*
- * A closed standard descriptor must not become a socket or a file by chance. It is taken the wrong way
- * round, so that using it fails: what cannot be printed is an error.
+ * A closed standard descriptor must not become a socket or a file by chance. It is taken the wrong
+ * way round, so that using it fails: what cannot be printed is an error.
  */
 static void take_standard_fds(void)
 {

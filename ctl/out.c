@@ -26,11 +26,12 @@ static size_t character(const char *s, size_t n, uint32_t *cp)
 	return len;
 }
 
-/* Does it do something to a terminal, or to the order or the end of a line, instead of showing itself? */
+/* Does it act on a terminal, or on the order or the end of a line, instead of showing itself? */
 static bool acts(uint32_t cp)
 {
-	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0x061c || (cp >= 0x200b && cp <= 0x200f) ||
-	    (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2060 && cp <= 0x206f) || cp == 0xfeff;
+	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0x061c ||
+	    (cp >= 0x200b && cp <= 0x200f) || (cp >= 0x2028 && cp <= 0x202e) ||
+	    (cp >= 0x2060 && cp <= 0x206f) || cp == 0xfeff;
 }
 
 static size_t text(FILE *f, const char *s, size_t n)
@@ -86,7 +87,7 @@ void out_json(FILE *f, const char *s, size_t n)
 	fputc('"', f);
 }
 
-static void say(const char *fmt, va_list ap)
+static void __attribute__((format(printf, 1, 0))) say(const char *fmt, va_list ap)
 {
 	char line[LINE];
 	int n = vsnprintf(line, sizeof line, fmt, ap);
@@ -113,7 +114,8 @@ int out_usage(const struct verb *v, const char *fmt, ...)
 	va_start(ap, fmt);
 	say(fmt, ap);
 	va_end(ap);
-	fprintf(stderr, " (see: mta-xoauth2 %s%s--help)\n", v != NULL ? v->name : "", v != NULL ? " " : "");
+	fprintf(stderr, " (see: mta-xoauth2 %s%s--help)\n", v != NULL ? v->name : "",
+	    v != NULL ? " " : "");
 	return CTL_USAGE;
 }
 

@@ -33,20 +33,21 @@ static int plugin_line(const struct status_sum *s)
 	if (s->worst == STATUS_GOOD)
 		printf("clients: %zu, none of them in trouble", s->clients);
 	else
-		printf("%zu of %zu client%s %s: ", s->by_health[s->worst], s->clients, s->clients == 1 ? "" : "s",
-		    s->worst == STATUS_WARNING ? "failed to renew a token that still serves" : "without a token");
+		printf("%zu of %zu client%s %s: ", s->by_health[s->worst], s->clients,
+		    s->clients == 1 ? "" : "s", s->worst == STATUS_WARNING ?
+		    "failed to renew a token that still serves" : "without a token");
 	if (v[SC_NAME].s != NULL)
 		plugin_text(v[SC_NAME].s, v[SC_NAME].n);
 	if (v[SC_ERROR].s != NULL) {
 		printf(": ");
 		plugin_text(v[SC_ERROR].s, v[SC_ERROR].n);
 	}
-	printf(" | clients=%zu warning=%zu critical=%zu\n", s->clients, s->by_health[STATUS_WARNING],
-	    s->by_health[STATUS_CRITICAL]);
+	printf(" | clients=%zu warning=%zu critical=%zu\n", s->clients,
+	    s->by_health[STATUS_WARNING], s->by_health[STATUS_CRITICAL]);
 	return (int)s->worst;
 }
 
-/* No mail server gets a token where nothing answers; for the rest, it is only this check that failed. */
+/* Where nothing answers no mail server gets a token; else it is only this check that failed. */
 static int plugin_failed(const struct call *c, const struct answer *a)
 {
 	bool down = a->err.cls == MX_TEMP || a->err.cls == MX_BUSY ||
@@ -70,7 +71,8 @@ int status_run(const struct call *c)
 
 	if ((r = ask_endpoint(c, &ep)) != CTL_FINE)
 		return c->check ? UNKNOWN : r;
-	if (ask(&ep, MX_VERB_STATUS, NULL, &a) != MX_OK || (!status_sum(&a, &s) && ask_cut_off(&a) != MX_OK))
+	if (ask(&ep, MX_VERB_STATUS, NULL, &a) != MX_OK ||
+	    (!status_sum(&a, &s) && ask_cut_off(&a) != MX_OK))
 		r = c->check ? plugin_failed(c, &a) : ask_failed(c, &a.err, a.spoke);
 	else if (c->check)
 		r = plugin_line(&s);

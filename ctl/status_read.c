@@ -37,7 +37,8 @@ const struct status_key status_client_keys[SC_N + 1] = {
 	[SC_ERROR] = { "error", "error", false },
 };
 
-_Static_assert(SD_N <= STATUS_KEYS_MAX && SC_N <= STATUS_KEYS_MAX, "more keys than a line has room for");
+_Static_assert(SD_N <= STATUS_KEYS_MAX && SC_N <= STATUS_KEYS_MAX,
+    "more keys than a line has room for");
 
 /* The first of a key counts. */
 static void field(struct status_line *l, const struct status_key *keys, const char *s, size_t n)
@@ -49,7 +50,8 @@ static void field(struct status_line *l, const struct status_key *keys, const ch
 		return;
 	k = (size_t)(eq - s);
 	for (i = 0; keys[i].wire != NULL; i++)
-		if (strlen(keys[i].wire) == k && memcmp(keys[i].wire, s, k) == 0 && l->v[i].s == NULL)
+		if (strlen(keys[i].wire) == k && memcmp(keys[i].wire, s, k) == 0 &&
+		    l->v[i].s == NULL)
 			l->v[i] = (struct mx_span){ eq + 1, n - k - 1 };
 }
 
@@ -138,6 +140,6 @@ bool status_sum(const struct answer *a, struct status_sum *s)
 		w = l.v[SC_NAME].s != NULL ? out_width(l.v[SC_NAME].s, l.v[SC_NAME].n) : 0;
 		s->name_width = w > s->name_width ? w : s->name_width;
 	}
-	/* The daemon says how many rows follow: an answer that lost some is not shown as if it were whole. */
+	/* The daemon says how many rows follow: an answer that lost some is not taken for whole. */
 	return status_number(&s->daemon.v[SD_CLIENTS], &said) && said == (int64_t)s->clients;
 }

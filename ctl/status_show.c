@@ -102,8 +102,8 @@ static void about(const struct status_sum *s)
 	span(stdout, &v[SD_CONNS]);
 	putchar('\n');
 	if (status_number(&v[SD_UNLOCKED], &unlocked) && unlocked > 0)
-		printf("warning: %" PRId64 " bytes that hold secrets are not locked in memory and may reach swap; "
-		    "raise LimitMEMLOCK\n", unlocked);
+		printf("warning: %" PRId64 " bytes that hold secrets are not locked in memory and "
+		    "may reach swap; raise LimitMEMLOCK\n", unlocked);
 }
 
 void status_table(const struct answer *a, const struct status_sum *s)
@@ -115,8 +115,9 @@ void status_table(const struct answer *a, const struct status_sum *s)
 
 	about(s);
 	if (s->clients > 0)
-		printf("\n%-*s  %-7s  %8s%8s%9s%9s%10s%10s%10s  %s\n", (int)width, "CLIENT", "STATE", "EXPIRES",
-		    "NEXT", "WAITING", "FETCHES", "FAILURES", "ANSWERS", "REJECTED", "TOKEN");
+		printf("\n%-*s  %-7s  %8s%8s%9s%9s%10s%10s%10s  %s\n", (int)width, "CLIENT",
+		    "STATE", "EXPIRES", "NEXT", "WAITING", "FETCHES", "FAILURES", "ANSWERS",
+		    "REJECTED", "TOKEN");
 	while (status_line(&p, end, &l))
 		if (l.kind == STATUS_CLIENT)
 			row(&l, width);

@@ -1,6 +1,6 @@
 /*
- * The bare token: the only verb whose answer is a secret. It lives in memory that is wiped, and goes out by
- * write(2), not through stdio's buffers.
+ * The bare token: the only verb whose answer is a secret. It lives in memory that is wiped, and
+ * goes out by write(2), not through stdio's buffers.
  */
 #include "config.h"
 
@@ -65,8 +65,8 @@ int token_run(const struct call *c)
 	}
 	if (cls == MX_OK && !mx_is_b64token(reply.payload, reply.payload_len)) {
 		spoke = false;
-		cls = mx_fail(&e, MX_PROVIDER, "bad-token", "what came as a token holds characters that no token "
-		    "may hold (RFC 6750); it is not printed");
+		cls = mx_fail(&e, MX_PROVIDER, "bad-token", "what came as a token holds characters "
+		    "that no token may hold (RFC 6750); it is not printed");
 	}
 	/* Exactly one line: behind the token stands the reply's line feed. */
 	r = cls == MX_OK ? put(reply.payload, reply.payload_len + 1) : ask_failed(c, &e, spoke);

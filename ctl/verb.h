@@ -1,5 +1,5 @@
 /*
- * The table of verbs: it drives the parsing of the command line, both kinds of help, and suggestions.
+ * The table of verbs: it drives the parsing of the command line, help and suggestions.
  */
 #ifndef MX_CTL_VERB_H
 #define MX_CTL_VERB_H
@@ -24,7 +24,8 @@ struct call {
 	bool help, version, json, check;
 };
 
-enum ctl_type { CTL_FLAG, CTL_TEXT, CTL_SECONDS };	/* bool, const char *, uint32_t in struct call */
+/* In struct call: bool, const char *, uint32_t. */
+enum ctl_type { CTL_FLAG, CTL_TEXT, CTL_SECONDS };
 
 struct ctl_option {
 	const char *name;		/* with its dashes; NULL ends a list */
@@ -39,7 +40,7 @@ struct verb {
 	const char *name;		/* NULL ends the table */
 	const char *arg;		/* what the help calls its argument; NULL: none */
 	const struct ctl_option *options;	/* its own; NULL: none */
-	int (*run)(const struct call *c);	/* returns the exit status; what is wrong has been said */
+	int (*run)(const struct call *c);	/* the exit status; what is wrong has been said */
 	const char *help;		/* one line */
 	const char *more;		/* lines for the verb's own help */
 };
@@ -50,7 +51,7 @@ extern const struct ctl_option global_options[];
 const struct verb *verb_find(const char *name);		/* NULL: none */
 const char *verb_nearest(const char *name);		/* NULL: nothing like it */
 
-/* An option of list by "--name" (n bytes), or by its letter with n 1. NULL: none; list may be NULL. */
+/* An option of list (may be NULL) by "--name" of n bytes, or by its letter with n 1. NULL: none. */
 const struct ctl_option *verb_option(const struct ctl_option *list, const char *name, size_t n);
 
 int check_run(const struct call *c);	/* check.c */

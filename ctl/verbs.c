@@ -19,41 +19,44 @@ const struct ctl_option global_options[] = {
 
 static const struct ctl_option check_options[] = {
 	{ "--config", 'c', CTL_TEXT, "FILE", O(config),
-	    "the file to check (" MX_SYSCONFDIR "/mta-xoauth2/tokend.yaml), with conf.d/*.yaml beside it" },
+	    "the file (" MX_SYSCONFDIR "/mta-xoauth2/tokend.yaml); conf.d beside it is read too" },
 	{ .name = NULL }
 };
 
 static const struct ctl_option status_options[] = {
 	{ "--json", 0, CTL_FLAG, NULL, O(json), "as JSON, for programs" },
-	{ "--check", 0, CTL_FLAG, NULL, O(check), "as one line and exit status, for Nagios and its like" },
+	{ "--check", 0, CTL_FLAG, NULL, O(check), "as one line and exit status, for Nagios" },
 	{ .name = NULL }
 };
 
 const struct verb verbs[] = {
 	{ "check", NULL, check_options, check_run, "look for mistakes in the configuration",
-	    "Reads the configuration as the daemon does and prints what is wrong with it on standard\n"
-	    "error, as FILE:LINE:COLUMN: error|warning: TEXT. No network is used, nothing is changed.\n"
-	    "Started by root, it reads the files as the user the daemon runs as: that one needs to read\n"
-	    "the secrets. Exit status 3 if there is an error; warnings alone leave it 0.\n" },
+	    "Reads the configuration as the daemon does and prints what is wrong with it on\n"
+	    "standard error, as FILE:LINE:COLUMN: error|warning: TEXT. No network is used,\n"
+	    "nothing is changed. Started by root, it reads the files as the user the daemon\n"
+	    "runs as: that one needs to read the secrets. Exit status 3 if there is an error;\n"
+	    "warnings alone leave it 0.\n" },
 	{ "status", NULL, status_options, status_run, "what the daemon holds and what troubles it",
-	    "One row per client: its state (empty: nobody asked yet; first: the first token is being\n"
-	    "fetched; fresh; refresh: being renewed; wait: next try after a temporary failure; hold:\n"
-	    "refused, somebody has to mend something), the life left of its token, the time until the\n"
-	    "daemon acts by itself, askers waiting, and counts since the daemon started.\n"
+	    "One row per client: its state (empty: nobody asked yet; first: no token yet, one is\n"
+	    "being fetched; fresh: a token; refresh: a token, the next is being fetched; wait: a\n"
+	    "token, the last fetch failed; hold: no token, the last fetch failed), the life left\n"
+	    "of its token, the time until the daemon acts by itself, askers waiting, and counts\n"
+	    "since the daemon started.\n"
 	    "With --check: exit status 0 OK, 1 WARNING (a fetch failed, the token still serves),\n"
-	    "2 CRITICAL (a client has failed and has no token, or no daemon answers), 3 UNKNOWN.\n"
+	    "2 CRITICAL (a client failed and has no token, or no daemon answers), 3 UNKNOWN.\n"
 	    "For root and the configuration's admin_users.\n" },
 	{ "token", "ACCOUNT", NULL, token_run, "print an access token for the account",
-	    "Prints the bare token and a newline, nothing else, for programs that take a password from\n"
-	    "a command (msmtp's passwordeval, mutt, curl). For users in the account's\n"
-	    "allow_token_users; by default that is root alone.\n" },
+	    "Prints the bare token and a newline, nothing else, for programs that take a\n"
+	    "password from a command (msmtp's passwordeval, mutt, curl). For users in the\n"
+	    "account's allow_token_users; by default that is root alone.\n" },
 	{ "flush", "ACCOUNT", NULL, flush_run, "forget the token of the account's client",
 	    "The next asker causes a new token to be fetched, even where a failure is being held.\n"
 	    "For root and the configuration's admin_users.\n" },
 	{ "reload", NULL, NULL, reload_run, "have the daemon read its configuration anew",
-	    "The daemon keeps the old configuration if the new one is wrong, and says what is wrong.\n"
+	    "If the new configuration is wrong the old one stays in force, and it is said why.\n"
 	    "For root and the configuration's admin_users.\n" },
-	{ "ping", NULL, NULL, ping_run, "find out whether the daemon answers", "Anybody may do this.\n" },
+	{ "ping", NULL, NULL, ping_run, "find out whether the daemon answers",
+	    "Anybody may do this.\n" },
 	{ "metrics", NULL, NULL, metrics_run, "print the daemon's counters for Prometheus",
 	    "Text format 0.0.4. For root and the configuration's admin_users.\n" },
 	{ .name = NULL }

@@ -339,7 +339,7 @@ clients:
 accounts:
   "*@example.com":
     client: one
-    allow_users: [$me]
+    allow_users: [$me, root]
     allow_token_users: [$me]
 YAML
 run "$tool" check --config "$tmp/etc/good.yaml"

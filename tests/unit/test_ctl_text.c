@@ -18,16 +18,24 @@
 
 #define S(s) s, sizeof s - 1
 
-static const struct { const char *in; size_t n; const char *text; size_t width; const char *json; } shown[] = {
+static const struct {
+	const char *in; size_t n;
+	const char *text; size_t width;
+	const char *json;
+} shown[] = {
 	{ S(""), "", 0, "\"\"" },
 	{ S("plain \\ \"x\""), "plain \\ \"x\"", 11, "\"plain \\\\ \\\"x\\\"\"" },
 	{ S("\303\244\342\202\254\360\237\230\200"), "\303\244\342\202\254\360\237\230\200", 3,
 	    "\"\303\244\342\202\254\360\237\230\200\"" },
-	{ S("\0\t\n\033[m\177"), "\\x00\\x09\\x0a\\x1b[m\\x7f", 22, "\"\\u0000\\u0009\\u000a\\u001b[m\\u007f\"" },
-	{ S("\302\200\302\237\302\240"), "\\xc2\\x80\\xc2\\x9f\302\240", 17, "\"\\u0080\\u009f\302\240\"" },
+	{ S("\0\t\n\033[m\177"), "\\x00\\x09\\x0a\\x1b[m\\x7f", 22,
+	    "\"\\u0000\\u0009\\u000a\\u001b[m\\u007f\"" },
+	{ S("\302\200\302\237\302\240"), "\\xc2\\x80\\xc2\\x9f\302\240", 17,
+	    "\"\\u0080\\u009f\302\240\"" },
 	{ S("\342\200\256\342\201\246\357\273\277\330\234"),
-	    "\\xe2\\x80\\xae\\xe2\\x81\\xa6\\xef\\xbb\\xbf\\xd8\\x9c", 44, "\"\\u202e\\u2066\\ufeff\\u061c\"" },
-	{ S("\342\200\250\342\200\213"), "\\xe2\\x80\\xa8\\xe2\\x80\\x8b", 24, "\"\\u2028\\u200b\"" },
+	    "\\xe2\\x80\\xae\\xe2\\x81\\xa6\\xef\\xbb\\xbf\\xd8\\x9c", 44,
+	    "\"\\u202e\\u2066\\ufeff\\u061c\"" },
+	{ S("\342\200\250\342\200\213"), "\\xe2\\x80\\xa8\\xe2\\x80\\x8b", 24,
+	    "\"\\u2028\\u200b\"" },
 	{ S("\233\377\300\200\355\240\200"), "\\x9b\\xff\\xc0\\x80\\xed\\xa0\\x80", 28,
 	    "\"\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\"" },
 	{ S("a\342\202"), "a\\xe2\\x82", 9, "\"a\\ufffd\\ufffd\"" },
@@ -59,9 +67,10 @@ static void showing(void **state)
 	for (i = 0; i < sizeof shown / sizeof shown[0]; i++) {
 		char *text = caught(put_text, shown[i].in, shown[i].n);
 		char *json = caught(out_json, shown[i].in, shown[i].n);
+		size_t width = out_width(shown[i].in, shown[i].n);
 
-		if (strcmp(text, shown[i].text) != 0 || out_width(shown[i].in, shown[i].n) != shown[i].width)
-			fail_msg("row %zu: text %s, width %zu", i, text, out_width(shown[i].in, shown[i].n));
+		if (strcmp(text, shown[i].text) != 0 || width != shown[i].width)
+			fail_msg("row %zu: text %s, width %zu", i, text, width);
 		if (strcmp(json, shown[i].json) != 0)
 			fail_msg("row %zu: JSON %s", i, json);
 		free(text);
@@ -69,7 +78,12 @@ static void showing(void **state)
 	}
 }
 
-/* Whatever comes in, printable UTF-8 comes out: all pairs of bytes, within a character and alone. */
+static bool printable(const char *s)
+{
+	return !mx_has_ctl(s, strlen(s)) && mx_utf8_ok(s, strlen(s));
+}
+
+/* Whatever comes in, printable UTF-8 comes out: pairs of bytes, within a character and alone. */
 static void showing_all_bytes(void **state)
 {
 	static const char *const around[] = { "", "\342", "\360\237", "\303" };
@@ -88,9 +102,8 @@ static void showing_all_bytes(void **state)
 				s[n] = (char)a, s[n + 1] = (char)b;
 				text = caught(put_text, s, n + 2);
 				json = caught(out_json, s, n + 2);
-				if (mx_has_ctl(text, strlen(text)) || !mx_utf8_ok(text, strlen(text)) ||
-				    mx_has_ctl(json, strlen(json)) || !mx_utf8_ok(json, strlen(json)))
-					fail_msg("\"%s\" then %02x %02x: %s %s", around[i], a, b, text, json);
+				if (!printable(text) || !printable(json))
+					fail_msg("row %zu, %02x %02x: %s %s", i, a, b, text, json);
 				free(text);
 				free(json);
 			}
@@ -113,17 +126,20 @@ static void command_line(void **state)
 	struct call c;
 
 	(void)state;
-	assert_int_equal(parse(&c, ARGS(A("--timeout"), A("7"), A("status"), A("--socket=/s"), A("--json"))), CTL_FINE);
+	assert_int_equal(parse(&c, ARGS(A("--timeout"), A("7"), A("status"), A("--socket=/s"),
+	    A("--json"))), CTL_FINE);
 	assert_string_equal(c.verb->name, "status");
 	assert_string_equal(c.socket, "/s");
 	assert_int_equal(c.timeout_s, 7);
-	assert_true(c.json && !c.check && !c.help && !c.version && c.arg == NULL && c.config == NULL);
+	assert_true(c.json && !c.check && !c.help && !c.version && c.arg == NULL &&
+	    c.config == NULL);
 
 	assert_int_equal(parse(&c, ARGS(A("check"), A("-cfile"))), CTL_FINE);
 	assert_string_equal(c.config, "file");
 	assert_int_equal(parse(&c, ARGS(A("check"), A("-c"), A("-h"))), CTL_FINE);
 	assert_string_equal(c.config, "-h");
-	assert_int_equal(parse(&c, ARGS(A("check"), A("--config"), A("a"), A("--config=b=c"))), CTL_FINE);
+	assert_int_equal(parse(&c, ARGS(A("check"), A("--config"), A("a"), A("--config=b=c"))),
+	    CTL_FINE);
 	assert_string_equal(c.config, "b=c");
 	assert_int_equal(parse(&c, ARGS(A("token"), A("--"), A("--help"))), CTL_FINE);
 	assert_string_equal(c.arg, "--help");
@@ -150,7 +166,8 @@ static void table(void **state)
 		assert_ptr_equal(verb_find(v->name), v);
 		assert_string_equal(verb_nearest(v->name), v->name);
 		assert_non_null(v->run);
-		assert_true(*v->help >= 'a' && *v->help <= 'z' && v->more[strlen(v->more) - 1] == '\n');
+		assert_true(*v->help >= 'a' && *v->help <= 'z' &&
+		    v->more[strlen(v->more) - 1] == '\n');
 		for (w = verbs; w < v; w++)
 			assert_string_not_equal(v->name, w->name);
 		for (o = v->options; o != NULL && o->name != NULL; o++) {
@@ -185,7 +202,7 @@ static void status_whole(void **state)
 	assert_false(status_number(&s.daemon.v[SD_PID], &n));
 }
 
-/* No prefix is taken for the whole, and none is read beyond its end (the copies are of exact size). */
+/* No prefix is taken for the whole, and none is read beyond its end: the copies have exact size. */
 static void status_prefixes(void **state)
 {
 	struct status_sum s;
@@ -200,7 +217,7 @@ static void status_prefixes(void **state)
 		memcpy(copy, whole, i);
 		copy = realloc(copy, i > 0 ? i : 1);
 		a.more = copy;
-		/* Behind "client" of the last row the count is right; ask() has seen that its end is missing. */
+		/* Behind the last "client" the count is right; ask() misses the line's end. */
 		if (status_sum(&a, &s) && strstr(whole, "client\tname=c") + 6 > whole + i)
 			fail_msg("a prefix of %zu bytes passes", i);
 		free(copy);
@@ -212,8 +229,8 @@ static void numbers(void **state)
 	static const struct { const char *s; bool ok; int64_t n; } t[] = {
 		{ "0", true, 0 }, { "-1", true, -1 }, { "9223372036854775807", true, INT64_MAX },
 		{ "-9223372036854775807", true, -INT64_MAX }, { "9223372036854775808", false, 0 },
-		{ "", false, 0 }, { "-", false, 0 }, { "--1", false, 0 }, { "+1", false, 0 }, { "01", false, 0 },
-		{ "1x", false, 0 }, { " 1", false, 0 }, { "1e3", false, 0 },
+		{ "", false, 0 }, { "-", false, 0 }, { "--1", false, 0 }, { "+1", false, 0 },
+		{ "01", false, 0 }, { "1x", false, 0 }, { " 1", false, 0 }, { "1e3", false, 0 },
 	};
 	size_t i;
 
@@ -250,8 +267,9 @@ static void exit_statuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(showing), cmocka_unit_test(showing_all_bytes), cmocka_unit_test(command_line),
-		cmocka_unit_test(table), cmocka_unit_test(status_whole), cmocka_unit_test(status_prefixes),
+		cmocka_unit_test(showing), cmocka_unit_test(showing_all_bytes),
+		cmocka_unit_test(command_line), cmocka_unit_test(table),
+		cmocka_unit_test(status_whole), cmocka_unit_test(status_prefixes),
 		cmocka_unit_test(numbers), cmocka_unit_test(exit_statuses),
 	};
 
