@@ -123,7 +123,8 @@ int check_run(const struct call *c)
 		if (conf != NULL && (pw = getpwnam(conf->user)) == NULL)
 			out_error("there is no user \"%s\" for the daemon to run as, so what "
 			    "that one may read is not checked; make it: useradd --system "
-			    "--no-create-home --shell /usr/sbin/nologin %s", conf->user, conf->user);
+			    "--no-create-home --shell /usr/sbin/nologin %s", conf->user,
+			    conf->user);
 		conf_free(conf);
 	}
 	return pw != NULL && pw->pw_uid != 0 ? judge_in_child(path, pw) : judge(path, NULL);
