@@ -123,12 +123,13 @@ class Supervisor:
         if pid == os.getpid():
             self.stop_all()
 
-    def start(self, argv, log, env=None, cwd="/", user=None):
-        """Starts a daemon that stays in the foreground; output goes to the file `log`."""
+    def start(self, argv, log, env=None, cwd="/", user=None, group=None, pass_fds=()):
+        """Starts a daemon that stays in the foreground; output goes to the file `log`. pass_fds: descriptors it inherits."""
         self._adopt()
         with open(log, "ab") as out:
             proc = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env,
-                                    cwd=cwd, start_new_session=True, user=user,
+                                    cwd=cwd, start_new_session=True, user=user, group=group,
+                                    extra_groups=[] if group else None, pass_fds=pass_fds,
                                     preexec_fn=_in_child(not self.keep, os.getpid()))
         self._procs.append(proc)
         return proc

@@ -46,8 +46,8 @@ class Tokend:
     """clients, accounts and top are the sections of tokend.yaml; secrets: {file name: content} put beside it.
 
     In `clients` a value "secret:NAME" stands for the path of that file. as_root: started as root, it drops to the user
-    mta-xoauth2; else it runs as the current user. jail: a Postfix; a second socket is made at the same absolute path
-    below its queue folder.
+    mta-xoauth2; else it runs as the current user; attribute user: started as that one. jail: a Postfix; a second socket is
+    made at the same absolute path below its queue folder.
     """
 
     def __init__(self, folder, clients=None, accounts=None, secrets=None, top=None, jail=None, config_text=None):
@@ -60,7 +60,7 @@ class Tokend:
         self.socket = self.run_dir / "tokend.sock"
         self.config = folder / "tokend.yaml"
         self.log_file = folder / "tokend.log"
-        self.environment = {}
+        self.environment, self.user = {}, None
         self.proc = None
 
     @property
@@ -77,7 +77,7 @@ class Tokend:
         data = content if isinstance(content, bytes) else content.encode()
         path.write_bytes(data)
         if os.geteuid() == 0:
-            os.chown(path, 0, pwd.getpwnam("mta-xoauth2").pw_gid)
+            os.chown(path, 0, pwd.getpwnam(self.user or "mta-xoauth2").pw_gid)
             path.chmod(0o640)
         else:
             path.chmod(0o600)
@@ -117,7 +117,8 @@ class Tokend:
         """Starts the daemon; wait: until it answers PING on every socket."""
         self.write()
         base = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
-        self.proc = supervisor.start(self.argv(), self.log_file, env={**base, **self.environment, **(env or {})})
+        self.proc = supervisor.start(self.argv(), self.log_file, env={**base, **self.environment, **(env or {})},
+                                     user=self.user, group=self.user)
         if wait:
             def up():
                 if self.proc.poll() is not None:
