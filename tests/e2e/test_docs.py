@@ -1,0 +1,116 @@
+"""The documents' examples do what they say: Postfix files, protocol examples, sample configurations."""
+
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from mxtest import paths
+from mxtest.chain import BOX, Chain
+from mxtest.postfix import Postfix
+from mxtest.tokend import Tokend
+
+SNIPPETS = paths.TOP / "conf" / "postfix"
+SERVER, MAILBOX, SOCKET = "[smtp.office365.com]:587", "app@contoso.com", "/run/mta-xoauth2/tokend.sock"
+
+
+class Recipe(Postfix):
+    """A Postfix that knows of XOAUTH2 by the files of conf/postfix alone, with server, mailbox and paths of this test."""
+
+    def snippet(self, name):
+        host, port = self.relay
+        text = (SNIPPETS / name).read_text()
+        for ours, theirs in ((SERVER, f"[{host}]:{port}"), (MAILBOX, self.account), ("/etc/postfix/", f"{self.etc}/"),
+                             ("/etc/ssl/certs/ca-certificates.crt", str(self.cafile))):
+            text = text.replace(ours, theirs)
+        rest = [ln for ln in text.splitlines() if not ln.startswith("#") and re.search("contoso|office365| /etc/", ln)]
+        assert not rest, f"{name}: {rest}"
+        return text
+
+    def configure(self):
+        super().configure()
+        main = (self.etc / "main.cf").read_text()
+        main = re.sub(r"(?m)^(relayhost|smtp_sasl_\w+|smtp_tls_\w+) = .*\n", "", main)
+        (self.etc / "main.cf").write_text(main + self.snippet("main.cf"))
+        with open(self.etc / "master.cf", "a") as f:
+            f.write(self.snippet("master.cf"))
+        (self.etc / "sasl_passwd").unlink()
+        (self.etc / "exo_accounts").write_text(self.snippet("exo_accounts"))
+
+
+def test_postfix_files(up, workdir, pki, binaries):
+    """Mail goes by the transport of conf/postfix: XOAUTH2, verified, chrooted, one at a time and two seconds apart."""
+    chain = Chain(workdir, pki)
+    chain.postfix = Recipe(workdir / "p", chain.postfix.relay, BOX, pki.ca)
+    chain.postfix.socket, chain.tokend.jail = chain.tokend.socket, chain.postfix
+    up.append(chain)
+    chain.start()
+    began = time.monotonic()
+    chain.deliver(3, sender=BOX)
+    took = time.monotonic() - began
+    sent = chain.postfix.wait_log(r"postfix/exo/smtp\[\d+\]: \w+: to=.* status=sent", 3)
+    assert len(sent) == 3 and not chain.postfix.lines("status=(deferred|bounced)|warning|error|fatal")
+    assert took >= 4, f"three mails in {took:.1f} s: more than 30 a minute"
+    assert chain.dovecot.wait_log("method=XOAUTH2") and chain.idp.token_requests() == 1
+
+
+def python_example():
+    return re.search(r"```python\n(.*?)```", (paths.TOP / "doc/protocol.md").read_text(), re.S)[1]
+
+
+@pytest.fixture
+def tokend(make_chain):
+    """A daemon with a provider, and nothing else."""
+    chain = make_chain(without=("sink", "dovecot", "postfix"))
+    return chain.tokend
+
+
+def test_python_example(tokend):
+    """The example of doc/protocol.md gets a response, and tells an error."""
+    code = python_example()
+    assert SOCKET in code and MAILBOX in code and "smtp.office365.com" in code
+    code = code.replace(SOCKET, str(tokend.socket)).replace(MAILBOX, BOX)
+    space = {}
+    exec(code, space)
+    assert int(space["expires_in"]) > 3000 and space["token_id"] == tokend.sasl(BOX).token_id
+    with pytest.raises(RuntimeError, match="denied: denied: "):
+        space["ask"]("TOKEN", "account=somebody@example.org")
+
+
+def test_socat_example(tokend):
+    """The shell example of doc/protocol.md."""
+    if not shutil.which("socat"):
+        pytest.skip("socat is not installed")
+    line = re.search(r"^printf .*socat.*$", (paths.TOP / "doc/protocol.md").read_text(), re.M)[0]
+    done = subprocess.run(["sh", "-c", line.replace(SOCKET, str(tokend.socket))], capture_output=True, text=True, timeout=30)
+    assert done.stdout == "OK\n", done
+
+
+def yaml_samples():
+    """(where, text) of every configuration that the documents show."""
+    yield "conf/tokend.yaml", (paths.TOP / "conf/tokend.yaml").read_text()
+    readme = (paths.TOP / "README.md").read_text()
+    for i, text in enumerate(re.findall(r"```yaml\n(.*?)```", readme, re.S)):
+        yield f"README.md {i + 1}", text
+    page = (paths.TOP / "man/tokend.conf.5").read_text()
+    for i, text in enumerate(re.findall(r"\.Bd -literal.*?\n(.*?)\.Ed", page, re.S)):
+        if "clients:" in text:
+            yield f"tokend.conf(5) {i + 1}", text
+
+
+@pytest.mark.parametrize("where,text", [pytest.param(w, t, id=w) for w, t in yaml_samples()])
+def test_configuration_samples(workdir, binaries, pki, where, text):
+    """Each is taken without an error once its secret files are there."""
+    tokend = Tokend(workdir / "t")
+    for i, path in enumerate(sorted(set(re.findall(r"client_secret_file: (/\S+)", text)))):
+        tokend.secrets[f"s{i}"] = "a secret of more than sixteen bytes"
+        text = text.replace(path, str(tokend.secret_path(f"s{i}")))
+    text = re.sub(r"(?m)^(\s+ca_file:) .*", rf"\1 {pki.ca}", text)
+    tokend.config_text = text
+    done = tokend.check()
+    assert done.returncode == 0 and "no errors" in done.stdout, done.stderr
+    # users that this machine does not have are no fault of the sample, nor a credential outside its unit
+    left = [ln for ln in done.stderr.splitlines() if "there is no user" not in ln and "CREDENTIALS_DIRECTORY" not in ln]
+    assert not left, left
