@@ -50,20 +50,37 @@ static bool put_clients(struct server *s, struct conf *c)
 	return true;
 }
 
+/* Takes back what was added behind the first n: nobody may be left waiting at a socket that is not looked at. */
+static void keep_first(struct server *s, size_t n)
+{
+	struct listener **at = &s->listeners;
+
+	for (; *at != NULL && n > 0; n--)
+		at = &(*at)->next;
+	listen_close_all(at);
+}
+
 /* Sockets the new configuration adds are made; those it no longer names are closed. Systemd's stay. */
 static bool adjust_sockets(struct server *s, const struct conf *c)
 {
-	struct listener **at = &s->listeners;
+	struct listener **at;
 	struct mx_err e;
-	size_t i;
+	size_t had = 0, i;
 
+	for (at = &s->listeners; *at != NULL; at = &(*at)->next)
+		had++;
 	for (i = 0; i < listen_wanted(s->listeners, c); i++) {
 		if (listen_make(&s->listeners, &c->listen[i], c->user, &e) != MX_OK) {
 			log_event(LOG_ERR, "listen_failed", "path=%s text=\"%s\"", c->listen[i].path, e.text);
+			keep_first(s, had);
 			return false;
 		}
 	}
-	while (*at != NULL) {
+	if (!accept_watch(s)) {
+		keep_first(s, had);
+		return false;
+	}
+	for (at = &s->listeners; *at != NULL;) {
 		struct listener *l = *at;
 
 		for (i = 0; i < c->nlisten && strcmp(c->listen[i].path, l->path) != 0; i++)
@@ -76,7 +93,7 @@ static bool adjust_sockets(struct server *s, const struct conf *c)
 		*at = l->next;
 		listen_close(l);
 	}
-	return accept_watch(s);
+	return true;
 }
 
 bool server_adopt(struct server *s, struct conf *c)
