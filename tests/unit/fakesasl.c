@@ -249,6 +249,8 @@ int fs_step(struct fakesasl *fs, const char *in, unsigned len)
 			return r;
 		assert_true(++fs->interactions < 5);
 		answer_prompts(fs);
+		if (fs->loses_prompts)
+			fs->prompt_need = NULL;
 	}
 }
 

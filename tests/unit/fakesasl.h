@@ -29,6 +29,7 @@ struct fakesasl {
 	const char *canon_as;		/* what canon_user makes of any name; NULL: blanks go */
 	int canon_result;			/* not SASL_OK: canon_user fails */
 	bool no_prompts;			/* like Postfix: prompt_need is NULL */
+	bool loses_prompts;			/* comes back without the prompts it was given */
 	int fail_malloc;			/* the n-th allocation from now fails; 0: none */
 
 	/* what came of it */

@@ -238,6 +238,18 @@ static void refused(void **state)
 	assert_int_equal(fake_count(&peer), 0);
 }
 
+/* Asked once, not for ever. */
+static void lost_prompts(void **state)
+{
+	(void)state;
+	fs.authname_how = fs.user_how = FS_PROMPT;
+	fs.loses_prompts = true;
+	assert_int_equal(fs_start(&fs, "XOAUTH2"), SASL_BADPARAM);
+	assert_int_equal(fs.interactions, 1);
+	assert_int_equal(fs.nerrors, 1);
+	fs_end(&fs);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -246,7 +258,7 @@ int main(void)
 		T(mailbox),
 		T(mailbox_empty), T(mailbox_prompt_without_prompts), T(canonical_form),
 		T(longest_name), T(utf8_name),
-		T(refused),
+		T(refused), T(lost_prompts),
 	};
 
 	unsetenv("MTA_XOAUTH2_SOCKET");
