@@ -20,7 +20,7 @@ def client(endpoint, ca, secret="secret:s.secret", **more):
 def test_200_messages_one_token_request(make_chain):
     """Up to 20 smtp processes; the provider is slow, so that they really ask at the same time."""
     chain = make_chain(without=("tokend", "postfix"), postfix={"processes": 20})
-    chain.idp.set(delayMs=1500)
+    chain.idp.set(delayMs=2500)
     chain.tokend.start()
     chain.postfix.start()
     mails = chain.deliver(200, seconds=90)
@@ -29,10 +29,10 @@ def test_200_messages_one_token_request(make_chain):
     assert chain.postfix.statuses() == {"sent": 200, "deferred": 0, "bounced": 0}
     assert chain.idp.token_requests() == 1 and chain.idp.counts()["total"] == 1
     pids = {re.search(r"smtp\[(\d+)\]", line).group(1) for line in chain.postfix.lines("status=sent")}
-    assert 5 <= len(pids) <= 20, pids
+    assert 10 < len(pids) <= 20, pids
     waited = [ln for ln in chain.tokend.log().splitlines()
               if ln.startswith("answer verb=SASL") and int(ln.rpartition("ms=")[2]) > 200]
-    assert len(waited) >= 5, "not even five processes waited for the one token"
+    assert len(waited) > 10, "not even ten processes waited for the one token"
     chain.postfix.wait_empty()
 
 

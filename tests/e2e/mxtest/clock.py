@@ -1,5 +1,6 @@
 """Moves the daemon's clocks (clock/mxclock.c)."""
 
+import math
 import mmap
 import struct
 import time
@@ -44,4 +45,4 @@ class Clock:
 
     def to(self, seconds):
         """Moves on to that time; a test that is late already stays where it is."""
-        self.advance(max(0, int(seconds - self.now())))
+        self.advance(max(0, math.ceil(seconds - self.now())))

@@ -59,6 +59,7 @@ submission_relay_port = {relay_port}
 submission_relay_trusted = no
 submission_relay_ssl = no
 submission_max_mail_size = 50M
+mail_max_userip_connections = 100
 submission_logout_format = in=%i out=%o
 service anvil {{
   unix_listener anvil-auth-penalty {{
