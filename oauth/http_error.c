@@ -68,7 +68,7 @@ static const struct row rows[W_N] = {
 	[W_PROXY_DNS] = { MX_TEMP, "proxy-failed", "the proxy's name cannot be resolved",
 	    "check the proxy key and this host's resolver" },
 	[W_PROXY_AUTH] = { MX_CONFIG, "proxy-auth", "the proxy wants a user name and password",
-	    "put them into the proxy URL, or let this host through" },
+	    "let this host through without one" },
 	[W_LOST] = { MX_TEMP, "connection-lost",
 	    "the connection broke before the answer was complete",
 	    "nothing needs mending here unless it lasts; then look for a filter in between" },

@@ -166,9 +166,9 @@ bool oauth_refusal_transport(const char *client, const struct oauth_http_reply *
 	f->permanent = true;
 	if (h->status == 407) {
 		mx_fail(&f->err, MX_CONFIG, "proxy-auth",
-		    "client \"%.64s\": HTTP 407: the proxy wants a user name and password; put "
-		    "them into the proxy "
-		    "URL, or let this host through",
+		    "client \"%.64s\": HTTP 407: the proxy wants a user name and password; let "
+		    "this host through "
+		    "without one",
 		    client);
 		return true;
 	}

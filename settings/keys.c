@@ -91,7 +91,7 @@ static const struct conf_key listens[] = {
 	    "permissions of the socket" },
 	{ "owner", CONF_T_USER, F(owner), NULL, 1, 256, NULL, cf_bad_user, CONF_K_PRESET,
 	    "owner of the socket (default: the daemon's user)" },
-	{ "path", CONF_T_PATH, F(path), NULL, 2, 107, NULL, cf_bad_socket_path, CONF_K_REQUIRED,
+	{ "path", CONF_T_PATH, F(path), NULL, 2, 106, NULL, cf_bad_socket_path, CONF_K_REQUIRED,
 	    "where the socket is made" },
 };
 #undef S

@@ -14,8 +14,10 @@ const struct conf_account *conf_account_find(const struct conf *c, const char *n
 	char *at;
 	uint32_t i;
 
-	if (n == 0 || n > MX_ACCOUNT_MAX)
+	if (n > MX_ACCOUNT_MAX)
 		return NULL;
+	if (n == 0)		/* the empty sender of a bounce */
+		return cf_map_get(&c->own->exact, "*", 1, &i) ? &c->accounts[i] : NULL;
 	n = cf_account_key(key, name, n);
 	if (cf_map_get(&c->own->exact, key, n, &i))
 		return &c->accounts[i];

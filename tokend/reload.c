@@ -65,13 +65,15 @@ static bool adjust_sockets(struct server *s, const struct conf *c)
 {
 	struct listener **at;
 	struct mx_err e;
+	char text[MX_TEXT_MAX + 40];
 	size_t had = 0, i;
 
 	for (at = &s->listeners; *at != NULL; at = &(*at)->next)
 		had++;
 	for (i = 0; i < listen_wanted(s->listeners, c); i++) {
 		if (listen_make(&s->listeners, &c->listen[i], c->user, &e) != MX_OK) {
-			log_event(LOG_ERR, "listen_failed", "path=%s text=\"%s\"", c->listen[i].path, e.text);
+			log_event(LOG_ERR, "listen_failed", "path=%s text=%s", c->listen[i].path,
+			    mx_quote(text, sizeof text, e.text, strlen(e.text)));
 			keep_first(s, had);
 			return false;
 		}

@@ -10,6 +10,7 @@
 #include <sys/random.h>
 
 #include "common/clock.h"
+#include "common/text.h"
 #include "tokend/accept.h"
 #include "tokend/conn.h"
 #include "tokend/fetcher.h"
@@ -125,6 +126,7 @@ static void on_hup(evutil_socket_t sig, short what, void *arg)
 {
 	struct server *s = arg;
 	struct mx_err e;
+	char text[MX_TEXT_MAX + 40];
 
 	(void)sig, (void)what;
 	if (s->stopping)
@@ -134,7 +136,8 @@ static void on_hup(evutil_socket_t sig, short what, void *arg)
 		log_event(LOG_NOTICE, "reloaded", "clients=%zu accounts=%zu", s->conf->conf->nclients,
 		    s->conf->conf->naccounts);
 	else
-		log_event(LOG_ERR, "reload_failed", "code=%s text=\"%s\"", e.code, e.text);
+		log_event(LOG_ERR, "reload_failed", "code=%s text=%s", e.code,
+		    mx_quote(text, sizeof text, e.text, strlen(e.text)));
 	notify("READY=1");
 }
 

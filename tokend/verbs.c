@@ -110,7 +110,7 @@ static void ask(struct conn *c, const struct policy_verdict *v, const struct mx_
 
 	if (v->user != NULL)
 		memcpy(c->user, v->user, strlen(v->user) + 1);
-	if (r->deadline_ms != 0 && r->deadline_ms < deadline)
+	if (r->deadline_ms != 0)
 		deadline = r->deadline_ms;
 	/* The asker must still get the answer: a tenth, at most 250 ms, is kept for the way back. */
 	deadline -= deadline / 10 > 250 ? 250 : deadline / 10;

@@ -1,6 +1,7 @@
 """Fixtures for the end-to-end tests; the classes are in mxtest/ (README.md)."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -87,9 +88,19 @@ class Stack(list):
         self.clear()
 
 
+# What no daemon may ever say: a state nobody thought of, a sanitizer's finding.
+_NEVER = re.compile(r"^bug .*|^.*(?:AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:).*", re.M)
+
+
+def _check_daemon_logs(folder):
+    for log in folder.rglob("tokend.log"):
+        found = _NEVER.search(log.read_text(errors="replace"))
+        assert not found, f"{log}: {found.group()}"
+
+
 @pytest.fixture
 def up(workdir):
-    """up(Server(...)) starts it and stops it after the test; then nothing of it may be left running."""
+    """up(Server(...)) starts it and stops it after the test; nothing of it may be left running, and its daemons are in order."""
     stack = Stack()
     before = {pid for pid, _ in supervisor.left_over()}
     try:
@@ -98,6 +109,7 @@ def up(workdir):
         stack.stop_all()
     wait_for(lambda: f"processes to end: {supervisor.left_over()}",
              lambda: not [p for p, _ in supervisor.left_over() if p not in before], 10)
+    _check_daemon_logs(workdir)
 
 
 @pytest.fixture

@@ -185,7 +185,7 @@ static const struct row {
 	M("socket path too long",
 	    A C "listen:\n  - path: /run/"
 	    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n",
-	    11, 11, "at most 107"),
+	    11, 11, "at most 106"),
 	M("listen is a mapping", A C "listen:\n  path: /run/a\n", 11, 3, "- path:"),
 	M("listen without path", A C "listen:\n  - mode: 0666\n", 11, 5, "lacks \"path\""),
 	M("same socket twice", A C "listen:\n  - path: /run/a\n  - path: /run/a\n", 12, 11,

@@ -165,10 +165,11 @@ class Tokend:
                               capture_output=True, text=True, timeout=30)
 
     def tool(self, *args, seconds=30):
-        """The admin tool with this configuration and socket; CompletedProcess."""
+        """The admin tool with this socket (and configuration, for check); CompletedProcess."""
         env = {**os.environ, "MTA_XOAUTH2_SOCKET": str(self.socket)}
-        return subprocess.run([str(paths.ours("tool")), "--config", str(self.config), *map(str, args)],
-                              capture_output=True, text=True, timeout=seconds, env=env)
+        config = ["--config", str(self.config)] if "check" in args[:1] else []
+        return subprocess.run([str(paths.ours("tool")), *map(str, args), *config], capture_output=True, text=True,
+                              timeout=seconds, env=env)
 
     def ask(self, verb, **fields):
         return wire.ask(self.socket, verb, **fields)
