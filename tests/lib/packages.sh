@@ -22,7 +22,7 @@ build_packages=(gcc libc6-dev make autoconf automake libtool pkg-config
 e2e_packages=(python3-minimal python3 openssl curl ca-certificates procps binutils
 	libsasl2-modules sasl2-bin isync python3-pytest)
 quickstart_packages=(python3-minimal python3 openssl ca-certificates procps libsasl2-modules)
-analysis_packages=(clang libclang-rt-14-dev xz-utils systemd valgrind mandoc binutils shellcheck)
+analysis_packages=(clang libclang-rt-14-dev xz-utils valgrind mandoc binutils shellcheck)
 
 policy=/usr/sbin/policy-rc.d
 policy_is_ours=no
