@@ -124,9 +124,11 @@ static enum outcome put(int fd, const char *p, size_t n, uint64_t deadline, int 
 	return DONE;
 }
 
-static enum outcome get(int fd, char *buf, size_t cap, size_t *got, uint64_t deadline, int *sys)
+static enum outcome get(int fd, const struct mx_endpoint *ep, char *buf, size_t cap, size_t *got, int *sys)
 {
 	*got = 0;
+	if (!wait_for(fd, POLLIN, ep->deadline))	/* it is never there at once */
+		return TIMEOUT;
 	for (;;) {
 		char spare;
 		bool full = *got == cap;
@@ -137,11 +139,13 @@ static enum outcome get(int fd, char *buf, size_t cap, size_t *got, uint64_t dea
 			return FAILED;
 		} else if (r > 0) {
 			*got += (size_t)r;
+			if (ep->one_line && buf[*got - 1] == '\n')
+				return DONE;
 		} else if (r == 0) {
 			*sys = 0;
 			return *got > 0 ? DONE : AGAIN;
 		} else if (errno == EAGAIN) {
-			if (!wait_for(fd, POLLIN, deadline))
+			if (!wait_for(fd, POLLIN, ep->deadline))
 				return TIMEOUT;
 		} else if (errno != EINTR) {
 			/* A refusal before the request was read resets behind its complete line. */
@@ -189,7 +193,7 @@ enum mx_class mx_ask(const struct mx_endpoint *ep, const void *req, size_t len, 
 			o = put(fd, req, len, ep->deadline, &sys);
 		}
 		if (connected && o == DONE)
-			o = get(fd, buf, cap, got, ep->deadline, &sys);
+			o = get(fd, ep, buf, cap, got, &sys);
 		if (fd != -1)
 			close(fd);
 		if (o == DONE)

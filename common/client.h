@@ -7,6 +7,7 @@
 #define MX_COMMON_CLIENT_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/status.h"
@@ -18,10 +19,11 @@ struct mx_endpoint {
 	const char *path;	/* of the socket */
 	uint64_t deadline;	/* absolute, on mx_now_ms() */
 	uint32_t retry_ms;	/* 0: no second try */
+	bool one_line;		/* the reply ends with its first line: the close behind it is not awaited */
 };
 
 /*
- * Sends req (len bytes) and reads the reply to end of file into buf (cap bytes), its size into *got.
+ * Sends req (len bytes) and reads the reply to end of file (or of line) into buf (cap bytes), its size into *got.
  * ECONNREFUSED, ENOENT, EAGAIN, ECONNRESET and end of file before the first byte of a reply are
  * tried again for retry_ms. Errors: MX_TEMP with codes socket-unreachable, daemon-timeout,
  * daemon-no-answer; MX_CONFIG with socket-path-too-long, socket-forbidden; MX_BAD_REQUEST with

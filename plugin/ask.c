@@ -93,7 +93,7 @@ static enum mx_class take(struct mxp_conn *c, size_t got, struct mx_err *e)
 
 int mxp_fetch(struct mxp_conn *c, const sasl_client_params_t *p)
 {
-	struct mx_endpoint ep = { c->socket, mx_now_ms() + c->timeout_ms, MX_RETRY_MS };
+	struct mx_endpoint ep = { c->socket, mx_now_ms() + c->timeout_ms, MX_RETRY_MS, true };
 	char request[MX_WIRE_REQUEST_MAX];
 	enum mx_class cls;
 	struct mx_err e;
@@ -121,7 +121,7 @@ int mxp_fetch(struct mxp_conn *c, const sasl_client_params_t *p)
 enum mx_class mxp_tell_rejected(const struct mxp_conn *c, const sasl_client_params_t *p,
     const void *challenge, size_t n, struct mx_err *e)
 {
-	struct mx_endpoint ep = { c->socket, mx_now_ms() + REJECTED_MS, 0 };
+	struct mx_endpoint ep = { c->socket, mx_now_ms() + REJECTED_MS, 0, true };
 	char request[MX_WIRE_REQUEST_MAX], reply[MX_TEXT_MAX + MX_CODE_MAX + 64];
 	const char *more;
 	enum mx_class cls;

@@ -21,6 +21,7 @@ static struct {
 	const char *ident;
 	int max, fd;			/* fd of /dev/log; -1: not connected */
 	bool journal;
+	mode_t kind;			/* of standard error: S_IFMT bits */
 	unsigned long dropped;
 } lg = { .max = LOG_INFO, .fd = -1, .ident = "mta-xoauth2-tokend" };
 
@@ -36,9 +37,13 @@ static bool stderr_is_journal(void)
 
 void log_open(enum log_target where, const char *ident)
 {
+	struct stat st;
+
 	lg.target = where;
 	lg.ident = ident;
 	lg.journal = where == LOG_TO_STDERR && stderr_is_journal();
+	if (fstat(STDERR_FILENO, &st) == 0)
+		lg.kind = st.st_mode & S_IFMT;
 }
 
 void log_level(int max_priority)
@@ -93,7 +98,11 @@ static bool to_stderr(int priority, char *line, size_t n)
 
 	len = lg.journal ? snprintf(msg, sizeof msg, "<%d>%.*s\n", priority, (int)n, line)
 	    : snprintf(msg, sizeof msg, "%.*s\n", (int)n, line);
-	if (len < 0 || poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT))
+	if (len < 0)
+		return false;
+	if (lg.kind == S_IFSOCK)		/* the journal's */
+		return send(STDERR_FILENO, msg, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL) == len;
+	if (lg.kind != S_IFREG && (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT)))
 		return false;
 	return write(STDERR_FILENO, msg, (size_t)len) == len;
 }

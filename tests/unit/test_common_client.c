@@ -47,7 +47,7 @@ static enum mx_class ask_at(const char *path, unsigned limit_ms, unsigned retry_
     struct mx_err *e, uint64_t *took)
 {
 	uint64_t start = mx_now_ms();
-	struct mx_endpoint ep = { path, start + limit_ms, retry_ms };
+	struct mx_endpoint ep = { path, start + limit_ms, retry_ms, false };
 	enum mx_class c = mx_ask(&ep, REQUEST, strlen(REQUEST), reply, sizeof reply, got, e);
 
 	*took = mx_now_ms() - start;
@@ -412,17 +412,40 @@ static void writing(void **state)
 	big = calloc(1, n);
 	assert_non_null(big);
 	fake_start(&peer, turns, 1, FAKE_NOW, 0);
-	ep = (struct mx_endpoint){ peer.path, start + 300, 0 };
+	ep = (struct mx_endpoint){ peer.path, start + 300, 0, false };
 	assert_int_equal(mx_ask(&ep, big, n, reply, sizeof reply, &got, &e), MX_TEMP);
 	assert_string_equal(e.code, "daemon-timeout");
 	assert_true(mx_now_ms() - start < 300 + SLACK_MS);
 	free(big);
 }
 
+/* One line is enough where one is expected: the rest, or the close, is not waited for. */
+static void one_line(void **state)
+{
+	static const struct fake_turn turns[] = {
+		{ FAKE_DRIBBLE, "OK\tabc\nmore\n", 0, 2 }, { FAKE_ANSWER, "OK", 2, 0 },
+	};
+	struct mx_endpoint ep = { .retry_ms = 0, .one_line = true };
+	struct mx_err e;
+	size_t got;
+
+	(void)state;
+	fake_start(&peer, turns, 2, FAKE_NOW, 0);
+	ep.path = peer.path;
+	ep.deadline = mx_now_ms() + 5000;
+	assert_int_equal(mx_ask(&ep, REQUEST, strlen(REQUEST), reply, sizeof reply, &got, &e), MX_OK);
+	assert_int_equal(got, 7);
+	assert_memory_equal(reply, "OK\tabc\n", 7);
+	/* A line that ends with the connection is for the parser to judge. */
+	assert_int_equal(mx_ask(&ep, REQUEST, strlen(REQUEST), reply, sizeof reply, &got, &e), MX_OK);
+	assert_int_equal(got, 2);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(answers, teardown),
+		cmocka_unit_test_teardown(one_line, teardown),
 		cmocka_unit_test_teardown(table, teardown),
 		cmocka_unit_test_teardown(longest, teardown),
 		cmocka_unit_test_teardown(full_backlog, teardown),
