@@ -417,6 +417,15 @@ bool engine_rejected(struct engine_client *c, const char *id)
 	return true;
 }
 
+void engine_retry(struct engine_client *c)
+{
+	engine_now(c->e);
+	if (!c->perm || c->in_flight || (c->st != ES_HOLD && c->st != ES_WAIT))
+		return;
+	start(c, EV_ASK);
+	engine_rearm(c->e);
+}
+
 void engine_flush(struct engine_client *c)
 {
 	engine_now(c->e);

@@ -115,8 +115,12 @@ bool engine_rejected(struct engine_client *c, const char *id);
 /* Forgets token and hold of a client; askers in the queue go on waiting for a new one. */
 void engine_flush(struct engine_client *c);
 
+/* What a permanent error was held for has changed: asks at once. Nothing where there is no such hold. */
+void engine_retry(struct engine_client *c);
+
 struct engine_status {
 	const char *name;
+	bool permanent;			/* on hold for a permanent error, no request under way */
 	enum engine_state state;
 	const char *token_id;		/* NULL: no token */
 	int64_t expires_in_ms;		/* of the token; may be negative */

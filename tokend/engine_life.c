@@ -78,7 +78,8 @@ void engine_status(struct engine_client *c, struct engine_status *s)
 	engine_now(c->e);
 	now = c->e->boot;
 	*s = (struct engine_status){
-		.name = c->name, .state = c->st, .err = c->err, .waiting = c->nwait,
+		.name = c->name, .state = c->st,
+		.permanent = c->perm && !c->in_flight && (c->st == ES_HOLD || c->st == ES_WAIT), .err = c->err, .waiting = c->nwait,
 		.fetches = c->fetches, .failures = c->failures, .answers = c->answers,
 		.rejections = c->rejections,
 	};

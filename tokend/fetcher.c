@@ -7,6 +7,7 @@
 #include "common/text.h"
 #include "tokend/fetcher.h"
 #include "tokend/log.h"
+#include "tokend/watch.h"
 
 struct fetcher {
 	struct server *s;
@@ -18,6 +19,7 @@ struct fetch {
 	struct engine_client *c;
 	struct conf_ref *ref;		/* the configuration the request was built from */
 	struct oauth_fetch *transfer;
+	struct watch_state files;	/* as they were when it was begun */
 };
 
 static void on_fd(evutil_socket_t fd, short what, void *arg)
@@ -127,9 +129,11 @@ static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f
 		r.retry_after_s = f->retry_after_s;
 		log_failure(engine_client_name(c), f, ms);
 	}
+	engine_fetched(c, &r);
+	if (r.permanent)
+		watch_add(s, c, &x->files);
 	conf_ref_drop(x->ref);
 	free(x);
-	engine_fetched(c, &r);
 	server_last_answer(s);
 }
 
@@ -142,6 +146,7 @@ void *fetcher_start(void *ctx, struct engine_client *c, void *client)
 	if (x == NULL)
 		return NULL;
 	*x = (struct fetch){ .s = s, .c = c, .ref = s->conf };
+	watch_look(&cc->oc, &x->files);
 	if ((x->transfer = oauth_http_start(s->http, &cc->oc, done, x)) == NULL) {
 		free(x);
 		return NULL;

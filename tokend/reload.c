@@ -12,6 +12,7 @@
 #include "tokend/listen.h"
 #include "tokend/log.h"
 #include "tokend/server.h"
+#include "tokend/watch.h"
 
 struct conf_ref *conf_ref_new(struct conf *c)
 {
@@ -114,6 +115,7 @@ bool server_adopt(struct server *s, struct conf *c)
 	}
 	log_level(c->log_level);
 	s->conf = ref;
+	watch_clear(s);			/* clients may go; permanent holds end at a reload anyway */
 	engine_commit(s->engine);	/* may start requests: the new configuration is in place */
 	conf_ref_drop(old);
 	s->loaded_wall_ms = mx_wall_ms();

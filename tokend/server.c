@@ -18,6 +18,7 @@
 #include "tokend/log.h"
 #include "tokend/notify.h"
 #include "tokend/server.h"
+#include "tokend/watch.h"
 
 static void now(void *ctx, uint64_t *boot_ms, uint64_t *wall_ms)
 {
@@ -164,6 +165,9 @@ void server_run(struct server *s)
 void server_done(struct server *s)
 {
 	listen_close_all(&s->listeners);
+	watch_clear(s);
+	if (s->watch_timer != NULL)
+		event_free(s->watch_timer);
 	engine_free(s->engine);		/* askers that are left hear that the daemon stops */
 	conn_close_all(s);
 	accept_done();

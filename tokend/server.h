@@ -15,6 +15,7 @@
 struct event;
 struct event_base;
 struct listener;
+struct watch;
 struct conn;
 
 /* A configuration in use: kept until the last request that was built from it has ended. */
@@ -39,6 +40,8 @@ struct server {
 	struct conn *conns;		/* all open connections */
 	size_t nconns;
 	struct event *engine_timer;
+	struct watch *watches;		/* clients on hold whose files are looked at */
+	struct event *watch_timer;
 	struct counters count;
 	uint64_t started_wall_ms, loaded_wall_ms;
 	bool stopping;

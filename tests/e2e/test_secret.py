@@ -90,12 +90,28 @@ def test_mended_secret_and_reload_deliver(wrong):
     assert chain.postfix.statuses()["bounced"] == 0 and chain.idp.counts()["status"] == {"200": 1, "401": 1}
 
 
-def test_mended_secret_is_used_when_the_hold_is_over(wrong):
-    chain, clock = wrong()
+@pytest.mark.parametrize("how", ["written", "renamed over", "symbolic link exchanged"])
+def test_mended_secret_is_noticed(wrong, how):
+    """Without reload, flush or waiting: the daemon sees that the file behind the failure is another one."""
+    chain, _ = wrong()
+    path = chain.tokend.secret_path("chain.secret")
+    if how == "symbolic link exchanged":        # as Kubernetes exchanges secrets
+        chain.tokend.write_secret("old", WRONG)
+        chain.tokend.write_secret("new", chain.secret)
+        path.unlink()
+        path.symlink_to("old")
     chain.postfix.send(1)
     chain.outcome()
-    chain.tokend.write_secret("chain.secret", chain.secret)
-    clock.advance(61)
+    if how == "written":
+        chain.tokend.write_secret("chain.secret", chain.secret)
+    elif how == "renamed over":
+        chain.tokend.write_secret("new", chain.secret)
+        chain.tokend.secret_path("new").rename(path)
+    else:
+        path.with_name("link").symlink_to("new")
+        path.with_name("link").rename(path)
+    chain.tokend.wait_log("file_changed client=chain")
+    chain.tokend.wait_log("fetch_ok client=chain")
     chain.postfix.flush()
     chain.sink.wait(1)
     assert chain.idp.counts()["status"] == {"200": 1, "401": 1}

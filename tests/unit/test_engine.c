@@ -198,6 +198,38 @@ static void permanent_errors_are_held(void **state)
 	fake_done(&f);
 }
 
+/* The file behind a permanent error has been changed: tried at once, and again held when it was in vain. */
+static void retry_of_what_was_held(void **state)
+{
+	struct engine_status s;
+	struct fake f;
+	struct engine_client *c;
+	struct asker a;
+
+	(void)state;
+	fake_init(&f);
+	c = fake_client(&f, "c", 300, 60);
+	engine_retry(c);
+	assert_int_equal(f.started, 0);
+	fake_ask(c, &a);
+	fake_fail(&f, "client-secret-rejected", true, -1);
+	engine_status(c, &s);
+	assert_true(s.permanent);
+	engine_retry(c);
+	engine_retry(c);
+	assert_int_equal(f.started, 2);
+	fake_fail(&f, "client-secret-rejected", true, -1);
+	fake_pass(&f, 60000);
+	assert_true(fake_ask(c, &a));		/* the second hold is the longer one */
+	assert_string_equal(a.code, "client-secret-rejected");
+	engine_retry(c);
+	fake_ok(&f, "T1", 3600, 0);
+	assert_true(fake_ask(c, &a));
+	engine_status(c, &s);
+	assert_false(s.permanent);
+	fake_done(&f);
+}
+
 /* Short faults are waited for: the asker hears of the second try. Long ones are told at once. */
 static void transient_errors(void **state)
 {
@@ -567,6 +599,7 @@ int main(void)
 		cmocka_unit_test(outage_serves_the_old_token),
 		cmocka_unit_test(strict_margin),
 		cmocka_unit_test(permanent_errors_are_held),
+		cmocka_unit_test(retry_of_what_was_held),
 		cmocka_unit_test(transient_errors),
 		cmocka_unit_test(retry_after_is_obeyed),
 		cmocka_unit_test(holds_shrink_with_the_token),

@@ -1,0 +1,31 @@
+/*
+ * Clients on hold for a permanent error are tried at once when the file behind it is changed: looked at once a
+ * second by name, so that new files, renames and exchanged symbolic links (Kubernetes) are all seen.
+ */
+#ifndef MX_TOKEND_WATCH_H
+#define MX_TOKEND_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "oauth/client.h"
+
+struct engine_client;
+struct server;
+
+#define WATCH_MS 1000
+
+/* A file's identity and age; all zero: it is not there. */
+struct watch_stamp { uint64_t dev, ino, size, mtime_ns, ctime_ns; };
+
+/* Of the client's secret and CA, as they are now. */
+struct watch_state { struct watch_stamp secret, ca; };
+void watch_look(const struct oauth_client *c, struct watch_state *st);
+
+/* Watches c until its hold ends; then: how the files were when the request that failed was begun. */
+void watch_add(struct server *s, struct engine_client *c, const struct watch_state *then);
+
+/* Forgets all: the clients may go away (reload, end). */
+void watch_clear(struct server *s);
+
+#endif
