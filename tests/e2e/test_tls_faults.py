@@ -61,7 +61,7 @@ def test_another_protocol(up, workdir, pki, binaries):
 
 def test_the_systems_cas_are_the_default(up, workdir, pki, binaries):
     recorder = up(Recorder(pki.cert()))
-    tokend = lone_tokend(workdir / "t", recorder.url, pki.ca)
+    tokend = lone_tokend(workdir / "t", recorder.url, pki.ca, HELD)
     del tokend.clients["c"]["ca_file"]
     refused(up(tokend), "temp", "tls-untrusted-ca", "ca_file")
     assert not recorder.requests

@@ -2,12 +2,13 @@
 
 import math
 import mmap
+import re
 import struct
 import time
 from pathlib import Path
 
 from . import wire
-from .proc import run
+from .proc import run, wait_for
 
 _SOURCE = Path(__file__).resolve().parents[1] / "clock" / "mxclock.c"
 
@@ -33,11 +34,20 @@ class Clock:
         return tokend
 
     def advance(self, seconds):
+        running = [t for t in self._tokends if t.proc]
+        for tokend in running:
+            self._settle(tokend)
         self._ahead += seconds
         self._map[:] = struct.pack("q", self._ahead)
-        for tokend in self._tokends:
-            if tokend.proc:
-                wire.ping(tokend.socket)
+        for tokend in running:
+            wire.ping(tokend.socket)
+
+    @staticmethod
+    def _settle(tokend):
+        """Waits until no request is under way, whose timeout the jump would be, and the daemon sleeps in its loop."""
+        wait_for("the daemon's requests to end", lambda: not re.search(r"\tstate=(first|refresh)\t", tokend.ask("STATUS").body))
+        stat = Path(f"/proc/{tokend.proc.pid}/stat")
+        wait_for("the daemon to sleep", lambda: stat.read_text().rpartition(") ")[2].startswith("S"))
 
     def now(self):
         """Seconds of the daemon's time since this clock was made: what passed, and what was added."""

@@ -54,12 +54,19 @@ def exchange(path, request, seconds=15, half_close=False):
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
         s.settimeout(seconds)
         s.connect(str(path))
-        s.sendall(request)
-        if half_close:
-            s.shutdown(socket.SHUT_WR)
+        try:
+            s.sendall(request)
+            if half_close:
+                s.shutdown(socket.SHUT_WR)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # a daemon that is busy says so without having read; its answer is there all the same
         chunks = []
-        while chunk := s.recv(65536):
-            chunks.append(chunk)
+        try:
+            while chunk := s.recv(65536):
+                chunks.append(chunk)
+        except ConnectionResetError:
+            if not chunks:
+                raise
     return b"".join(chunks)
 
 
