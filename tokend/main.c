@@ -143,6 +143,7 @@ int main(int argc, char **argv)
 	if (r != -1)
 		return r;
 	process_harden();
+	process_considerate();
 	if (!oauth_http_global_init()) {
 		fputs("mta-xoauth2-tokend: libcurl or OpenSSL cannot be initialized\n", stderr);
 		return 75;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,16 @@ void process_harden(void)
 	while (fd >= 0 && fd <= 2);
 	if (fd > 2)
 		close(fd);
+}
+
+void process_considerate(void)
+{
+#ifdef SCHED_BATCH
+	const struct sched_param p = { 0 };
+
+	if (sched_getscheduler(0) == SCHED_OTHER)	/* anything else is the administrator's choice */
+		(void)sched_setscheduler(0, SCHED_BATCH, &p);
+#endif
 }
 
 enum mx_class process_drop(const char *user, struct mx_err *e)

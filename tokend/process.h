@@ -12,6 +12,13 @@
 void process_harden(void);
 
 /*
+ * connect() wakes this daemon. Where both share a processor it would then take it from the asker, find that
+ * nothing was sent yet and go back to sleep: as SCHED_BATCH (Linux) it is awake but lets the asker go on to its
+ * send() first. Same share of the processor, no privilege needed; best effort.
+ */
+void process_considerate(void);
+
+/*
  * From root to user (its groups too), for good. Already that user, or not root at all: nothing to do.
  * MX_CONFIG: no such user.
  */
