@@ -71,6 +71,20 @@ bool mx_utf8_ok(const void *p, size_t n)
 	return true;
 }
 
+/*
+ * Characters that show nothing but change what is seen, of len bytes: C1 controls, which terminals obey
+ * (U+0080 to U+009F), and those that turn the direction of text round.
+ */
+static bool is_deceptive(const unsigned char *s, size_t len)
+{
+	if (len == 2)
+		return s[0] == 0xc2 && s[1] < 0xa0;
+	if (len != 3 || s[0] != 0xe2)
+		return false;
+	return (s[1] == 0x80 && (s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xa8 && s[2] <= 0xae))) ||
+	    (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9);
+}
+
 void mx_clean(char *p, size_t n)
 {
 	unsigned char *s = (unsigned char *)p;
@@ -78,7 +92,7 @@ void mx_clean(char *p, size_t n)
 
 	while (i < n) {
 		len = utf8_len(s + i, n - i);
-		if (len == 0 || is_ctl(s[i])) {
+		if (len == 0 || is_ctl(s[i]) || is_deceptive(s + i, len)) {
 			s[i] = '?';
 			len = 1;
 		}
@@ -154,7 +168,7 @@ const char *mx_quote(char *out, size_t cap, const char *p, size_t n)
 		bool plain;
 
 		len = utf8_len(s + i, n - i);
-		plain = len != 0 && !is_ctl(s[i]) && s[i] != '"' && s[i] != '\\';
+		plain = len != 0 && !is_ctl(s[i]) && s[i] != '"' && s[i] != '\\' && !is_deceptive(s + i, len);
 		need = plain ? len : 4;
 		/* Room for this piece, a cut mark should more follow, the quote and the NUL. */
 		if (o + need + (i + (plain ? len : 1) < n ? 3 : 0) + 2 > cap) {

@@ -23,12 +23,15 @@ bool mx_is_b64token(const void *p, size_t n);
  */
 bool mx_parse_uint(const char *s, size_t n, uint64_t lo, uint64_t hi, uint64_t *out);
 
-/* Replaces, in place, control bytes and every byte that is not part of well-formed UTF-8 by '?'. */
+/*
+ * Replaces, in place, by '?': control bytes, bytes that are not part of well-formed UTF-8, C1 controls and
+ * characters that turn the direction of text round.
+ */
 void mx_clean(char *p, size_t n);
 
 /*
  * Writes s (n bytes) into out as a double-quoted string for a log line: at most cap bytes with NUL,
- * control bytes, '"', '\\' and bytes that are not UTF-8 as \xNN, cut with "..." when too long.
+ * what mx_clean() replaces, '"' and '\\' as \xNN, cut with "..." when too long.
  * Returns out. cap >= 8.
  */
 const char *mx_quote(char *out, size_t cap, const char *s, size_t n);

@@ -190,7 +190,7 @@ enum mx_class oauth_refusal_not_json(const char *client, const struct oauth_http
 {
 	char type[48] = "no content type";
 
-	if (h->status == 429 || (h->status >= 500 && h->body_len == 0))
+	if (h->status == 429 || h->status >= 500)	/* the usual form of an outage: a page of some front end */
 		return oauth_refusal(client, f);
 	if (h->content_type != NULL && h->content_type[0] != '\0')
 		oauth_text_copy(type, sizeof type, h->content_type, strcspn(h->content_type, ";"));

@@ -130,6 +130,9 @@ static bool bytes_ok(struct build *b, const char *file, const char *text, size_t
 	const char *end = text + n;
 	bool indent = true, tab = false;
 
+	if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		return bad_byte(b, file, text, text,
+		    "the file begins with a byte order mark: save it as UTF-8 without one");
 	if (!mx_utf8_ok(text, n))
 		return bad_byte(b, file, text, first_bad(text, end),
 		    "this is not UTF-8: save the file in that "

@@ -84,8 +84,9 @@ static void audit(struct conn *c, const struct mx_err *err)
 		log_event(priority, "answer", "verb=%s uid=%lu account=%s relay=%s mech=%s%s ms=%lu", verb, uid,
 		    account, host, mx_mech_name(c->mech), token, ms);
 	} else if (err->cls == MX_DENIED) {
-		log_event(priority, "denied", "verb=%s uid=%lu pid=%ld account=%s relay=%s reason=%s mend=\"%s\"", verb,
-		    uid, (long)c->peer.pid, account, host, c->reason, c->mend);
+		log_event(priority, "denied", "verb=%s uid=%lu pid=%ld account=%s relay=%s reason=%s mend=%s", verb,
+		    uid, (long)c->peer.pid, account, host, c->reason,
+		    mx_quote(text, sizeof text, c->mend, strlen(c->mend)));
 	} else {
 		log_event(priority, "refused", "verb=%s uid=%lu account=%s relay=%s class=%s code=%s ms=%lu text=%s", verb,
 		    uid, account, host, mx_class_info(err->cls)->name, err->code, ms,

@@ -5,6 +5,8 @@
 #include "config.h"
 
 #include <getopt.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,12 +80,37 @@ static struct conf *load(const char *path, unsigned flags, bool warnings)
 	return c;
 }
 
+/* What a start as root needs: the daemon's own user, and the owners of its sockets. */
+static bool users_exist(const struct conf *c)
+{
+	bool all = getpwnam(c->user) != NULL;
+	size_t i;
+
+	if (!all)
+		fprintf(stderr, "error: there is no user \"%s\" for the daemon to run as; make it (useradd --system "
+		    "--no-create-home --shell /usr/sbin/nologin %s) or name another one by \"user:\"\n", c->user, c->user);
+	for (i = 0; i < c->nlisten; i++) {
+		const struct conf_listen *l = &c->listen[i];
+
+		if ((l->owner != NULL && getpwnam(l->owner) == NULL) || (l->group != NULL && getgrnam(l->group) == NULL)) {
+			fprintf(stderr, "%s:%u:%u: error: the owner or group of this socket does not exist\n", l->at.file,
+			    l->at.line, l->at.column);
+			all = false;
+		}
+	}
+	return all;
+}
+
 static int check(const char *path)
 {
 	struct conf *c = load(path, CONF_CHECK_SECRETS, true);
 
 	if (c == NULL)
 		return EXIT_CONFIG;
+	if (geteuid() == 0 && !users_exist(c)) {
+		conf_free(c);
+		return EXIT_CONFIG;
+	}
 	printf("%s: no errors (%zu clients, %zu accounts)\n", path, c->nclients, c->naccounts);
 	if (geteuid() == 0)
 		printf("checked as root: that user \"%s\" can read the secrets is checked at the start\n", c->user);

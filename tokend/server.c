@@ -108,18 +108,32 @@ void server_last_answer(struct server *s)
 		event_base_loopbreak(s->base);
 }
 
-/* No new connections; those that wait for a token get it, or their deadline. */
-static void on_stop(evutil_socket_t sig, short what, void *arg)
+#define STOP_S 12		/* longer than an asker waits by default; systemd would kill after 90 */
+
+static void on_stop_late(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *s = arg;
 
+	(void)fd, (void)what;
+	event_base_loopbreak(s->base);	/* those that are left hear that the daemon stops */
+}
+
+/* No new connections; those that wait for a token get it, or their deadline. A second signal ends that wait. */
+static void on_stop(evutil_socket_t sig, short what, void *arg)
+{
+	static const struct timeval late = { STOP_S, 0 };
+	struct server *s = arg;
+
 	(void)what;
-	if (s->stopping)
+	if (s->stopping) {
+		event_base_loopbreak(s->base);
 		return;
+	}
 	log_event(LOG_NOTICE, "stopping", "signal=%d connections=%zu", (int)sig, s->nconns);
 	notify("STOPPING=1");
 	s->stopping = true;
 	listen_close_all(&s->listeners);
+	event_base_once(s->base, -1, EV_TIMEOUT, on_stop_late, s, &late);
 	server_last_answer(s);
 }
 

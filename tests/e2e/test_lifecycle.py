@@ -76,6 +76,21 @@ def test_answers_in_flight_are_finished(up, lone, recorder, sig):
     assert tokend.proc.wait(5) == 0 and "stopped status=0" in tokend.log()
 
 
+def test_a_second_signal_ends_the_wait(up, lone, recorder):
+    """An asker may be patient for ten minutes; the administrator need not be."""
+    recorder.script(Answer(hang=True))
+    tokend = up(lone)
+    threads, answers = askers(tokend, 3, deadline_ms=600000)
+    tokend.proc.send_signal(signal.SIGTERM)
+    tokend.wait_log("stopping signal=15 connections=3")
+    assert tokend.proc.poll() is None
+    tokend.proc.send_signal(signal.SIGTERM)
+    assert tokend.proc.wait(5) == 0
+    for t in threads:
+        t.join(10)
+    assert [a.code for a in answers] == ["shutting-down"] * 3
+
+
 def test_an_end_does_not_wait_longer_than_the_askers(up, lone, recorder):
     recorder.script(Answer(hang=True))
     tokend = up(lone)

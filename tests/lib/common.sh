@@ -3,7 +3,8 @@
 
 # shellcheck disable=SC2034  # read by servers.sh
 mx_cache=/var/cache/mxt		# short on purpose: servers.sh puts paths into it into fixed room
-mx_log_dir=${MX_LOG_DIR:-${TMPDIR:-/tmp}/mta-xoauth2-logs.$(id -u)}
+# Never a name in /tmp that somebody else could have prepared: root writes there.
+mx_log_dir=${MX_LOG_DIR:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/build/logs}
 export MX_BEGAN=${MX_BEGAN:-$EPOCHSECONDS}	# programs that are called go on counting from here
 
 say()	{ printf '[%3ds] %s\n' "$((EPOCHSECONDS - MX_BEGAN))" "$*"; }

@@ -52,6 +52,7 @@ static const struct row {
 	M("merge key among clients", A C "  <<: {}\n", 10, 3, "merge keys"),
 	M("second document", A C "---\n" A C, 10, 1, "second document"),
 	M("after the end", A C "...\nuser: x\n", 11, 1, "end of the document"),
+	M("byte order mark", "\xef\xbb\xbf" A C, 1, 1, "byte order mark"),
 	M("tab as indentation", A "clients:\n\tc:\n", 5, 1, "tab"),
 	M("tab behind blanks", A C "    \ttimeout: 5s\n", 10, 5, "tab"),
 	M("tab in a value", A HEAD PROVIDER "    tenant: a\tb\n" ID SECRET, 7, 13, "tab"),

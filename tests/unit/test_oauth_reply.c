@@ -143,7 +143,7 @@ static const struct {
 	{ "JSON string", 200, "application/json", "\"x\"", MX_TEMP, false, "reply-not-json" },
 	{ "empty 403", 403, NULL, "", MX_CONFIG, true, "reply-not-json" },
 	{ "gateway", 502, "text/html",
-	    "<html>Bad gateway</html>", MX_TEMP, false, "reply-not-json" },
+	    "<html>Bad gateway</html>", MX_TEMP, false, "provider-unavailable" },
 	{ "empty 503", 503, NULL, "", MX_TEMP, false, "provider-unavailable" },
 	{ "empty 429", 429, NULL, "", MX_TEMP, false, "provider-throttled" },
 	{ "HTML 429", 429, "text/html", "<p>", MX_TEMP, false, "provider-throttled" },

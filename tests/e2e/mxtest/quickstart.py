@@ -240,7 +240,7 @@ def main(argv):
                     print(f"--- {log.name}:\n{tail(log.read_text(errors='replace'), 6)}".replace(hide or "\0", "***"), file=sys.stderr)
     finally:
         if not kept:
-            for sig in (signal.SIGINT, signal.SIGTERM):
+            for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(sig, signal.SIG_IGN)
             supervisor.stop_all()
             net.remove_dir(folder)
