@@ -113,6 +113,8 @@ bool server_adopt(struct server *s, struct conf *c)
 		free(ref);
 		return false;
 	}
+	if (old != NULL && strcmp(old->conf->user, c->user) != 0)
+		log_event(LOG_WARNING, "restart_needed", "text=\"user has changed, which counts from the next start on\"");
 	log_level(c->log_level);
 	s->conf = ref;
 	watch_clear(s);			/* clients may go; permanent holds end at a reload anyway */
