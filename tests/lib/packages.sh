@@ -20,7 +20,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build_packages=(gcc libc6-dev make autoconf automake libtool pkg-config
 	libsasl2-dev libcurl4-openssl-dev libssl-dev libjson-c-dev libevent-dev libyaml-dev libcmocka-dev)
 e2e_packages=(python3-minimal python3 openssl curl ca-certificates procps binutils
-	libsasl2-modules sasl2-bin isync python3-pytest)
+	libsasl2-modules sasl2-bin isync socat python3-pytest)
 quickstart_packages=(python3-minimal python3 openssl ca-certificates procps libsasl2-modules)
 analysis_packages=(clang libclang-rt-14-dev xz-utils valgrind mandoc binutils shellcheck)
 
