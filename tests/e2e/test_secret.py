@@ -66,13 +66,14 @@ def test_at_most_three_token_requests_in_ten_minutes_for_200_messages(wrong):
     wait_for(lambda: f"200 deferrals: {chain.postfix.statuses()}", lambda: deferred(chain) >= 200, 60, 0.1)
     asked = chain.tokend.log().count("refused verb=SASL")
     assert asked >= 200 and chain.idp.token_requests() == 1
-    for until, requests in ((25, 1), (80, 2), (200, 2), (310, 2), (420, 3), (500, 3), (595, 3)):
+    for until in (25, 80, 200, 310, 420, 500, 595):
         clock.to(until)
         before = deferred(chain)
         chain.postfix.flush()
         wait_for(lambda: f"more deferrals: {chain.postfix.statuses()}", lambda b=before: deferred(chain) >= b + 200, 60, 0.1)
-        assert chain.idp.token_requests() == requests, f"at {until} s"
-    assert clock.now() >= 595 and chain.tokend.log().count("refused verb=SASL") >= 8 * 200
+        allowed = 1 + (clock.now() >= 60) + (clock.now() >= 360)     # a slow machine may be further on than `until`
+        assert chain.idp.token_requests() <= allowed, f"at {clock.now()} s"
+    assert 595 <= clock.now() < 1200 and chain.tokend.log().count("refused verb=SASL") >= 8 * 200
     assert chain.idp.counts()["status"] == {"401": 3}
     assert len(chain.postfix.queue()) == 200 and chain.postfix.statuses()["bounced"] == 0
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 
@@ -111,7 +112,11 @@ class Tokend:
         self.config.chmod(0o644)
 
     def argv(self):
-        return [paths.ours("tokend"), "--config", self.config, "--foreground"]
+        program = paths.ours("tokend")
+        if self.user:       # the tree may lie where only root can go, as below /root
+            program = self.dir / "mta-xoauth2-tokend"
+            shutil.copy(paths.ours("tokend"), program)
+        return [program, "--config", self.config, "--foreground"]
 
     def start(self, wait=True, env=None):
         """Starts the daemon; wait: until it answers PING on every socket."""
