@@ -66,13 +66,16 @@ def test_at_most_three_token_requests_in_ten_minutes_for_200_messages(wrong):
     wait_for(lambda: f"200 deferrals: {chain.postfix.statuses()}", lambda: deferred(chain) >= 200, 60, 0.1)
     asked = chain.tokend.log().count("refused verb=SASL")
     assert asked >= 200 and chain.idp.token_requests() == 1
+    second = None       # when the second request had been made, at the latest
     for until in (25, 80, 200, 310, 420, 500, 595):
         clock.to(until)
-        before = deferred(chain)
+        before, began = deferred(chain), clock.now()
         chain.postfix.flush()
         wait_for(lambda: f"more deferrals: {chain.postfix.statuses()}", lambda b=before: deferred(chain) >= b + 200, 60, 0.1)
-        allowed = 1 + (clock.now() >= 60) + (clock.now() >= 360)     # a slow machine may be further on than `until`
-        assert chain.idp.token_requests() <= allowed, f"at {clock.now()} s"
+        requests = chain.idp.token_requests()   # exact, but for a hold that ends in the middle of a slow machine's round
+        least = 1 + (began >= 65) + (second is not None and began >= second + 305)
+        assert least <= requests <= 1 + (clock.now() >= 60) + (clock.now() >= 360), f"{requests} at {began} to {clock.now()} s"
+        second = second or (clock.now() if requests == 2 else None)
     assert 595 <= clock.now() < 1200 and chain.tokend.log().count("refused verb=SASL") >= 8 * 200
     assert chain.idp.counts()["status"] == {"401": 3}
     assert len(chain.postfix.queue()) == 200 and chain.postfix.statuses()["bounced"] == 0
@@ -89,6 +92,22 @@ def test_mended_secret_and_reload_deliver(wrong):
     chain.sink.wait(3)
     chain.postfix.wait_empty()
     assert chain.postfix.statuses()["bounced"] == 0 and chain.idp.counts()["status"] == {"200": 1, "401": 1}
+
+
+def test_what_the_provider_mends_is_used_when_the_hold_is_over(make_chain, workdir):
+    """Nothing changes on this host, so nothing can be noticed: the hold of a minute ends by itself."""
+    chain = make_chain(without=("tokend", "postfix"))
+    clock = Clock(workdir)
+    clock.apply(chain.tokend).start()
+    chain.postfix.start()
+    chain.idp.refuse("chain", error="invalid_client", error_description="disabled")
+    chain.postfix.send(1)
+    chain.outcome()
+    chain.idp.allow("chain")
+    clock.advance(61)
+    chain.postfix.flush()
+    chain.sink.wait(1)
+    assert chain.idp.token_requests() == 2
 
 
 @pytest.mark.parametrize("how", ["written", "renamed over", "symbolic link exchanged"])
