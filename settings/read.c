@@ -46,6 +46,19 @@ static void unknown(const struct into *m, const struct cf_event *e)
 	    cf_near_text(hint, sizeof hint, &near));
 }
 
+/* Can it be a key at all? false: after a complaint. */
+static bool is_key(const struct into *m, const struct cf_event *e)
+{
+	if (e->bad)
+		return false;
+	if (e->kind == CF_SCALAR && !e->merge)
+		return true;
+	cf_error(m->b->r, &e->at, "%s", e->kind != CF_SCALAR ?
+	    "a key must be plain text, not a list or a mapping" :
+	    "merge keys (<<) are not supported: write the keys out");
+	return false;
+}
+
 /* The key of a mapping, or NULL after a complaint. */
 static const struct conf_key *key_of(const struct into *m, const struct cf_event *e)
 {
@@ -53,16 +66,8 @@ static const struct conf_key *key_of(const struct into *m, const struct cf_event
 	struct cf_value *v;
 	char first[512];
 
-	if (e->bad)
+	if (!is_key(m, e))
 		return NULL;
-	if (e->kind != CF_SCALAR) {
-		cf_error(m->b->r, &e->at, "a key must be plain text, not a list or a mapping");
-		return NULL;
-	}
-	if (e->merge) {
-		cf_error(m->b->r, &e->at, "merge keys (<<) are not supported: write the keys out");
-		return NULL;
-	}
 	if (e->null) {
 		cf_error(m->b->r, &e->at, "a key is missing before the colon");
 		return NULL;
@@ -288,16 +293,8 @@ static const char *entry_name(const struct into *m, bool client, const struct cf
 	char q[128];
 
 	who[0] = '\0';
-	if (e->bad)
+	if (!is_key(m, e))
 		return NULL;
-	if (e->kind != CF_SCALAR) {
-		cf_error(m->b->r, &e->at, "a key must be plain text, not a list or a mapping");
-		return NULL;
-	}
-	if (e->merge) {
-		cf_error(m->b->r, &e->at, "merge keys (<<) are not supported: write the keys out");
-		return NULL;
-	}
 	if (e->null || e->n == 0) {
 		cf_error(m->b->r, &e->at, "a name is missing before the colon");
 		return NULL;
