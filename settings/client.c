@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "common/buf.h"
+#include "common/hash.h"
 #include "common/text.h"
 #include "settings/build.h"
 #include "settings/check.h"
@@ -280,7 +281,7 @@ static const char *joined(struct build *b, const struct conf_names *l)
 
 static uint64_t mix(uint64_t h, const char *s)
 {
-	return s == NULL ? cf_fnv(h, "\1", 1) : cf_fnv(h, s, strlen(s) + 1);
+	return s == NULL ? mx_fnv(h, "\1", 1) : mx_fnv(h, s, strlen(s) + 1);
 }
 
 /* Everything that makes a token another one, or a fetch a different fetch. */
@@ -289,7 +290,7 @@ static uint64_t fingerprint(const struct oauth_client *oc)
 	const unsigned char kinds[2] = { (unsigned char)oc->grant, (unsigned char)oc->auth };
 	const char *const parts[] = { oc->token_endpoint, oc->client_id, oc->scope, oc->resource,
 		oc->secret_file, oc->proxy, oc->no_proxy, oc->ca_file };
-	uint64_t h = cf_fnv(CF_FNV_BASIS, kinds, sizeof kinds);
+	uint64_t h = mx_fnv(MX_FNV_BASIS, kinds, sizeof kinds);
 
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
 		h = mix(h, parts[i]);

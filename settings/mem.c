@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hash.h"
 #include "settings/mem.h"
 
 #define BLOCK_FIRST 4096	/* a small site's configuration fits in one of these */
@@ -10,18 +11,9 @@
 
 struct cf_block { struct cf_block *next; };
 
-uint64_t cf_fnv(uint64_t h, const void *p, size_t n)
-{
-	const unsigned char *s = p;
-
-	while (n-- > 0)
-		h = (h ^ *s++) * 0x100000001b3ull;
-	return h;
-}
-
 static uint32_t hash(const char *s, size_t n)
 {
-	uint64_t h = cf_fnv(CF_FNV_BASIS, s, n);
+	uint64_t h = mx_fnv(MX_FNV_BASIS, s, n);
 
 	return (uint32_t)(h ^ h >> 32);
 }

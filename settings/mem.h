@@ -40,7 +40,4 @@ void cf_mem_free(struct cf_mem *m);
 /* Room for one more element in *p (n used, *cap there, size bytes each). false: no memory. */
 bool cf_grow(void *p, size_t n, size_t *cap, size_t size) __attribute__((warn_unused_result));
 
-#define CF_FNV_BASIS 0xcbf29ce484222325ull
-uint64_t cf_fnv(uint64_t h, const void *p, size_t n);	/* FNV-1a, 64 bits */
-
 #endif

@@ -6,20 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hash.h"
 #include "tokend/engine-private.h"
-
-static uint64_t hash(const char *s)		/* FNV-1a: names come from the administrator */
-{
-	uint64_t h = 14695981039346656037u;
-
-	for (; *s != '\0'; s++)
-		h = (h ^ (unsigned char)*s) * 1099511628211u;
-	return h;
-}
 
 static size_t probe(const struct engine_set *s, const char *name)
 {
-	size_t i = hash(name) & (s->nslots - 1);
+	size_t i = mx_fnv(MX_FNV_BASIS, name, strlen(name)) & (s->nslots - 1);
 
 	while (s->slot[i] != 0 && strcmp(s->v[s->slot[i] - 1]->name, name) != 0)
 		i = (i + 1) & (s->nslots - 1);
