@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,8 +23,23 @@ static const uint32_t sizes[] = {
 
 struct piece { struct piece *next; };
 
+/* All below is under the lock: a configuration is read, and its secrets with it, by a thread of its own. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct piece *free_list[NSIZES];
 static size_t total_mapped, total_unlocked;
+
+static bool guard(void *p, size_t n)
+{
+	bool locked = mlock(p, n) == 0;
+
+	total_mapped += n;
+	if (!locked)			/* best effort: RLIMIT_MEMLOCK; told by mx_secret_stats() */
+		total_unlocked += n;
+#ifdef MADV_DONTDUMP
+	(void)madvise(p, n, MADV_DONTDUMP);
+#endif
+	return locked;
+}
 
 static void *map(size_t n)
 {
@@ -31,12 +47,7 @@ static void *map(size_t n)
 
 	if (p == MAP_FAILED)
 		return NULL;
-	total_mapped += n;
-	if (mlock(p, n) == -1)		/* best effort: RLIMIT_MEMLOCK; told by mx_secret_stats() */
-		total_unlocked += n;
-#ifdef MADV_DONTDUMP
-	(void)madvise(p, n, MADV_DONTDUMP);
-#endif
+	(void)guard(p, n);
 #ifdef MADV_WIPEONFORK
 	(void)madvise(p, n, MADV_WIPEONFORK);
 #endif
@@ -82,19 +93,19 @@ bool mx_secret_alloc(struct mx_secret *s, size_t cap)
 	*s = (struct mx_secret){ 0 };
 	if (cap == 0 || cap > SECRET_MAX)
 		return false;
+	(void)pthread_mutex_lock(&lock);
 	if (k == NSIZES) {
 		cap = round_to_page(cap);
 		s->p = map(cap);
 		s->cap = s->p == NULL ? 0 : cap;
-		return s->p != NULL;
+	} else if (free_list[k] != NULL || refill(k)) {
+		s->p = (unsigned char *)free_list[k];
+		free_list[k] = free_list[k]->next;
+		memset(s->p, 0, sizeof(struct piece));
+		s->cap = sizes[k];
 	}
-	if (free_list[k] == NULL && !refill(k))
-		return false;
-	s->p = (unsigned char *)free_list[k];
-	free_list[k] = free_list[k]->next;
-	memset(s->p, 0, sizeof(struct piece));
-	s->cap = sizes[k];
-	return true;
+	(void)pthread_mutex_unlock(&lock);
+	return s->p != NULL;
 }
 
 bool mx_secret_set(struct mx_secret *s, const void *src, size_t n)
@@ -115,6 +126,7 @@ void mx_secret_free(struct mx_secret *s)
 		return;
 	mx_wipe(s->p, s->cap);		/* always the capacity, not the length */
 	k = class_of(s->cap);
+	(void)pthread_mutex_lock(&lock);
 	if (k == NSIZES) {
 		total_mapped -= s->cap;
 		munmap(s->p, s->cap);
@@ -124,6 +136,7 @@ void mx_secret_free(struct mx_secret *s)
 		f->next = free_list[k];
 		free_list[k] = f;
 	}
+	(void)pthread_mutex_unlock(&lock);
 	*s = (struct mx_secret){ 0 };
 }
 
@@ -148,8 +161,34 @@ bool mx_secret_equal(const struct mx_secret *a, const struct mx_secret *b)
 	return diff == 0;
 }
 
+bool mx_secret_guard(void *p, size_t n)
+{
+	bool locked;
+
+	(void)pthread_mutex_lock(&lock);
+	locked = guard(p, n);
+	(void)pthread_mutex_unlock(&lock);
+#ifdef MADV_DONTFORK
+	(void)madvise(p, n, MADV_DONTFORK);
+#endif
+	return locked;
+}
+
+void mx_secret_unguard(void *p, size_t n, bool locked)
+{
+	if (locked)
+		(void)munlock(p, n);
+	(void)pthread_mutex_lock(&lock);
+	total_mapped -= n;
+	if (!locked)
+		total_unlocked -= n;
+	(void)pthread_mutex_unlock(&lock);
+}
+
 void mx_secret_stats(size_t *mapped, size_t *unlocked)
 {
+	(void)pthread_mutex_lock(&lock);
 	*mapped = total_mapped;
 	*unlocked = total_unlocked;
+	(void)pthread_mutex_unlock(&lock);
 }

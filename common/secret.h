@@ -2,7 +2,8 @@
  * Secrets live here: pages that are excluded from core dumps, not inherited over fork where the
  * kernel can do that, locked in memory as far as the limits allow, and wiped whenever a piece is
  * given back. Many secrets share a page, so that 100,000 tokens do not need a mapping each.
- * Not thread-safe: one thread of a process uses it. The plugin does not.
+ * The allocator may be used by several threads, one secret by one at a time. The plugin does not
+ * have any of this.
  */
 #ifndef MX_COMMON_SECRET_H
 #define MX_COMMON_SECRET_H
@@ -29,6 +30,13 @@ void mx_secret_move(struct mx_secret *to, struct mx_secret *from);
 
 /* Equal content? In time that depends on the lengths only. */
 bool mx_secret_equal(const struct mx_secret *a, const struct mx_secret *b);
+
+/*
+ * The same protection for a mapping that somebody else made (page-aligned p, n bytes): locked as far
+ * as the limits allow, kept out of core dumps and of children. It counts in mx_secret_stats().
+ */
+bool mx_secret_guard(void *p, size_t n);	/* whether it is locked */
+void mx_secret_unguard(void *p, size_t n, bool locked);	/* before it is unmapped; does not wipe */
 
 /* Bytes mapped, and how many of them could not be locked (RLIMIT_MEMLOCK). For status and tests. */
 void mx_secret_stats(size_t *mapped, size_t *unlocked);

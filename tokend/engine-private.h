@@ -7,17 +7,16 @@
 #include "tokend/engine.h"
 #include "tokend/heap.h"
 
-#define ENGINE_ID_MAX 33		/* bytes of a token id, NUL included */
-
 struct engine_client {
 	struct heap_node timer;		/* first member: the heap hands back this address */
 	struct engine *e;
 	char *name;
-	struct engine_params p, pending;	/* pending: taken at the commit of a reload */
-	bool kept;			/* put again in the reload under way */
+	uint64_t epoch;			/* of the last set it was put into */
+	struct engine_params p[2];	/* of even and odd epochs: a commit need not touch them */
 
 	enum engine_state st;
-	struct mx_secret token;		/* empty: none */
+	struct mx_secret token;		/* empty: none; with kept: only a view, never freed */
+	void *kept;			/* ops->keep()'s */
 	char id[ENGINE_ID_MAX];
 	uint64_t got_boot, got_wall;	/* when the request for it was SENT */
 	uint32_t life_s, refresh_in_s;
@@ -38,20 +37,37 @@ struct engine_client {
 	struct engine_waiter *first;
 	struct engine_waiter **last;
 	size_t nwait;
+	uint32_t planned;		/* engine_plan.c: where its refresh is counted, from 1; 0: nowhere */
 	uint64_t fetches, failures, answers, rejections;
 };
 
 /* Clients by name, in the order of putting. */
 struct engine_set { struct engine_client **v; size_t n, cap; uint32_t *slot; size_t nslots; };
 
+#define ENGINE_PLAN_S 8192		/* seconds; a power of two */
+
 struct engine {
 	struct engine_ops ops;
-	struct engine_set cur, next;
+	uint64_t epoch, committed;	/* grows by one with each commit; when that was */
+	struct engine_set cur, next, old;	/* old: being settled */
+	size_t settled_old, settled_cur;
+	uint16_t *plan;			/* planned refreshes by second, modulo ENGINE_PLAN_S; NULL: no memory */
 	struct heap timers;
 	uint64_t boot, wall;		/* as last read */
 	int64_t offset;			/* wall - boot, as last seen by a tick */
 	bool offset_known;
 };
+
+/* What it was configured with, in the set it is in (or was, until it is settled). */
+static inline const struct engine_params *engine_params(const struct engine_client *c)
+{
+	return &c->p[(c->epoch < c->e->epoch ? c->epoch : c->e->epoch) & 1];
+}
+
+static inline bool engine_retired(const struct engine_client *c)
+{
+	return c->epoch < c->e->epoch;
+}
 
 /* engine_time.c: ages, margins and when to act. Pure but for ops->now and ops->random. */
 void engine_now(struct engine *e);
@@ -61,14 +77,24 @@ bool engine_alive(const struct engine_client *c);		/* servable in an outage */
 uint64_t engine_refresh_due(struct engine_client *c, bool same_token);
 uint64_t engine_hold_ms(struct engine_client *c, const struct engine_result *r);
 
+/* engine_plan.c: many refreshes are spread over the seconds. */
+uint64_t engine_plan(struct engine_client *c, uint64_t lo, uint64_t hi);	/* counted; a time within lo and hi */
+void engine_unplan(struct engine_client *c);
+
+/* engine_keep.c: the token at hand, in private memory or where it outlives the process. */
+void engine_token_set(struct engine_client *c, struct mx_secret *token);	/* moved from */
+void engine_token_mark(struct engine_client *c);	/* what is known beside it has changed */
+void engine_drop_token(struct engine_client *c);
+bool engine_token_recall(struct engine_client *c);	/* false: nothing that can be used */
+
 /* engine_set.c */
 struct engine_client *engine_set_find(const struct engine_set *s, const char *name);
 bool engine_set_add(struct engine_set *s, struct engine_client *c);
 void engine_set_free(struct engine_set *s);
 
 /* engine.c */
-void engine_drop_token(struct engine_client *c);
 void engine_client_free(struct engine_client *c);
+void engine_recall(struct engine_client *c);
 void engine_rearm(struct engine *e);
 void engine_move_waiters(struct engine_client *from, struct engine_client *to);
 void engine_answer_all(struct engine_client *c, const struct engine_answer *a);

@@ -19,12 +19,13 @@ enum engine_event {
 	EV_END,			/* the token can be used no more */
 	EV_REJECT,		/* a mail server refused the token */
 	EV_DROP,		/* an administrator's FLUSH */
+	EV_RECALL,		/* an earlier process' token has been found */
 	EV_N
 };
 
 /* token at hand: FRESH REFRESH WAIT; request under way: FIRST REFRESH; hold in force: WAIT HOLD */
 static const uint8_t next_state[ES_N][EV_N] = {
-	[ES_EMPTY]   = { [EV_ASK] = ES_FIRST, [EV_DROP] = ES_EMPTY },
+	[ES_EMPTY]   = { [EV_ASK] = ES_FIRST, [EV_DROP] = ES_EMPTY, [EV_RECALL] = ES_FRESH },
 	[ES_FIRST]   = { [EV_OK] = ES_FRESH, [EV_FAIL] = ES_HOLD, [EV_KEEP] = ES_WAIT, [EV_END] = ES_FIRST,
 	                 [EV_DROP] = ES_FIRST },
 	[ES_FRESH]   = { [EV_ASK] = ES_REFRESH, [EV_DUE] = ES_REFRESH, [EV_END] = ES_EMPTY,
@@ -60,13 +61,6 @@ static void go(struct engine_client *c, enum engine_event ev)
 		to = c->in_flight ? ES_FIRST : ES_EMPTY;
 	}
 	c->st = to;
-}
-
-void engine_drop_token(struct engine_client *c)
-{
-	mx_secret_free(&c->token);
-	c->id[0] = '\0';
-	c->suspect = false;
 }
 
 static void forget_failure(struct engine_client *c)
@@ -199,9 +193,10 @@ static void start(struct engine_client *c, enum engine_event ev)
 	c->sent_wall = c->e->wall;
 	c->fetches++;
 	go(c, ev);
+	engine_unplan(c);
 	heap_remove(&c->e->timers, &c->timer);
 	c->in_flight = true;
-	c->fetch = c->e->ops.fetch(c->e->ops.ctx, c, c->p.client);
+	c->fetch = c->e->ops.fetch(c->e->ops.ctx, c, engine_params(c)->client);
 	if (c->fetch != NULL)
 		return;
 	c->in_flight = false;
@@ -286,7 +281,6 @@ static void success(struct engine_client *c, const struct engine_result *r)
 	struct mx_err err;
 	struct engine_result bad = { .err = &err, .permanent = true, .retry_after_s = -1 };
 
-	mx_secret_move(&c->token, r->token);
 	if (strlen(r->id) < sizeof c->id)
 		memcpy(c->id, r->id, strlen(r->id) + 1);
 	c->got_boot = c->sent_boot;
@@ -294,10 +288,11 @@ static void success(struct engine_client *c, const struct engine_result *r)
 	c->life_s = r->expires_in_s;
 	c->refresh_in_s = r->refresh_in_s;
 	c->suspect = false;
-	if (c->p.stale_until_s == 0 && !engine_alive(c)) {
+	engine_token_set(c, r->token);
+	if (engine_params(c)->stale_until_s == 0 && !engine_alive(c)) {
 		mx_fail(&err, MX_PROVIDER, "token-too-short", "client \"%s\": the identity provider's tokens live %u s, "
 		    "but the mail server wants at least %u s left; raise the token lifetime or lower min_remaining",
-		    c->name, (unsigned)r->expires_in_s, (unsigned)c->p.min_remaining_s);
+		    c->name, (unsigned)r->expires_in_s, (unsigned)engine_params(c)->min_remaining_s);
 		fail(c, &bad);
 		return;
 	}
@@ -328,12 +323,23 @@ void engine_fetched(struct engine_client *c, const struct engine_result *r)
 	engine_rearm(e);
 }
 
+/* An earlier process' token goes on as if it had been fetched here. */
+void engine_recall(struct engine_client *c)
+{
+	if (!engine_token_recall(c))
+		return;
+	c->asked_at = c->e->boot;
+	go(c, EV_RECALL);
+	schedule(c, engine_refresh_due(c, false));
+}
+
 static void act(struct engine_client *c)
 {
 	bool idle = c->e->boot - c->asked_at > ENGINE_IDLE_MS && c->nwait == 0;
 
-	if (c->in_flight)
+	if (c->in_flight || engine_retired(c))
 		return;
+	engine_unplan(c);
 	if (c->st == ES_WAIT && !engine_alive(c)) {
 		engine_drop_token(c);
 		go(c, EV_END);
@@ -404,6 +410,7 @@ bool engine_rejected(struct engine_client *c, const char *id)
 	memcpy(c->rejected_id, c->id, sizeof c->id);
 	note(c, EN_REJECTED, NULL, 0);
 	c->suspect = true;
+	engine_token_mark(c);
 	if (c->st == ES_WAIT && !holding)
 		start(c, EV_ASK);
 	else if (c->st == ES_WAIT) {
@@ -433,8 +440,10 @@ void engine_flush(struct engine_client *c)
 	forget_failure(c);
 	c->rejected_at = 0;
 	c->rejected_id[0] = '\0';
-	if (!c->in_flight)
+	if (!c->in_flight) {
+		engine_unplan(c);
 		heap_remove(&c->e->timers, &c->timer);
+	}
 	go(c, EV_DROP);
 	engine_kick(c);
 	engine_rearm(c->e);

@@ -21,6 +21,7 @@
 #define ENGINE_PATIENCE_MS 2500		/* askers wait for a retry that is no further away than this */
 #define ENGINE_REJECT_MS 60000		/* at most one new token per client for rejections in this time */
 #define ENGINE_IDLE_MS (26ull * 3600 * 1000)	/* unasked for so long: no background refresh any more */
+#define ENGINE_ID_MAX 33		/* bytes of a token id, NUL included */
 
 struct engine;
 struct engine_client;
@@ -63,6 +64,15 @@ struct engine_waiter {
 	struct engine_client *client;	/* NULL: not queued */
 };
 
+/* What is kept of a token beside its bytes, so that it outlives the process. Times: of the same boot. */
+struct engine_saved {
+	uint64_t sent_boot_ms, sent_wall_ms;	/* of the request that brought it */
+	uint64_t rejected_boot_ms;		/* 0: never */
+	uint32_t life_s, refresh_in_s;
+	uint32_t suspect;			/* 1: a mail server has refused it */
+	char id[ENGINE_ID_MAX], rejected_id[ENGINE_ID_MAX];
+};
+
 enum engine_note { EN_GOT, EN_FAILED, EN_SAME_TOKEN, EN_REJECTED, EN_REJECT_IGNORED, EN_JUMP, EN_BUG };
 
 struct engine_ops {
@@ -75,11 +85,21 @@ struct engine_ops {
 	/* For log and counters; err and in_ms (until the next try or refresh) where they apply. */
 	void (*note)(void *ctx, struct engine_client *c, enum engine_note n, const struct mx_err *err,
 	    uint64_t in_ms);
+	/*
+	 * Tokens that outlive the process; all three or none. keep: copies n bytes and says where they now
+	 * are, a NUL behind them; NULL: no room. recall: what an earlier process kept, once; NULL: nothing.
+	 * forget: wiped, no recall() finds it any more.
+	 */
+	void *(*keep)(void *ctx, const char *name, uint64_t fingerprint, const struct engine_saved *s,
+	    const void *token, size_t n, unsigned char **where);
+	void *(*recall)(void *ctx, const char *name, uint64_t fingerprint, struct engine_saved *s,
+	    unsigned char **where, size_t *n);
+	void (*forget)(void *ctx, void *kept);
 	void *ctx;
 };
 
 struct engine *engine_new(const struct engine_ops *ops);	/* ops is copied; NULL: no memory */
-void engine_free(struct engine *e);		/* askers hear MX_TEMP shutting-down */
+void engine_free(struct engine *e);	/* askers hear MX_TEMP shutting-down; what is kept stays kept */
 
 /*
  * The set of clients after a reload: put each, then commit, or abort and nothing has changed. Clients with
@@ -87,9 +107,15 @@ void engine_free(struct engine *e);		/* askers hear MX_TEMP shutting-down */
  * reload may have followed its repair. Askers of a client whose fingerprint changed
  * go on with the new one; those of a removed client hear MX_CONFIG client-removed. Until the commit
  * engine_find() and engine_each() show the old set. put: NULL without memory.
+ *
+ * The commit itself takes no time, however many clients there are: what it leaves to do is done by calls of
+ * engine_settle(), about n clients each, until that returns false. Only then may the old params.client go, and
+ * the next put come. The first commit also recalls the tokens of an earlier process, at once.
  */
+bool engine_reserve(struct engine *e, size_t n);	/* room for so many puts; false: no memory */
 struct engine_client *engine_put(struct engine *e, const struct engine_params *p);
 void engine_commit(struct engine *e);
+bool engine_settle(struct engine *e, size_t n);
 void engine_abort(struct engine *e);
 
 struct engine_client *engine_find(struct engine *e, const char *name);

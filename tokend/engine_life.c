@@ -22,8 +22,10 @@ void engine_client_free(struct engine_client *c)
 {
 	if (c->in_flight)
 		c->e->ops.cancel(c->e->ops.ctx, c->fetch);
+	engine_unplan(c);
 	heap_remove(&c->e->timers, &c->timer);
-	mx_secret_free(&c->token);
+	if (c->kept == NULL)
+		mx_secret_free(&c->token);
 	free(c->err);
 	free(c->name);
 	free(c);
@@ -38,6 +40,8 @@ void engine_free(struct engine *e)
 	if (e == NULL)
 		return;
 	engine_abort(e);
+	while (engine_settle(e, 1000))
+		;
 	mx_fail(&err, MX_TEMP, "shutting-down", "the token daemon is being stopped; try again");
 	for (i = 0; i < e->cur.n; i++) {
 		engine_answer_all(e->cur.v[i], &a);
@@ -45,6 +49,7 @@ void engine_free(struct engine *e)
 	}
 	engine_set_free(&e->cur);
 	heap_free(&e->timers);
+	free(e->plan);
 	free(e);
 }
 
@@ -55,7 +60,7 @@ struct engine_client *engine_find(struct engine *e, const char *name)
 
 void *engine_client_of(struct engine_client *c)
 {
-	return c->p.client;
+	return engine_params(c)->client;
 }
 
 const char *engine_client_name(const struct engine_client *c)

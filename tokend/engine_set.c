@@ -67,7 +67,15 @@ void engine_set_free(struct engine_set *s)
 	*s = (struct engine_set){ 0 };
 }
 
-static struct engine_client *client_new(struct engine *e, const struct engine_params *p)
+bool engine_reserve(struct engine *e, size_t n)
+{
+	while (e->next.cap < n)
+		if (!grow(&e->next))
+			return false;
+	return true;
+}
+
+static struct engine_client *client_new(struct engine *e, const char *name)
 {
 	struct engine_client *c = calloc(1, sizeof *c);
 
@@ -76,8 +84,7 @@ static struct engine_client *client_new(struct engine *e, const struct engine_pa
 	c->e = e;
 	c->st = ES_EMPTY;
 	c->last = &c->first;
-	c->pending = *p;
-	if ((c->name = strdup(p->name)) == NULL) {
+	if ((c->name = strdup(name)) == NULL) {
 		free(c);
 		return NULL;
 	}
@@ -87,26 +94,24 @@ static struct engine_client *client_new(struct engine *e, const struct engine_pa
 struct engine_client *engine_put(struct engine *e, const struct engine_params *p)
 {
 	struct engine_client *c = engine_set_find(&e->cur, p->name);
+	bool new = c == NULL || engine_params(c)->fingerprint != p->fingerprint;
 
-	if (c != NULL && c->p.fingerprint == p->fingerprint) {
-		if (!engine_set_add(&e->next, c))
-			return NULL;
-		c->kept = true;
-		c->pending = *p;
-		return c;
-	}
-	if ((c = client_new(e, p)) == NULL)
+	if (new && (c = client_new(e, p->name)) == NULL)
 		return NULL;
 	if (!engine_set_add(&e->next, c)) {
-		engine_client_free(c);
+		if (new)
+			engine_client_free(c);
 		return NULL;
 	}
+	c->epoch = e->epoch + 1;
+	c->p[c->epoch & 1] = *p;
+	c->p[c->epoch & 1].name = c->name;
 	return c;
 }
 
 static void retire(struct engine *e, struct engine_client *old)
 {
-	struct engine_client *heir = engine_set_find(&e->next, old->name);
+	struct engine_client *heir = engine_set_find(&e->cur, old->name);
 	struct mx_err gone;
 	struct engine_answer a = { .err = &gone };
 
@@ -119,13 +124,14 @@ static void retire(struct engine *e, struct engine_client *old)
 		    "accounts that named it", old->name);
 		engine_answer_all(old, &a);
 	}
+	engine_drop_token(old);
 	engine_client_free(old);
 }
 
 /* A reload may be the word that what was refused for good has been mended. The next hold is the longer one. */
 static void try_again(struct engine *e, struct engine_client *c)
 {
-	if (!c->perm || c->in_flight || c->hold_until <= e->boot)
+	if (!c->perm || c->in_flight || c->hold_until <= e->boot || c->failed_at >= e->committed)
 		return;
 	c->hold_until = e->boot;
 	(void)heap_set(&e->timers, &c->timer, e->boot);		/* it has a place there */
@@ -133,30 +139,38 @@ static void try_again(struct engine *e, struct engine_client *c)
 
 void engine_commit(struct engine *e)
 {
-	struct engine_set old = e->cur;
 	size_t i;
 
-	engine_now(e);
-	for (i = 0; i < e->next.n; i++) {
-		struct engine_client *c = e->next.v[i];
-
-		c->p = c->pending;
-		c->p.name = c->name;
-	}
+	while (engine_settle(e, SIZE_MAX))
+		;			/* the last one's, if its caller did not finish it */
+	e->old = e->cur;
 	e->cur = e->next;
-	e->next = e->cur;		/* retire() looks up heirs here */
-	for (i = 0; i < old.n; i++) {
-		if (!old.v[i]->kept)
-			retire(e, old.v[i]);
-	}
 	e->next = (struct engine_set){ 0 };
-	for (i = 0; i < e->cur.n; i++) {
-		if (e->cur.v[i]->kept)
-			try_again(e, e->cur.v[i]);
-		e->cur.v[i]->kept = false;
-	}
-	engine_set_free(&old);
+	e->settled_old = e->settled_cur = 0;
+	e->committed = e->boot;
+	if (e->epoch++ == 0)
+		for (i = 0; i < e->cur.n; i++)
+			engine_recall(e->cur.v[i]);
 	engine_rearm(e);
+}
+
+bool engine_settle(struct engine *e, size_t n)
+{
+	engine_now(e);
+	for (; n > 0 && e->settled_old < e->old.n; n--) {
+		struct engine_client *c = e->old.v[e->settled_old++];
+
+		if (engine_retired(c))
+			retire(e, c);
+	}
+	if (e->settled_old == e->old.n) {
+		engine_set_free(&e->old);
+		e->settled_old = 0;
+	}
+	for (; n > 0 && e->settled_cur < e->cur.n; n--)
+		try_again(e, e->cur.v[e->settled_cur++]);
+	engine_rearm(e);
+	return e->old.n > 0 || e->settled_cur < e->cur.n;
 }
 
 void engine_abort(struct engine *e)
@@ -164,10 +178,12 @@ void engine_abort(struct engine *e)
 	size_t i;
 
 	for (i = 0; i < e->next.n; i++) {
-		if (e->next.v[i]->kept)
-			e->next.v[i]->kept = false;
+		struct engine_client *c = e->next.v[i];
+
+		if (engine_set_find(&e->cur, c->name) == c)
+			c->epoch = e->epoch;
 		else
-			engine_client_free(e->next.v[i]);
+			engine_client_free(c);
 	}
 	engine_set_free(&e->next);
 }

@@ -25,14 +25,14 @@ int64_t engine_left_ms(const struct engine_client *c)
  */
 static int64_t min_remaining_ms(const struct engine_client *c)
 {
-	int64_t want = (int64_t)c->p.min_remaining_s * 1000, half = (int64_t)c->life_s * 500;
+	int64_t want = (int64_t)engine_params(c)->min_remaining_s * 1000, half = (int64_t)c->life_s * 500;
 
-	return want > half && c->p.stale_until_s != 0 ? half : want;
+	return want > half && engine_params(c)->stale_until_s != 0 ? half : want;
 }
 
 static int64_t stale_until_ms(const struct engine_client *c)
 {
-	int64_t want = (int64_t)c->p.stale_until_s * 1000, quarter = (int64_t)c->life_s * 250;
+	int64_t want = (int64_t)engine_params(c)->stale_until_s * 1000, quarter = (int64_t)c->life_s * 250;
 
 	return want > quarter ? quarter : want;
 }
@@ -41,7 +41,7 @@ bool engine_alive(const struct engine_client *c)
 {
 	if (c->token.p == NULL)
 		return false;
-	if (c->p.stale_until_s == 0)
+	if (engine_params(c)->stale_until_s == 0)
 		return engine_left_ms(c) >= min_remaining_ms(c);
 	return engine_left_ms(c) >= stale_until_ms(c);
 }
@@ -55,22 +55,32 @@ bool engine_servable(const struct engine_client *c)
 	return engine_left_ms(c) >= min_remaining_ms(c);
 }
 
-/* When to refresh: at refresh_in, else at half the life; up to a tenth earlier, so that many do not meet. */
+#define SOON_MS 500
+#define LATE_MS 60000u
+
+/*
+ * When to refresh: at refresh_in, else at half the life; earlier by some chance, so that many do not meet. One
+ * that is late already (recalled after a long stop, or a clock has jumped) goes soon, yet not all at once.
+ */
 uint64_t engine_refresh_due(struct engine_client *c, bool same_token)
 {
-	uint64_t life = (uint64_t)c->life_s * 1000, base = life / 2, latest, now = c->e->boot;
+	uint64_t life = (uint64_t)c->life_s * 1000, base = life / 2, latest, lo, hi;
 	uint64_t margin = (uint64_t)min_remaining_ms(c);
-	uint32_t rnd = c->e->ops.random(c->e->ops.ctx);
+	uint64_t now = c->e->boot, soon = now + (same_token ? ENGINE_REJECT_MS : SOON_MS);
 
 	latest = life > margin ? life - margin : 0;
 	if (c->refresh_in_s != 0)
 		base = (uint64_t)c->refresh_in_s * 1000;
 	if (same_token || base > latest)	/* the same again: not asked before it can differ */
 		base = latest;
-	base = c->got_boot + base - rnd % (base / 10 + 1);
-	if (same_token && base < now + ENGINE_REJECT_MS)
-		return now + ENGINE_REJECT_MS;
-	return base < now + 500 ? now + 500 : base;
+	hi = c->got_boot + base;
+	lo = hi - base / 2;
+	if (hi < soon) {
+		lo = soon;
+		hi = c->got_boot + latest > now ? (c->got_boot + latest - now) / 2 : 0;
+		hi = soon + (hi < LATE_MS ? hi : LATE_MS);
+	}
+	return engine_plan(c, lo > soon ? lo : soon, hi);
 }
 
 uint64_t engine_hold_ms(struct engine_client *c, const struct engine_result *r)
@@ -85,9 +95,9 @@ uint64_t engine_hold_ms(struct engine_client *c, const struct engine_result *r)
 		ms = steps[n == 0 ? 0 : n - 1];
 	} else {
 		n = c->temp_fails > 20 ? 20 : c->temp_fails;
-		ms = (uint64_t)c->p.backoff_min_ms << (n == 0 ? 0 : n - 1);
-		if (ms > c->p.backoff_max_ms)
-			ms = c->p.backoff_max_ms;
+		ms = (uint64_t)engine_params(c)->backoff_min_ms << (n == 0 ? 0 : n - 1);
+		if (ms > engine_params(c)->backoff_max_ms)
+			ms = engine_params(c)->backoff_max_ms;
 		ms = ms / 2 + rnd % (ms / 2 + 1);
 	}
 	if (engine_alive(c)) {			/* a token is at stake: try while it lives */

@@ -119,6 +119,8 @@ bool server_adopt(struct server *s, struct conf *c)
 	s->conf = ref;
 	watch_clear(s);			/* clients may go; permanent holds end at a reload anyway */
 	engine_commit(s->engine);	/* may start requests: the new configuration is in place */
+	while (engine_settle(s->engine, 1000))
+		;
 	conf_ref_drop(old);
 	s->loaded_wall_ms = mx_wall_ms();
 	return true;

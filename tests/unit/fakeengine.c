@@ -58,7 +58,8 @@ static void note(void *ctx, struct engine_client *c, enum engine_note n, const s
 
 void fake_init(struct fake *f)
 {
-	struct engine_ops ops = { now, rnd, fetch, cancel, timer, note, f };
+	struct engine_ops ops = { .now = now, .random = rnd, .fetch = fetch, .cancel = cancel, .timer = timer,
+	    .note = note, .ctx = f };
 
 	*f = (struct fake){ .boot = 3600000, .wall = 1790000000000u, .timer_at = UINT64_MAX };
 	f->e = engine_new(&ops);
@@ -80,6 +81,8 @@ struct engine_client *fake_client(struct fake *f, const char *name, uint32_t min
 
 	assert_non_null(engine_put(f->e, &p));
 	engine_commit(f->e);
+	while (engine_settle(f->e, 1))
+		;
 	return engine_find(f->e, name);
 }
 

@@ -477,6 +477,8 @@ static void reload(void **state)
 	fake_ok(&f, "T1", 3600, 0);
 	engine_put(f.e, &same);			/* unchanged: token stays */
 	engine_commit(f.e);
+	while (engine_settle(f.e, 1))
+		;
 	assert_true(fake_ask(engine_find(f.e, "a"), &a));
 	assert_string_equal(a.token, "T1");
 	changed.fingerprint = 2;		/* another secret: askers go on with the new one */
@@ -484,6 +486,8 @@ static void reload(void **state)
 	assert_false(fake_ask(engine_find(f.e, "a"), &a));
 	engine_put(f.e, &changed);
 	engine_commit(f.e);
+	while (engine_settle(f.e, 1))
+		;
 	assert_int_equal(f.cancelled, 1);
 	assert_false(a.answered);
 	fake_ok(&f, "T2", 3600, 0);
@@ -493,6 +497,8 @@ static void reload(void **state)
 	same.name = "other";			/* removed: its askers hear of it */
 	engine_put(f.e, &same);
 	engine_commit(f.e);
+	while (engine_settle(f.e, 1))
+		;
 	assert_string_equal(b.code, "client-removed");
 	assert_null(engine_find(f.e, "a"));
 	engine_put(f.e, &changed);		/* a reload that fails half-way changes nothing */
