@@ -259,6 +259,13 @@ const char *cf_bad_user(const char *s, size_t n)
 	    : NULL;
 }
 
+const char *cf_bad_cache(const char *s, size_t n)
+{
+	if (n == 4 && memcmp(s, "none", 4) == 0)
+		return NULL;
+	return cf_bad_path(s, n) == NULL ? NULL : "must be an absolute path on tmpfs, or \"none\"";
+}
+
 const char *cf_bad_name(const char *s, size_t n)
 {
 	return only(s, n, ALPHA DIGIT "-._") && strchr("-._", s[0]) == NULL && n <= 64

@@ -31,6 +31,7 @@ static void take_top(struct build *b)
 	c->admin_users = t->admin_users.list;
 	c->log_level = conf_log_level(t->log_level.v);
 	c->user = t->user.s;
+	c->token_cache = t->token_cache.s;
 	c->max_connections = t->max_connections.v;
 	c->max_connections_per_uid = t->max_connections_per_uid.v;
 	c->request_timeout_ms = t->request_timeout.v;

@@ -59,6 +59,7 @@ struct conf {
 	struct conf_names admin_users;
 	int log_level;			/* syslog(3) level: LOG_ERR ... LOG_DEBUG */
 	const char *user;		/* account the daemon drops to */
+	const char *token_cache;	/* path, or "none"; NULL: the fd store, or beside the first socket */
 	uint32_t max_connections;	/* in all */
 	uint32_t max_connections_per_uid;
 	uint32_t request_timeout_ms;	/* a request must be here by then */

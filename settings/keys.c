@@ -78,6 +78,9 @@ static const struct conf_key top[] = {
 	    "is not supported by this version" },
 	{ "request_timeout", CONF_T_MS, F(request_timeout), "2s", 100, 60 * 1000, NULL, NULL,
 	    CONF_K_LIMIT, "a request must have arrived by then" },
+	{ "token_cache", CONF_T_STRING, F(token_cache), NULL, 2, 4095, NULL, cf_bad_cache, CONF_K_PRESET,
+	    "file on tmpfs that keeps tokens over a restart, or \"none\" (default: systemd's fd store, else beside the "
+	    "first socket)" },
 	{ "user", CONF_T_USER, F(user), MX_USER, 1, 256, NULL, cf_bad_user, 0,
 	    "account the daemon runs as when it is started by root" },
 };

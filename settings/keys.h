@@ -77,6 +77,7 @@ struct cf_value {
 struct cf_top {
 	struct cf_value listen, clients, accounts, limits, admin_users, log_level, user;
 	struct cf_value max_connections, max_connections_per_uid, request_timeout, deadline;
+	struct cf_value token_cache;
 	struct cf_value refused;
 };
 

@@ -78,7 +78,8 @@ uint64_t engine_refresh_due(struct engine_client *c, bool same_token);
 uint64_t engine_hold_ms(struct engine_client *c, const struct engine_result *r);
 
 /* engine_plan.c: many refreshes are spread over the seconds. */
-uint64_t engine_plan(struct engine_client *c, uint64_t lo, uint64_t hi);	/* counted; a time within lo and hi */
+/* A time from usual to hi; where that is crowded from lo to hi. Counted. lo <= usual <= hi. */
+uint64_t engine_plan(struct engine_client *c, uint64_t lo, uint64_t usual, uint64_t hi);
 void engine_unplan(struct engine_client *c);
 
 /* engine_keep.c: the token at hand, in private memory or where it outlives the process. */

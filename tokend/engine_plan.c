@@ -1,7 +1,7 @@
 /*
- * Planned refreshes are counted by second. As long as few meet, each gets a time of its own by chance, up to a
- * tenth early. Where many would meet (a large host that started cold fetched all its tokens within a minute) the
- * emptiest of some seconds in a wider window is taken: up to half the time early.
+ * Planned refreshes are counted by second. As long as few meet, each gets a time by chance within its usual window.
+ * Where many would meet (a large host that started cold fetched all its tokens within a minute) the emptiest of some
+ * seconds in a wider window is taken.
  */
 #include "config.h"
 
@@ -36,10 +36,10 @@ static uint64_t fair(const struct engine *e, uint64_t from, uint64_t to)
 	return 1 + e->cur.n * 3 / 2 / s;
 }
 
-uint64_t engine_plan(struct engine_client *c, uint64_t lo, uint64_t hi)
+uint64_t engine_plan(struct engine_client *c, uint64_t lo, uint64_t usual, uint64_t hi)
 {
 	struct engine *e = c->e;
-	uint64_t narrow = hi - (hi - lo) / 5, best = within(e, narrow < lo ? lo : narrow, hi), at;
+	uint64_t best = within(e, usual, hi), at;
 	int i;
 
 	engine_unplan(c);

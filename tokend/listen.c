@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "tokend/cache.h"
 #include "tokend/listen.h"
 #include "tokend/notify.h"
 
@@ -62,6 +63,8 @@ enum mx_class listen_inherit(struct listener **list, int n, struct mx_err *e)
 		int fd = NOTIFY_FD_FIRST + i;
 		enum mx_class cls;
 
+		if (strcmp(notify_fd_name(i), CACHE_FD_NAME) == 0)
+			continue;
 		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &l1) == -1 || on == 0 ||
 		    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &l2) == -1 || type != SOCK_STREAM ||
 		    getsockname(fd, (struct sockaddr *)&sa, &len) == -1 || sa.sun_family != AF_UNIX ||

@@ -20,7 +20,10 @@ struct listener {
 	struct server *server;		/* once it is watched (accept.h) */
 };
 
-/* Takes the n descriptors from NOTIFY_FD_FIRST on. Those that are no listening UNIX stream sockets are an error. */
+/*
+ * Takes the n descriptors from NOTIFY_FD_FIRST on, but for kept tokens (cache.h). Those that are no listening
+ * UNIX stream sockets are an error.
+ */
 enum mx_class listen_inherit(struct listener **list, int n, struct mx_err *e);
 
 /*

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "oauth/http.h"
+#include "tokend/cache.h"
 #include "tokend/listen.h"
 #include "tokend/log.h"
 #include "tokend/notify.h"
@@ -129,12 +130,13 @@ static enum mx_class prepare(struct server *s, const char *path, struct mx_err *
 {
 	struct conf *c = load(path, geteuid() == 0 ? 0 : CONF_CHECK_SECRETS, true);
 	size_t i, n;
+	int handed = notify_listen_fds();
 	enum mx_class cls;
 	static const char wrong[] = "the configuration is wrong (see above); nothing was started";
 
 	if (c == NULL)
 		return mx_fail(e, MX_CONFIG, "configuration-wrong", wrong);
-	if ((cls = listen_inherit(&s->listeners, notify_listen_fds(), e)) != MX_OK)
+	if ((cls = listen_inherit(&s->listeners, handed, e)) != MX_OK)
 		goto out;
 	n = listen_wanted(s->listeners, c);
 	for (i = 0; i < n; i++)
@@ -149,11 +151,13 @@ static enum mx_class prepare(struct server *s, const char *path, struct mx_err *
 			goto out;
 		}
 	}
+	cache_open(s, c, handed);
 	if (!server_adopt(s, c)) {
 		cls = mx_fail(e, MX_TEMP, "no-memory", "the configuration cannot be taken into service");
 		goto out;
 	}
 	c = NULL;
+	cache_settle(s);
 out:
 	conf_free(c);
 	return cls;

@@ -99,6 +99,11 @@ static bool adjust_sockets(struct server *s, const struct conf *c)
 	return true;
 }
 
+static const char *or_none(const char *s)
+{
+	return s != NULL ? s : "";
+}
+
 bool server_adopt(struct server *s, struct conf *c)
 {
 	struct conf_ref *ref = conf_ref_new(c), *old = s->conf;
@@ -115,6 +120,9 @@ bool server_adopt(struct server *s, struct conf *c)
 	}
 	if (old != NULL && strcmp(old->conf->user, c->user) != 0)
 		log_event(LOG_WARNING, "restart_needed", "text=\"user has changed, which counts from the next start on\"");
+	if (old != NULL && strcmp(or_none(old->conf->token_cache), or_none(c->token_cache)) != 0)
+		log_event(LOG_WARNING, "restart_needed", "text=\"token_cache has changed, which counts from the next start "
+		    "on\"");
 	log_level(c->log_level);
 	s->conf = ref;
 	watch_clear(s);			/* clients may go; permanent holds end at a reload anyway */

@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/text.h"
 #include "tokend/accept.h"
+#include "tokend/cache.h"
 #include "tokend/conn.h"
 #include "tokend/fetcher.h"
 #include "tokend/listen.h"
@@ -91,6 +92,7 @@ bool server_init(struct server *s, const char *conf_path)
 		.timer = set_timer, .note = on_note, .ctx = s,
 	};
 
+	cache_hooks(&ops);
 	s->conf_path = conf_path;
 	s->started_wall_ms = mx_wall_ms();
 	s->base = event_base_new();
@@ -183,6 +185,7 @@ void server_done(struct server *s)
 	if (s->watch_timer != NULL)
 		event_free(s->watch_timer);
 	engine_free(s->engine);		/* askers that are left hear that the daemon stops */
+	cache_close(s);
 	conn_close_all(s);
 	accept_done();
 	fetcher_free(s->fetcher);

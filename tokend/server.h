@@ -16,6 +16,7 @@ struct event;
 struct event_base;
 struct listener;
 struct watch;
+struct cache;
 struct conn;
 
 /* A configuration in use: kept until the last request that was built from it has ended. */
@@ -36,6 +37,7 @@ struct server {
 	struct engine *engine;
 	struct oauth_http *http;
 	struct fetcher *fetcher;
+	struct cache *cache;		/* NULL: tokens end with the process */
 	struct listener *listeners;
 	struct conn *conns;		/* all open connections */
 	size_t nconns;

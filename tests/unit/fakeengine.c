@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -18,7 +20,9 @@ static void now(void *ctx, uint64_t *boot, uint64_t *wall)
 
 static uint32_t rnd(void *ctx)
 {
-	return ((struct fake *)ctx)->rnd;
+	struct fake *f = ctx;
+
+	return f->rnd_fn != NULL ? f->rnd_fn(f) : f->rnd;
 }
 
 static void *fetch(void *ctx, struct engine_client *c, void *client)
@@ -30,6 +34,14 @@ static void *fetch(void *ctx, struct engine_client *c, void *client)
 		return NULL;
 	f->started++;
 	f->in_flight = c;
+	if (f->answer_at_once) {
+		if (f->ntodo == f->cap_todo) {
+			f->cap_todo = f->cap_todo == 0 ? 64 : f->cap_todo * 2;
+			f->todo = realloc(f->todo, f->cap_todo * sizeof *f->todo);
+			assert_non_null(f->todo);
+		}
+		f->todo[f->ntodo++] = c;
+	}
 	return c;
 }
 
@@ -56,20 +68,37 @@ static void note(void *ctx, struct engine_client *c, enum engine_note n, const s
 	((struct fake *)ctx)->notes[n]++;
 }
 
-void fake_init(struct fake *f)
+static void *keep_or_not(void *ctx, const char *name, uint64_t fp, const struct engine_saved *s, const void *t, size_t n,
+    unsigned char **where)
+{
+	struct fake *f = ctx;
+
+	return f->no_room ? NULL : f->keep(ctx, name, fp, s, t, n, where);
+}
+
+void fake_init_with(struct fake *f,
+    void *(*keep)(void *, const char *, uint64_t, const struct engine_saved *, const void *, size_t, unsigned char **),
+    void *(*recall)(void *, const char *, uint64_t, struct engine_saved *, unsigned char **, size_t *),
+    void (*forget)(void *, void *))
 {
 	struct engine_ops ops = { .now = now, .random = rnd, .fetch = fetch, .cancel = cancel, .timer = timer,
-	    .note = note, .ctx = f };
+	    .note = note, .keep = keep == NULL ? NULL : keep_or_not, .recall = recall, .forget = forget, .ctx = f };
 
-	*f = (struct fake){ .boot = 3600000, .wall = 1790000000000u, .timer_at = UINT64_MAX };
+	*f = (struct fake){ .keep = keep, .boot = 3600000, .wall = 1790000000000u, .timer_at = UINT64_MAX };
 	f->e = engine_new(&ops);
 	assert_non_null(f->e);
+}
+
+void fake_init(struct fake *f)
+{
+	fake_init_with(f, NULL, NULL, NULL);
 }
 
 void fake_done(struct fake *f)
 {
 	assert_int_equal(f->notes[EN_BUG], 0);
 	engine_free(f->e);
+	free(f->todo);
 }
 
 struct engine_client *fake_client(struct fake *f, const char *name, uint32_t min_remaining, uint32_t stale_until)
@@ -157,6 +186,20 @@ void fake_ok(struct fake *f, const char *token, uint32_t expires_in_s, uint32_t 
 	f->in_flight = NULL;
 	engine_fetched(c, &r);
 	mx_secret_free(&t);
+}
+
+void fake_answer_all(struct fake *f)
+{
+	static unsigned long number;	/* no token comes twice */
+	char token[24];
+	size_t i;
+
+	for (i = 0; i < f->ntodo; i++) {		/* the list may grow meanwhile */
+		snprintf(token, sizeof token, "T%lu", ++number);
+		f->in_flight = f->todo[i];
+		fake_ok(f, token, 3600, 0);
+	}
+	f->ntodo = 0;
 }
 
 void fake_fail(struct fake *f, const char *code, bool permanent, int32_t retry_after_s)

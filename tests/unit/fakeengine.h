@@ -15,6 +15,14 @@ struct fake {
 	unsigned started, cancelled;
 	bool refuse_to_start;
 	unsigned notes[EN_BUG + 1];
+	struct store *store;		/* a test's own; see fake_init_with() */
+	bool no_room;			/* ops->keep finds none */
+	uint32_t (*rnd_fn)(void *ctx);	/* NULL: rnd */
+	bool answer_at_once;		/* requests are gathered for fake_answer_all() */
+	struct engine_client **todo;
+	size_t ntodo, cap_todo;
+	void *(*keep)(void *, const char *, uint64_t, const struct engine_saved *, const void *, size_t,
+	    unsigned char **);
 };
 
 struct asker {
@@ -25,6 +33,11 @@ struct asker {
 };
 
 void fake_init(struct fake *f);		/* boot = 1 h, wall = some day in 2026, random 0 */
+/* The same with an outside place for tokens. */
+void fake_init_with(struct fake *f,
+    void *(*keep)(void *, const char *, uint64_t, const struct engine_saved *, const void *, size_t, unsigned char **),
+    void *(*recall)(void *, const char *, uint64_t, struct engine_saved *, unsigned char **, size_t *),
+    void (*forget)(void *, void *));
 void fake_done(struct fake *f);
 
 /* One client with the given margins (seconds), put and committed beside those already there. */
@@ -38,6 +51,7 @@ void fake_give_up(struct asker *a);
 
 /* Ends the request under way. */
 void fake_ok(struct fake *f, const char *token, uint32_t expires_in_s, uint32_t refresh_in_s);
+void fake_answer_all(struct fake *f);	/* every request that was started, with a token of an hour */
 void fake_fail(struct fake *f, const char *code, bool permanent, int32_t retry_after_s);
 
 #endif

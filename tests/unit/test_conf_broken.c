@@ -162,6 +162,8 @@ static const struct row {
 	M("mode too large", A C "listen:\n  - path: /run/a\n    mode: 1777\n", 12, 11, "octal"),
 	M("mode 888", A C "listen:\n  - path: /run/a\n    mode: 888\n", 12, 11, "octal"),
 	M("log level", A C "log_level: loud\n", 10, 12, "error, warning, notice, info, debug"),
+	M("token cache", A C "token_cache: tokens\n", 10, 14, "absolute path on tmpfs, or \"none\""),
+	M("token cache, a folder", A C "token_cache: /run/\n", 10, 14, "absolute path"),
 	M("log level, near", A C "log_level: warn\n", 10, 12, "one of"),
 	M("provider, near", A HEAD "    provider: exchange_online\n" TENANT ID SECRET, 6, 15,
 	    "did you mean \"exchange-online\"?"),

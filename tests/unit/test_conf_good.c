@@ -65,6 +65,7 @@ static void preset(void **state)
 	assert_int_equal(c->max_connections_per_uid, 256);
 	assert_int_equal(c->request_timeout_ms, 2000);
 	assert_int_equal(c->deadline_ms, 10000);
+	assert_null(c->token_cache);
 	conf_free(c);
 }
 
@@ -115,6 +116,7 @@ static void every_key(void **state)
 	assert_int_equal(c->max_connections_per_uid, 20);
 	assert_int_equal(c->request_timeout_ms, 1500);
 	assert_int_equal(c->deadline_ms, 60000);
+	assert_string_equal(c->token_cache, "/run/x/tokens");
 	assert_int_equal(c->admin_users.n, 2);
 	assert_int_equal(c->admin_users.id[0], 0);
 	assert_int_equal(c->admin_users.id[1], 4711);

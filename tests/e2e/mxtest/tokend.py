@@ -106,7 +106,7 @@ class Tokend:
         if self.config_text is not None:
             self.config.write_text(self.config_text)
         else:
-            self.config.write_text(_yaml({"listen": [{"path": str(s)} for s in sockets], **self.top,
+            self.config.write_text(_yaml({"listen": [{"path": str(s)} for s in sockets], **{"token_cache": "none", **self.top},
                                           "clients": self._resolve(self.clients),
                                           "accounts": self._resolve(self.accounts)}))
         self.config.chmod(0o644)

@@ -1,0 +1,323 @@
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef HAVE_SYS_VFS_H
+#include <sys/vfs.h>
+#endif
+
+#include "common/clock.h"
+#include "common/text.h"
+#include "tokend/cache.h"
+#include "tokend/log.h"
+#include "tokend/notify.h"
+#include "tokend/store.h"
+
+#define FILE_NAME "tokens"		/* beside the first socket */
+#define LOCK_MS 2000			/* a daemon that is being replaced has the file that long */
+#define TMPFS 0x01021994		/* statfs(2) */
+#define RAMFS 0x858458f6
+
+struct cache {
+	struct store *store;
+	size_t restored;
+	bool in_file;
+	bool full;			/* said so, and it has not changed */
+};
+
+static void failed(const char *path, const char *why, const char *mend)
+{
+	char q[300], text[400];
+
+	log_event(LOG_WARNING, "cache_failed", "path=%s reason=%s text=%s",
+	    mx_quote(q, sizeof q, path, strlen(path)), why, mx_quote(text, sizeof text, mend, strlen(mend)));
+}
+
+static void ignored(const char *where, const char *why)
+{
+	log_event(LOG_NOTICE, "cache_ignored", "where=%s reason=%s text=\"the tokens of an earlier process cannot be "
+	    "used; each client fetches one anew\"", where, why);
+}
+
+/* "" where it cannot be read, as below systemd's ProcSubset=pid: what is kept in memory ends with the boot anyway. */
+static void boot_id(char out[STORE_BOOT_MAX])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd == -1 ? -1 : read(fd, out, STORE_BOOT_MAX - 1);
+
+	out[n > 0 ? n : 0] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+	if (fd != -1)
+		close(fd);
+}
+
+/* --- under systemd ------------------------------------------------------------------------ */
+
+#ifdef HAVE_MEMFD_CREATE
+static struct store *new_memfd(const char *boot)
+{
+	struct store *st = NULL;
+	enum store_why why;
+	int fd = memfd_create("mta-xoauth2-tokens", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd == -1 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == -1) {
+		failed("memfd", "no-memfd", strerror(errno));
+		if (fd != -1)
+			close(fd);
+		return NULL;
+	}
+	if ((why = store_open(fd, boot, &st)) != STORE_FINE)
+		failed("memfd", store_why(why), "no memory for kept tokens; look at the daemon's memory limit");
+	return st;
+}
+
+/* Of those that came back (one, unless something went wrong before) the one written last. */
+static struct store *inherited(const char *boot, int nfds, int *came)
+{
+	struct store *best = NULL, *st;
+	enum store_why why;
+	int i, seals;
+
+	*came = 0;
+	for (i = 0; i < nfds; i++) {
+		int fd = NOTIFY_FD_FIRST + i;
+
+		if (strcmp(notify_fd_name(i), CACHE_FD_NAME) != 0)
+			continue;
+		++*came;
+		seals = fcntl(fd, F_GET_SEALS);
+		if (seals == -1 || (seals & F_SEAL_SHRINK) == 0) {
+			ignored("fdstore", "not-sealed");
+			close(fd);
+			continue;
+		}
+		if ((why = store_open(fd, boot, &st)) != STORE_FINE) {
+			ignored("fdstore", store_why(why));
+			continue;
+		}
+		if (best == NULL || store_generation(st) > store_generation(best)) {
+			store_close(best);
+			best = st;
+		} else {
+			store_close(st);
+		}
+	}
+	return best;
+}
+
+static struct store *open_fdstore(int nfds)
+{
+	char boot[STORE_BOOT_MAX];
+	struct store *st;
+	int came;
+
+	boot_id(boot);
+	st = inherited(boot, nfds, &came);
+	if (st != NULL && came == 1)
+		return st;			/* and systemd has it still */
+	if (came > 0)
+		notify("FDSTOREREMOVE=1\nFDNAME=" CACHE_FD_NAME);
+	if (st == NULL)
+		st = new_memfd(boot);
+	if (st != NULL)
+		notify_with_fd("FDSTORE=1\nFDNAME=" CACHE_FD_NAME, store_fd(st));
+	return st;
+}
+#else
+static struct store *open_fdstore(int nfds)
+{
+	(void)nfds;
+	failed("memfd", "no-memfd", "this system has no memfd_create(2)");
+	return NULL;
+}
+#endif
+
+/* --- elsewhere ---------------------------------------------------------------------------- */
+
+static bool in_memory(int fd)
+{
+#ifdef HAVE_SYS_VFS_H
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && ((unsigned long)fs.f_type == TMPFS || (unsigned long)fs.f_type == RAMFS);
+#else
+	(void)fd;
+	return false;			/* nothing known that would tell */
+#endif
+}
+
+/* The file is ours alone, in memory alone, and nobody else's process has it. -1: said why not. */
+static int open_file(const char *path)
+{
+	const struct timespec nap = { 0, 20 * 1000 * 1000 };
+	uint64_t until = mx_now_ms() + LOCK_MS;
+	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+	struct stat st;
+
+	if (fd == -1) {
+		failed(path, "open", strerror(errno));
+		return -1;
+	}
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0 ||
+	    st.st_nlink != 1) {
+		failed(path, "not-ours", "it must be a plain file of the daemon's user, with mode 0600 and one name; remove it");
+		goto fail;
+	}
+	if (!in_memory(fd)) {
+		failed(path, "not-tmpfs", "tokens are not written to a disk: set token_cache to a path on tmpfs, such as "
+		    "below /run, or to none");
+		if (st.st_size == 0)
+			(void)unlink(path);
+		goto fail;
+	}
+	while (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		if (mx_now_ms() >= until) {
+			failed(path, "in-use", "another daemon has it; give each its own token_cache");
+			goto fail;
+		}
+		(void)nanosleep(&nap, NULL);
+	}
+	return fd;
+fail:
+	close(fd);
+	return -1;
+}
+
+static struct store *open_on_tmpfs(const char *path)
+{
+	char boot[STORE_BOOT_MAX];
+	struct store *st = NULL;
+	enum store_why why;
+	int fd = open_file(path);
+
+	if (fd == -1)
+		return NULL;
+	boot_id(boot);
+	why = store_open(fd, boot, &st);
+	if (why == STORE_VERSION || why == STORE_BOOT || why == STORE_DAMAGED) {
+		ignored("file", store_why(why));
+		(void)unlink(path);	/* another file, never the same one made shorter: somebody may have it mapped */
+		if ((fd = open_file(path)) == -1)
+			return NULL;
+		why = store_open(fd, boot, &st);
+	}
+	if (why == STORE_FOREIGN)
+		failed(path, "foreign", "this file is something else and is left alone; set token_cache to another path");
+	else if (why != STORE_FINE)
+		failed(path, store_why(why), "no room for kept tokens");
+	return st;
+}
+
+/* token_cache, or "tokens" beside the first socket. NULL: no memory. */
+static char *file_path(const struct conf *c)
+{
+	const char *first = c->nlisten > 0 ? c->listen[0].path : MX_SOCKET, *slash = strrchr(first, '/');
+	size_t n = slash == NULL ? 0 : (size_t)(slash - first) + 1;
+	char *path;
+
+	if (c->token_cache != NULL)
+		return strdup(c->token_cache);
+	if ((path = malloc(n + sizeof FILE_NAME)) != NULL) {
+		memcpy(path, first, n);
+		memcpy(path + n, FILE_NAME, sizeof FILE_NAME);
+	}
+	return path;
+}
+
+/* --- what cache.h offers ------------------------------------------------------------------ */
+
+void cache_open(struct server *s, const struct conf *c, int nfds)
+{
+	bool none = c->token_cache != NULL && strcmp(c->token_cache, "none") == 0;
+	const char *kept = getenv("FDSTORE");	/* systemd 254 says how many it keeps */
+	bool in_file = c->token_cache != NULL || !notify_manager() || (kept != NULL && strcmp(kept, "0") == 0);
+	struct store *st;
+	char *path;
+
+	if (none)
+		return;
+	if (!in_file) {
+		st = open_fdstore(nfds);
+	} else {
+		if ((path = file_path(c)) == NULL)
+			return;
+		st = open_on_tmpfs(path);
+		free(path);
+	}
+	if (st == NULL)
+		return;
+	if ((s->cache = calloc(1, sizeof *s->cache)) == NULL)
+		store_close(st);
+	else
+		*s->cache = (struct cache){ .store = st, .in_file = in_file };
+}
+
+void cache_settle(struct server *s)
+{
+	struct cache *k = s->cache;
+	size_t dropped;
+
+	if (k == NULL)
+		return;
+	dropped = store_settle(k->store);
+	log_event(LOG_NOTICE, "cache_opened", "where=%s restored=%zu dropped=%zu torn=%zu",
+	    k->in_file ? "file" : "fdstore", k->restored, dropped, store_torn(k->store));
+}
+
+void cache_close(struct server *s)
+{
+	if (s->cache != NULL)
+		store_close(s->cache->store);
+	free(s->cache);
+	s->cache = NULL;
+}
+
+static void *keep(void *ctx, const char *name, uint64_t fingerprint, const struct engine_saved *d, const void *token,
+    size_t n, unsigned char **where)
+{
+	struct cache *k = ((struct server *)ctx)->cache;
+	void *kept;
+
+	if (k == NULL)
+		return NULL;
+	kept = store_keep(k->store, name, fingerprint, d, token, n, where);
+	if ((kept == NULL) != k->full) {
+		k->full = kept == NULL;
+		if (k->full)
+			log_event(LOG_WARNING, "cache_full", "client=%s text=\"no room to keep the token over a restart; it is "
+			    "used all the same: make room on the tmpfs, or raise the memory limit\"", name);
+		else
+			log_event(LOG_NOTICE, "cache_has_room", "client=%s", name);
+	}
+	return kept;
+}
+
+static void *recall(void *ctx, const char *name, uint64_t fingerprint, struct engine_saved *d, unsigned char **where,
+    size_t *n)
+{
+	struct cache *k = ((struct server *)ctx)->cache;
+	void *kept = k == NULL ? NULL : store_recall(k->store, name, fingerprint, d, where, n);
+
+	if (kept != NULL)
+		k->restored++;
+	return kept;
+}
+
+static void forget(void *ctx, void *kept)
+{
+	store_forget(((struct server *)ctx)->cache->store, kept);
+}
+
+void cache_hooks(struct engine_ops *ops)
+{
+	ops->keep = keep;
+	ops->recall = recall;
+	ops->forget = forget;
+}
