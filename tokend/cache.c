@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -160,9 +161,12 @@ static int open_file(const char *path)
 	uint64_t until = mx_now_ms() + LOCK_MS;
 	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
 	struct stat st;
+	char text[200];
 
 	if (fd == -1) {
-		failed(path, "open", strerror(errno));
+		snprintf(text, sizeof text, "it cannot be opened (%s): its directory must be the daemon's user's; or set "
+		    "token_cache to another path on tmpfs, or to none", strerror(errno));
+		failed(path, "open", text);
 		return -1;
 	}
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0 ||
