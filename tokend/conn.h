@@ -25,6 +25,7 @@ struct conn {
 	size_t in_len;
 	struct mx_secret out;		/* rest of an answer that did not fit the socket's buffer */
 	size_t out_done;
+	uint64_t reload_round;		/* the reload it waits for (reload.c); 0: none */
 
 	/* What was asked, for the answer and the audit line; filled by verbs.c. */
 	enum mx_verb verb;

@@ -33,6 +33,7 @@ struct engine_client {
 	char rejected_id[ENGINE_ID_MAX];	/* last one that was dropped for a mail server */
 	uint64_t rejected_at;		/* 0: never */
 	uint64_t asked_at;
+	void *side;			/* the owner's own */
 
 	struct engine_waiter *first;
 	struct engine_waiter **last;

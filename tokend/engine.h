@@ -73,7 +73,11 @@ struct engine_saved {
 	char id[ENGINE_ID_MAX], rejected_id[ENGINE_ID_MAX];
 };
 
-enum engine_note { EN_GOT, EN_FAILED, EN_SAME_TOKEN, EN_REJECTED, EN_REJECT_IGNORED, EN_JUMP, EN_BUG };
+enum engine_note {
+	EN_GOT, EN_FAILED, EN_SAME_TOKEN, EN_REJECTED, EN_REJECT_IGNORED, EN_JUMP,
+	EN_GONE,		/* the client is about to be freed */
+	EN_BUG
+};
 
 struct engine_ops {
 	void (*now)(void *ctx, uint64_t *boot_ms, uint64_t *wall_ms);
@@ -121,6 +125,7 @@ void engine_abort(struct engine *e);
 struct engine_client *engine_find(struct engine *e, const char *name);
 void *engine_client_of(struct engine_client *c);	/* params.client */
 const char *engine_client_name(const struct engine_client *c);
+void **engine_client_side(struct engine_client *c);	/* a place for its owner's own; NULL at first */
 
 /*
  * Asks. true: *a holds the answer now. false: w->done() will be called once, unless engine_cancel()

@@ -20,6 +20,8 @@ struct engine *engine_new(const struct engine_ops *ops)
 
 void engine_client_free(struct engine_client *c)
 {
+	if (c->e->ops.note != NULL)
+		c->e->ops.note(c->e->ops.ctx, c, EN_GONE, NULL, 0);
 	if (c->in_flight)
 		c->e->ops.cancel(c->e->ops.ctx, c->fetch);
 	engine_unplan(c);
@@ -66,6 +68,11 @@ void *engine_client_of(struct engine_client *c)
 const char *engine_client_name(const struct engine_client *c)
 {
 	return c->name;
+}
+
+void **engine_client_side(struct engine_client *c)
+{
+	return &c->side;
 }
 
 void engine_each(struct engine *e, void (*fn)(void *arg, struct engine_client *c), void *arg)

@@ -18,6 +18,7 @@
 #include "tokend/log.h"
 #include "tokend/notify.h"
 #include "tokend/process.h"
+#include "tokend/reload.h"
 #include "tokend/server.h"
 
 #define EXIT_USAGE 2

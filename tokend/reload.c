@@ -1,18 +1,46 @@
-/*
- * Taking a configuration into service, at the start and at every reload: all of it or nothing.
- */
 #include "config.h"
 
+#include <event2/event.h>
+#include <fcntl.h>
+#ifdef HAVE_MALLOC_TRIM
+#include <malloc.h>
+#endif
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/text.h"
 #include "tokend/accept.h"
+#include "tokend/conn.h"
 #include "tokend/listen.h"
 #include "tokend/log.h"
-#include "tokend/server.h"
+#include "tokend/notify.h"
+#include "tokend/reload.h"
 #include "tokend/watch.h"
+
+#define SLICE 500			/* clients for each turn of the loop: well below a millisecond */
+#define STACK (1024 * 1024)		/* of the thread; name service modules may want some */
+
+enum stage { IDLE, READING, PUTTING, SETTLING };
+
+struct reload {
+	enum stage stage;
+	uint64_t round;			/* of the reading under way, or of the last one */
+	bool again;			/* somebody asked meanwhile */
+	bool threaded;
+	pthread_t thread;
+	const char *path;
+	int done[2];			/* pipe: the thread has finished */
+	struct event *woken, *slice;
+	struct conf *conf;		/* what was read */
+	struct conf_report report;
+	size_t put;			/* clients of it that the engine has */
+	struct conf_ref *old;		/* until the engine has settled */
+	uint64_t began_ms;
+};
 
 struct conf_ref *conf_ref_new(struct conf *c)
 {
@@ -29,14 +57,16 @@ void conf_ref_drop(struct conf_ref *r)
 		return;
 	conf_free(r->conf);
 	free(r);
+#ifdef HAVE_MALLOC_TRIM
+	(void)malloc_trim(0);		/* a large configuration may leave much behind */
+#endif
 }
 
-static bool put_clients(struct server *s, struct conf *c)
+/* Clients from *from on, n of them at most. false: no memory, and the engine has none of them. */
+static bool put_clients(struct server *s, struct conf *c, size_t *from, size_t n)
 {
-	size_t i;
-
-	for (i = 0; i < c->nclients; i++) {
-		struct conf_client *k = &c->clients[i];
+	for (; n > 0 && *from < c->nclients; n--, ++*from) {
+		struct conf_client *k = &c->clients[*from];
 		struct engine_params p = {
 			.name = k->oc.name, .fingerprint = k->fingerprint,
 			.min_remaining_s = k->min_remaining_s, .stale_until_s = k->stale_until_s,
@@ -99,65 +129,315 @@ static bool adjust_sockets(struct server *s, const struct conf *c)
 	return true;
 }
 
-static const char *or_none(const char *s)
+static bool same(const char *a, const char *b)
 {
-	return s != NULL ? s : "";
+	return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
 }
 
-bool server_adopt(struct server *s, struct conf *c)
+static void say_what_needs_a_restart(const struct conf *old, const struct conf *c)
 {
-	struct conf_ref *ref = conf_ref_new(c), *old = s->conf;
+	static const char text[] = "text=\"%s has changed, which counts from the next start on\"";
 
-	if (ref == NULL || !put_clients(s, c)) {
-		free(ref);
-		log_event(LOG_ERR, "no_memory", "for=configuration");
-		return false;
-	}
-	if (!adjust_sockets(s, c)) {
+	if (!same(old->user, c->user))
+		log_event(LOG_WARNING, "restart_needed", text, "user");
+	if (!same(old->token_cache, c->token_cache))
+		log_event(LOG_WARNING, "restart_needed", text, "token_cache");
+}
+
+/*
+ * The exchange, with all clients of c put. *old: the one before, which the engine needs until it has settled.
+ * false: nothing has changed, and the engine has none of them.
+ */
+static bool exchange(struct server *s, struct conf *c, struct conf_ref **old)
+{
+	struct conf_ref *ref = conf_ref_new(c);
+
+	*old = NULL;
+	if (ref == NULL || !adjust_sockets(s, c)) {
 		engine_abort(s->engine);
 		free(ref);
 		return false;
 	}
-	if (old != NULL && strcmp(old->conf->user, c->user) != 0)
-		log_event(LOG_WARNING, "restart_needed", "text=\"user has changed, which counts from the next start on\"");
-	if (old != NULL && strcmp(or_none(old->conf->token_cache), or_none(c->token_cache)) != 0)
-		log_event(LOG_WARNING, "restart_needed", "text=\"token_cache has changed, which counts from the next start "
-		    "on\"");
+	if (s->conf != NULL)
+		say_what_needs_a_restart(s->conf->conf, c);
 	log_level(c->log_level);
+	*old = s->conf;
 	s->conf = ref;
-	watch_clear(s);			/* clients may go; permanent holds end at a reload anyway */
 	engine_commit(s->engine);	/* may start requests: the new configuration is in place */
-	while (engine_settle(s->engine, 1000))
-		;
-	conf_ref_drop(old);
 	s->loaded_wall_ms = mx_wall_ms();
 	return true;
 }
 
-bool server_reload(struct server *s, struct mx_err *e)
+bool server_adopt(struct server *s, struct conf *c)
 {
-	struct conf_report rep;
-	char line[1024], first[1024] = "";
-	struct conf *c = conf_load(s->conf_path, CONF_CHECK_SECRETS, &rep);
+	struct conf_ref *old;
+	size_t from = 0;
+
+	if (!put_clients(s, c, &from, c->nclients)) {
+		log_event(LOG_ERR, "no_memory", "for=configuration");
+		return false;
+	}
+	if (!exchange(s, c, &old))
+		return false;
+	while (engine_settle(s->engine, SLICE))
+		;
+	conf_ref_drop(old);
+	return true;
+}
+
+/* --- beside the loop ---------------------------------------------------------------------- */
+
+/* Those who wait for this round or an earlier one. */
+static void answer_askers(struct server *s, uint64_t round, const struct mx_err *e)
+{
+	struct conn *c = s->conns;
+
+	while (c != NULL) {
+		if (c->reload_round == 0 || c->reload_round > round) {
+			c = c->next;
+			continue;
+		}
+		c->reload_round = 0;
+		if (e == NULL)
+			conn_answer(c, "OK\n", 3, NULL);
+		else
+			conn_fail(c, e);
+		c = s->conns;		/* the list has changed */
+	}
+}
+
+static void begin(struct server *s);
+
+/* e: NULL for success. */
+static void finish(struct server *s, const struct mx_err *e)
+{
+	struct reload *r = s->reload;
+	unsigned long ms = (unsigned long)(mx_now_ms() - r->began_ms);
+	char text[MX_TEXT_MAX + 40];
+
+	if (e == NULL)
+		log_event(LOG_NOTICE, "reloaded", "clients=%zu accounts=%zu ms=%lu", s->conf->conf->nclients,
+		    s->conf->conf->naccounts, ms);
+	else
+		log_event(LOG_ERR, "reload_failed", "code=%s ms=%lu text=%s", e->code, ms,
+		    mx_quote(text, sizeof text, e->text, strlen(e->text)));
+	if (!s->stopping)
+		notify("READY=1");
+	r->stage = IDLE;
+	answer_askers(s, r->round, e);
+	if (r->again && !s->stopping)
+		begin(s);
+}
+
+static void failed(struct server *s)
+{
+	struct mx_err e;
+
+	conf_free(s->reload->conf);
+	s->reload->conf = NULL;
+	mx_fail(&e, MX_CONFIG, "reload-failed", "the old configuration stays in force; the daemon's log says why the new "
+	    "one cannot be taken");
+	finish(s, &e);
+}
+
+static void soon(struct reload *r)
+{
+	static const struct timeval at_once = { 0, 0 };
+
+	(void)event_add(r->slice, &at_once);
+}
+
+static void on_slice(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+	struct reload *r = s->reload;
+
+	(void)fd, (void)what;
+	if (r->stage == PUTTING) {
+		if (!put_clients(s, r->conf, &r->put, SLICE)) {
+			log_event(LOG_ERR, "no_memory", "for=configuration");
+			failed(s);
+			return;
+		}
+		if (r->put == r->conf->nclients) {
+			if (!exchange(s, r->conf, &r->old)) {
+				failed(s);
+				return;
+			}
+			r->conf = NULL;
+			r->stage = SETTLING;
+		}
+	} else if (!engine_settle(s->engine, SLICE)) {
+		conf_ref_drop(r->old);
+		r->old = NULL;
+		finish(s, NULL);
+		return;
+	}
+	soon(r);
+}
+
+/* What the reading found to say; the first error into first. */
+static void tell(const struct conf_report *rep, char first[static 1024])
+{
+	char line[1024];
 	size_t i;
 
-	for (i = 0; i < rep.n; i++) {
-		conf_complaint_str(line, sizeof line, &rep.c[i]);
-		log_event(rep.c[i].severity == 'e' ? LOG_ERR : LOG_WARNING, "configuration", "%s", line);
-		if (rep.c[i].severity == 'e' && first[0] == '\0')
-			memcpy(first, line, sizeof first);
+	first[0] = '\0';
+	for (i = 0; i < rep->n; i++) {
+		conf_complaint_str(line, sizeof line, &rep->c[i]);
+		log_event(rep->c[i].severity == 'e' ? LOG_ERR : LOG_WARNING, "configuration", "%s", line);
+		if (rep->c[i].severity == 'e' && first[0] == '\0')
+			memcpy(first, line, sizeof line);
 	}
-	conf_report_free(&rep);
-	if (c == NULL) {
-		mx_fail(e, MX_CONFIG, "configuration-wrong", "the old configuration stays in force, the new one is wrong: "
+}
+
+static void have_read(struct server *s)
+{
+	struct reload *r = s->reload;
+	char first[1024];
+	struct mx_err e;
+
+	tell(&r->report, first);
+	conf_report_free(&r->report);
+	if (r->conf == NULL) {
+		mx_fail(&e, MX_CONFIG, "configuration-wrong", "the old configuration stays in force, the new one is wrong: "
 		    "%s", first);
-		return false;
+		finish(s, &e);
+		return;
 	}
-	if (!server_adopt(s, c)) {
-		conf_free(c);
-		mx_fail(e, MX_CONFIG, "reload-failed", "the old configuration stays in force; the daemon's log says why "
-		    "the new one cannot be taken");
-		return false;
+	if (!engine_reserve(s->engine, r->conf->nclients)) {
+		log_event(LOG_ERR, "no_memory", "for=configuration");
+		engine_abort(s->engine);
+		failed(s);
+		return;
 	}
-	return true;
+	r->stage = PUTTING;
+	r->put = 0;
+	soon(r);
+}
+
+static void on_woken(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+	char c;
+
+	(void)what;
+	if (read((int)fd, &c, 1) != 1)
+		return;
+	(void)pthread_join(s->reload->thread, NULL);
+	s->reload->threaded = false;
+	have_read(s);
+}
+
+static void *reader(void *arg)
+{
+	struct reload *r = arg;
+
+	r->conf = conf_load(r->path, CONF_CHECK_SECRETS, &r->report);
+	if (write(r->done[1], "", 1) != 1)
+		abort();		/* a pipe of ours with room: cannot be */
+	return NULL;
+}
+
+/* Signals are the loop's. */
+static bool start_thread(struct reload *r)
+{
+	sigset_t all, was;
+	pthread_attr_t attr;
+	bool ok;
+
+	if (pthread_attr_init(&attr) != 0)
+		return false;
+	(void)pthread_attr_setstacksize(&attr, STACK);
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &was);
+	ok = pthread_create(&r->thread, &attr, reader, r) == 0;
+	(void)pthread_sigmask(SIG_SETMASK, &was, NULL);
+	(void)pthread_attr_destroy(&attr);
+	return ok;
+}
+
+static void begin(struct server *s)
+{
+	struct reload *r = s->reload;
+
+	r->round++;
+	r->again = false;
+	r->stage = READING;
+	r->began_ms = mx_now_ms();
+	r->path = s->conf_path;
+	notify_reloading();
+	if ((r->threaded = start_thread(r)))
+		return;
+	r->conf = conf_load(r->path, CONF_CHECK_SECRETS, &r->report);	/* with a pause, then */
+	have_read(s);
+}
+
+static struct reload *reload_new(struct server *s)
+{
+	struct reload *r = calloc(1, sizeof *r);
+
+	if (r == NULL)
+		return NULL;
+	if (pipe(r->done) == -1) {
+		free(r);
+		return NULL;
+	}
+	(void)fcntl(r->done[0], F_SETFD, FD_CLOEXEC);
+	(void)fcntl(r->done[1], F_SETFD, FD_CLOEXEC);
+	r->woken = event_new(s->base, r->done[0], EV_READ | EV_PERSIST, on_woken, s);
+	r->slice = event_new(s->base, -1, 0, on_slice, s);
+	s->reload = r;
+	if (r->woken == NULL || r->slice == NULL || event_add(r->woken, NULL) == -1)
+		reload_stop(s);
+	return s->reload;
+}
+
+void reload_request(struct server *s, struct conn *asker)
+{
+	struct reload *r = s->reload != NULL ? s->reload : reload_new(s);
+	struct mx_err e;
+
+	if (r == NULL) {
+		log_event(LOG_ERR, "no_memory", "for=configuration");
+		mx_fail(&e, MX_BUSY, "no-memory", "the token daemon has no memory or file descriptors left; try again");
+		if (asker != NULL)
+			conn_fail(asker, &e);
+		return;
+	}
+	if (asker != NULL)
+		asker->reload_round = r->round + 1;
+	if (r->stage == IDLE)
+		begin(s);
+	else
+		r->again = true;
+}
+
+void reload_stop(struct server *s)
+{
+	struct reload *r = s->reload;
+	struct mx_err e;
+
+	if (r == NULL)
+		return;
+	mx_fail(&e, MX_TEMP, "shutting-down", "the token daemon is being stopped; try again");
+	answer_askers(s, UINT64_MAX, &e);
+	if (r->threaded) {
+		(void)pthread_join(r->thread, NULL);
+		conf_report_free(&r->report);
+	}
+	if (r->woken != NULL)
+		event_free(r->woken);
+	if (r->slice != NULL)
+		event_free(r->slice);
+	close(r->done[0]);
+	close(r->done[1]);
+	if (r->stage == PUTTING)
+		engine_abort(s->engine);
+	conf_free(r->conf);
+	while (r->old != NULL && engine_settle(s->engine, SLICE))
+		;
+	conf_ref_drop(r->old);
+	free(r);
+	s->reload = NULL;
 }

@@ -10,7 +10,6 @@
 #include <sys/random.h>
 
 #include "common/clock.h"
-#include "common/text.h"
 #include "tokend/accept.h"
 #include "tokend/cache.h"
 #include "tokend/conn.h"
@@ -18,6 +17,7 @@
 #include "tokend/listen.h"
 #include "tokend/log.h"
 #include "tokend/notify.h"
+#include "tokend/reload.h"
 #include "tokend/server.h"
 #include "tokend/watch.h"
 
@@ -71,6 +71,9 @@ static void on_note(void *ctx, struct engine_client *c, enum engine_note n, cons
 	case EN_SAME_TOKEN:
 		log_event(LOG_WARNING, "same_token", "client=%s text=\"the mail server refused this token and the identity "
 		    "provider hands out the same one again; it is not asked anew before it can differ\"", name);
+		break;
+	case EN_GONE:
+		watch_drop(s, c);
 		break;
 	case EN_REJECTED:
 	case EN_REJECT_IGNORED:
@@ -142,20 +145,10 @@ static void on_stop(evutil_socket_t sig, short what, void *arg)
 static void on_hup(evutil_socket_t sig, short what, void *arg)
 {
 	struct server *s = arg;
-	struct mx_err e;
-	char text[MX_TEXT_MAX + 40];
 
 	(void)sig, (void)what;
-	if (s->stopping)
-		return;
-	notify_reloading();
-	if (server_reload(s, &e))
-		log_event(LOG_NOTICE, "reloaded", "clients=%zu accounts=%zu", s->conf->conf->nclients,
-		    s->conf->conf->naccounts);
-	else
-		log_event(LOG_ERR, "reload_failed", "code=%s text=%s", e.code,
-		    mx_quote(text, sizeof text, e.text, strlen(e.text)));
-	notify("READY=1");
+	if (!s->stopping)
+		reload_request(s, NULL);
 }
 
 void server_run(struct server *s)
@@ -181,10 +174,10 @@ void server_run(struct server *s)
 void server_done(struct server *s)
 {
 	listen_close_all(&s->listeners);
-	watch_clear(s);
+	reload_stop(s);
+	engine_free(s->engine);		/* askers that are left hear that the daemon stops */
 	if (s->watch_timer != NULL)
 		event_free(s->watch_timer);
-	engine_free(s->engine);		/* askers that are left hear that the daemon stops */
 	cache_close(s);
 	conn_close_all(s);
 	accept_done();

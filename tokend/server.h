@@ -17,6 +17,7 @@ struct event_base;
 struct listener;
 struct watch;
 struct cache;
+struct reload;
 struct conn;
 
 /* A configuration in use: kept until the last request that was built from it has ended. */
@@ -37,25 +38,22 @@ struct server {
 	struct engine *engine;
 	struct oauth_http *http;
 	struct fetcher *fetcher;
+	struct reload *reload;		/* NULL: there was none yet */
 	struct cache *cache;		/* NULL: tokens end with the process */
 	struct listener *listeners;
 	struct conn *conns;		/* all open connections */
 	size_t nconns;
 	struct event *engine_timer;
-	struct watch *watches;		/* clients on hold whose files are looked at */
+	struct watch *watches;		/* clients on hold whose files are looked at, a ring */
+	size_t nwatches;
 	struct event *watch_timer;
 	struct counters count;
 	uint64_t started_wall_ms, loaded_wall_ms;
 	bool stopping;
 };
 
-struct conf_ref *conf_ref_new(struct conf *c);		/* one reference; NULL: no memory, c is the caller's */
+struct conf_ref *conf_ref_new(struct conf *c);		/* reload.c; one reference; NULL: no memory, c is the caller's */
 void conf_ref_drop(struct conf_ref *r);
-
-/* reload.c: takes a loaded configuration into service; false (and a log line): nothing has changed. */
-bool server_adopt(struct server *s, struct conf *c);
-/* Reads the configuration again. false: it is wrong; *e says so and the old one stays in force. */
-bool server_reload(struct server *s, struct mx_err *e);
 
 /* server.c */
 bool server_init(struct server *s, const char *conf_path);	/* loop, engine, transport */

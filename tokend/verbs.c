@@ -11,6 +11,7 @@
 #include "tokend/conn.h"
 #include "tokend/log.h"
 #include "tokend/policy.h"
+#include "tokend/reload.h"
 #include "tokend/status.h"
 
 #define RAW_RESPONSE_MAX (MX_WIRE_RESPONSE_MAX / 4 * 3)
@@ -148,16 +149,6 @@ static void flush(struct conn *c, const struct policy_verdict *v, const struct m
 	ok(c);
 }
 
-static void reload(struct conn *c)
-{
-	struct mx_err e;
-
-	if (server_reload(c->s, &e))
-		ok(c);
-	else
-		conn_fail(c, &e);
-}
-
 static bool needs_account(enum mx_verb v)
 {
 	return v == MX_VERB_SASL || v == MX_VERB_RAW || v == MX_VERB_TOKEN || v == MX_VERB_REJECTED;
@@ -207,7 +198,7 @@ void verbs_handle(struct conn *c, char *line, size_t len)
 		flush(c, &v, &r);
 		break;
 	case MX_VERB_RELOAD:
-		reload(c);
+		reload_request(c->s, c);
 		break;
 	case MX_VERB_STATUS:
 		status_answer(c);

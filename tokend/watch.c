@@ -10,7 +10,7 @@
 #include "tokend/watch.h"
 
 struct watch {
-	struct watch *next;
+	struct watch *next, *prev;	/* a ring; its head is looked at next */
 	struct engine_client *c;
 	struct watch_state then;
 };
@@ -33,7 +33,7 @@ void watch_look(const struct oauth_client *c, struct watch_state *st)
 	stamp(c->ca_file, &st->ca);
 }
 
-/* Changed, or watched no longer: true, and w leaves the list. */
+/* Changed, or to be watched no longer. */
 static bool over(struct watch *w)
 {
 	const struct conf_client *cc = engine_client_of(w->c);
@@ -44,66 +44,78 @@ static bool over(struct watch *w)
 	if (!st.permanent)
 		return true;
 	watch_look(&cc->oc, &now);
-	if (memcmp(&now, &w->then, sizeof now) == 0)
-		return false;
-	log_event(LOG_NOTICE, "file_changed", "client=%s text=\"its secret or CA file has changed: tried anew\"",
-	    engine_client_name(w->c));
-	engine_retry(w->c);
-	return true;
+	return memcmp(&now, &w->then, sizeof now) != 0;
 }
 
 static void arm(struct server *s)
 {
-	static const struct timeval tv = { WATCH_MS / 1000, WATCH_MS % 1000 * 1000 };
+	static const struct timeval rare = { WATCH_MS / 1000, WATCH_MS % 1000 * 1000 };
+	static const struct timeval often = { 0, WATCH_CROWD_MS * 1000 };
 
-	if (s->watches != NULL)
-		event_add(s->watch_timer, &tv);
+	if (s->nwatches > 0)
+		event_add(s->watch_timer, s->nwatches > WATCH_BATCH ? &often : &rare);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *s = arg;
-	struct watch **at = &s->watches;
+	size_t n = s->nwatches < WATCH_BATCH ? s->nwatches : WATCH_BATCH;
 
 	(void)fd, (void)what;
-	while (*at != NULL) {
-		struct watch *w = *at;
+	for (; n > 0 && s->watches != NULL; n--) {
+		struct watch *w = s->watches;
+		struct engine_client *c = w->c;
+		struct engine_status st;
 
-		if (over(w)) {
-			*at = w->next;
-			free(w);
-		} else {
-			at = &w->next;
-		}
+		s->watches = w->next;		/* its turn comes again behind all others */
+		if (!over(w))
+			continue;
+		watch_drop(s, c);
+		engine_status(c, &st);
+		if (!st.permanent)
+			continue;
+		log_event(LOG_NOTICE, "file_changed", "client=%s text=\"its secret or CA file has changed: tried anew\"",
+		    engine_client_name(c));
+		engine_retry(c);
 	}
 	arm(s);
 }
 
 void watch_add(struct server *s, struct engine_client *c, const struct watch_state *then)
 {
-	struct watch *w;
+	struct watch *w = *engine_client_side(c);
 
-	for (w = s->watches; w != NULL && w->c != c; w = w->next)
-		;
 	if (w == NULL) {
 		if (s->watch_timer == NULL)
 			s->watch_timer = event_new(s->base, -1, 0, on_timer, s);
 		if (s->watch_timer == NULL || (w = malloc(sizeof *w)) == NULL)
 			return;		/* without memory the hold ends by its time */
 		w->c = c;
-		w->next = s->watches;
-		s->watches = w;
+		if (s->watches == NULL) {
+			w->next = w->prev = s->watches = w;
+		} else {
+			w->next = s->watches;
+			w->prev = s->watches->prev;
+			w->next->prev = w->prev->next = w;
+		}
+		*engine_client_side(c) = w;
+		if (s->nwatches++ == 0)
+			arm(s);
 	}
 	w->then = *then;
-	arm(s);
 }
 
-void watch_clear(struct server *s)
+void watch_drop(struct server *s, struct engine_client *c)
 {
-	while (s->watches != NULL) {
-		struct watch *w = s->watches;
+	struct watch *w = *engine_client_side(c);
 
-		s->watches = w->next;
-		free(w);
-	}
+	if (w == NULL)
+		return;
+	*engine_client_side(c) = NULL;
+	if (s->watches == w)
+		s->watches = w->next != w ? w->next : NULL;
+	s->nwatches--;
+	w->prev->next = w->next;
+	w->next->prev = w->prev;
+	free(w);
 }

@@ -1,6 +1,7 @@
 /*
  * Clients on hold for a permanent error are tried at once when the file behind it is changed: looked at once a
- * second by name, so that new files, renames and exchanged symbolic links (Kubernetes) are all seen.
+ * second by name, so that new files, renames and exchanged symbolic links (Kubernetes) are all seen. Of more than
+ * WATCH_BATCH each is looked at in its turn, so many at a time, that the daemon's answers do not wait for it.
  */
 #ifndef MX_TOKEND_WATCH_H
 #define MX_TOKEND_WATCH_H
@@ -14,6 +15,8 @@ struct engine_client;
 struct server;
 
 #define WATCH_MS 1000
+#define WATCH_BATCH 200
+#define WATCH_CROWD_MS 50		/* between two batches */
 
 /* A file's identity and age; all zero: it is not there. */
 struct watch_stamp { uint64_t dev, ino, size, mtime_ns, ctime_ns; };
@@ -25,7 +28,6 @@ void watch_look(const struct oauth_client *c, struct watch_state *st);
 /* Watches c until its hold ends; then: how the files were when the request that failed was begun. */
 void watch_add(struct server *s, struct engine_client *c, const struct watch_state *then);
 
-/* Forgets all: the clients may go away (reload, end). */
-void watch_clear(struct server *s);
+void watch_drop(struct server *s, struct engine_client *c);	/* fine when it is not watched */
 
 #endif

@@ -1,5 +1,6 @@
 """SIGHUP: a wrong configuration changes nothing, a right one all at once; tokens of clients that stay the same stay too."""
 
+import json
 import os
 import pwd
 import threading
@@ -166,3 +167,79 @@ def test_postfix_notices_nothing(make_chain):
     chain.sink.wait(10)
     chain.postfix.wait_empty()
     assert chain.postfix.statuses() == {"sent": 10, "deferred": 0, "bounced": 0} and chain.idp.token_requests() == 1
+
+
+MANY = 20000
+
+
+@pytest.fixture
+def crowded(tokend):
+    """tokend with so many clients that to read them takes a while; crowded(n) writes the first n of them."""
+    folder = tokend.dir / "conf.d"
+    folder.mkdir()
+    sample = tokend._resolve(tokend.clients["c"])
+
+    def write(n=MANY):
+        keys = "".join(f"    {k}: {json.dumps(v)}\n" for k, v in sample.items())
+        text = "clients:\n" + "".join(f"  m{i}:\n{keys}" for i in range(n)) + "accounts:\n" + "".join(
+            f"  m{i}@many.test: {{client: m{i}}}\n" for i in range(n))
+        (folder / "many.yaml").write_text(text)
+    return write
+
+
+def test_answers_go_on_while_a_large_configuration_is_read(tokend, recorder, crowded):
+    """The reload of 20,000 more clients is one asker's; others get their answers meanwhile, and keep their tokens."""
+    before = both(tokend)
+    crowded()
+    replies, meanwhile = [], 0
+    reloader = threading.Thread(target=lambda: replies.append(tokend.ask("RELOAD", seconds=60)))
+    reloader.start()
+    while reloader.is_alive():
+        assert both(tokend) == before
+        meanwhile += 1
+    reloader.join()
+    assert replies[0].ok and meanwhile >= 10, f"{meanwhile} answers during the reload"
+    assert tokend.sasl("m17@many.test").ok and len(recorder.requests) == 3
+    crowded(1)
+    assert tokend.ask("RELOAD", seconds=60).ok and both(tokend) == before and len(recorder.requests) == 3
+    assert tokend.sasl("m17@many.test").code == "denied" and tokend.sasl("m0@many.test").ok
+    assert f"reloaded clients={MANY + 2} " in tokend.log() and "reloaded clients=3 " in tokend.log()
+
+
+def test_a_reload_asked_for_during_another_sees_the_newest_file(tokend, crowded):
+    """The second asker's file was written after the first reading had begun: its answer is about that file."""
+    both(tokend)
+    crowded()
+    first, second = [], []
+    one = threading.Thread(target=lambda: first.append(tokend.ask("RELOAD", seconds=60)))
+    one.start()
+    wait_for("the reading to begin", lambda: tokend.ask("STATUS").ok)
+    tokend.hup()
+    tokend.config.write_text(tokend.config.read_text().replace("provider", "nonsense"))
+    two = threading.Thread(target=lambda: second.append(tokend.ask("RELOAD", seconds=60)))
+    two.start()
+    one.join(60)
+    two.join(60)
+    assert second[0].code == "configuration-wrong" and "nonsense" in second[0].text
+    tokend.write()
+    assert tokend.ask("RELOAD", seconds=60).ok and tokend.sasl(BOX).ok
+
+
+def test_stopped_while_a_configuration_is_read(tokend, crowded):
+    both(tokend)
+    crowded()
+    tokend.hup()
+    assert tokend.stop() == 0
+    assert "stopped status=0" in tokend.log()
+
+
+def test_waiters_of_a_removed_client_are_answered(tokend, recorder):
+    recorder.script(Answer(hang=True), token("next"))
+    answers = []
+    asker = threading.Thread(target=lambda: answers.append(tokend.sasl(OTHER, deadline_ms=20000)))
+    asker.start()
+    wait_for("the request", lambda: len(recorder.requests) == 1)
+    del tokend.clients["d"], tokend.accounts[OTHER]
+    reload_by_signal(tokend)
+    asker.join(10)
+    assert (answers[0].class_, answers[0].code) == ("config", "client-removed") and tokend.sasl(BOX).ok
