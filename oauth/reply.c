@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -21,6 +22,8 @@
 
 #define JSON_DEPTH 16
 #define RETRY_AFTER_MAX_S 3600
+#define ROOM_FIXED 16384		/* bytes */
+#define ROOM_FACTOR 32			/* objects of a list of one-digit numbers, for each byte of text */
 
 static void wipe_json(struct json_object *o)
 {
@@ -77,10 +80,18 @@ enum parsed { PARSED, PARSED_NO_MEMORY, PARSED_BROKEN, PARSED_CUT, PARSED_DEEP }
 static enum parsed parse(const char *s, size_t n, struct json_object **out)
 {
 	struct json_tokener *tok;
+	void *room;
 	enum json_tokener_error err;
 	enum parsed r = PARSED_BROKEN;
 
 	*out = NULL;
+	/*
+	 * The library does not look whether it got memory for a member's name. So it is tried beforehand whether
+	 * there is as much as it will need; what is given back here is what it gets.
+	 */
+	if ((room = malloc(ROOM_FIXED + ROOM_FACTOR * n)) == NULL)
+		return PARSED_NO_MEMORY;
+	free(room);
 	if ((tok = json_tokener_new_ex(JSON_DEPTH)) == NULL)
 		return PARSED_NO_MEMORY;
 	if (printbuf_memset(tok->pb, 0, 0, (int)n + 1) != 0) {

@@ -1,0 +1,19 @@
+/*
+ * Every allocation of the process, libraries' included, can be made to fail: the n-th after arming, or all from
+ * the n-th on; or only those that the program itself makes, where a library is known not to survive it. Needs the GNU C library, and is not for sanitized builds, which have an allocator of their own.
+ */
+#ifndef MX_TESTS_FAILALLOC_H
+#define MX_TESTS_FAILALLOC_H
+
+#include <stdbool.h>
+
+#if defined(__GLIBC__) && !defined(MX_SANITIZED)
+#define HAVE_FAILALLOC 1
+#endif
+
+extern bool failalloc_ours_only;	/* false at first */
+void failalloc_arm(unsigned long n, bool all_from_there);	/* n from 1 */
+/* Returns whether an allocation has failed since it was armed. */
+bool failalloc_disarm(void);
+
+#endif
