@@ -21,6 +21,8 @@ struct account {
 	uid_t uid;
 	gid_t gid[GROUPS_MAX];
 	int ngid;
+	char way[1024];			/* the folders to the last file, with a slash: they may be passed */
+	const char *ca;			/* the last CA file: it is fine (paths are interned) */
 };
 
 static void find_account(struct account *a, const char *user)
@@ -57,10 +59,26 @@ static bool grants(const struct account *a, const struct stat *st, unsigned what
 	return (st->st_mode & what) != 0;
 }
 
+/* Of many secrets in one folder the way there is looked at once. Returns where to begin. */
+static size_t past(const struct account *a, const char *path)
+{
+	const size_t n = strlen(a->way);
+
+	return n > 1 && strncmp(path, a->way, n) == 0 ? n : 1;
+}
+
+static void passed(struct account *a, const char *path, size_t n)
+{
+	if (n >= sizeof a->way)
+		return;
+	memcpy(a->way, path, n);
+	a->way[n] = '\0';
+}
+
 /*
  * Root reads everything, so what the daemon's account may do is judged by the modes along the path.
  */
-static void check_as(struct build *b, const struct account *a, const char *path,
+static void check_as(struct build *b, struct account *a, const char *path,
     const struct conf_where *at)
 {
 	char part[4096];
@@ -69,15 +87,18 @@ static void check_as(struct build *b, const struct account *a, const char *path,
 
 	if (n >= sizeof part || path[0] != '/')
 		return;
-	for (size_t i = 1; i <= n; i++) {
+	for (size_t i = past(a, path); i <= n; i++) {
 		if (path[i] != '/' && path[i] != '\0')
 			continue;
 		memcpy(part, path, i);
 		part[i] = '\0';
 		if (stat(part, &st) == -1)
 			return;
-		if (grants(a, &st, path[i] == '\0' ? 4 : 1))
+		if (grants(a, &st, path[i] == '\0' ? 4 : 1)) {
+			if (path[i] != '\0')
+				passed(a, path, i + 1);
 			continue;
+		}
 		if (path[i] == '\0')
 			cf_warn(b->r, at,
 			    "user \"%s\", whom the daemon runs as, may not read %s by its mode: "
@@ -92,7 +113,7 @@ static void check_as(struct build *b, const struct account *a, const char *path,
 	}
 }
 
-static void check_secret(struct build *b, const struct account *a, const struct oauth_client *oc,
+static void check_secret(struct build *b, struct account *a, const struct oauth_client *oc,
     const struct conf_where *at)
 {
 	static const char credential[] = "credential:";
@@ -130,10 +151,15 @@ static void check_secret(struct build *b, const struct account *a, const struct 
 	mx_secret_free(&s);
 }
 
-static void check_ca(struct build *b, const struct account *a, const char *path,
+static void check_ca(struct build *b, struct account *a, const char *path,
     const struct conf_where *at)
 {
-	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	const size_t before = b->r->errors + b->r->warnings;
+	int fd;
+
+	if (path == a->ca)
+		return;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd == -1) {
 		cf_error(b->r, at, "\"ca_file\": %s cannot be read (%s)", path, strerror(errno));
@@ -142,6 +168,8 @@ static void check_ca(struct build *b, const struct account *a, const char *path,
 	close(fd);
 	if (a->other)
 		check_as(b, a, path, at);
+	if (b->r->errors + b->r->warnings == before)
+		a->ca = path;
 }
 
 void cf_check_secrets(struct build *b)

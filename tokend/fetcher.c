@@ -6,19 +6,23 @@
 
 #include "common/text.h"
 #include "tokend/fetcher.h"
+#include "tokend/gate.h"
 #include "tokend/log.h"
 #include "tokend/watch.h"
 
 struct fetcher {
 	struct server *s;
 	struct event *timer;
+	struct gates gates;
 };
 
 struct fetch {
+	struct gate_ticket ticket;	/* first member: the gate hands back its address */
 	struct server *s;
 	struct engine_client *c;
-	struct conf_ref *ref;		/* the configuration the request was built from */
-	struct oauth_fetch *transfer;
+	struct conf_ref *ref;		/* the configuration the request is built from */
+	const struct conf_client *cc;	/* of it */
+	struct oauth_fetch *transfer;	/* NULL: waits its turn */
 	struct watch_state files;	/* as they were when it was begun */
 };
 
@@ -65,6 +69,8 @@ static void timer(void *ctx, long ms)
 		event_add(f->timer, &tv);
 }
 
+static void on_turn(struct gate_ticket *t);
+
 struct fetcher *fetcher_new(struct server *s)
 {
 	struct fetcher *f = calloc(1, sizeof *f);
@@ -73,6 +79,7 @@ struct fetcher *fetcher_new(struct server *s)
 	if (f == NULL)
 		return NULL;
 	f->s = s;
+	f->gates.go = on_turn;
 	f->timer = event_new(s->base, -1, 0, on_timer, f);
 	if (f->timer != NULL)
 		s->http = oauth_http_new(&loop, "mta-xoauth2/" PACKAGE_VERSION);
@@ -107,6 +114,16 @@ static void log_failure(const char *client, const struct oauth_failure *f, uint3
 	    mx_quote(text, sizeof text, f->err.text, strlen(f->err.text)));
 }
 
+/* Others' turns come from inside. */
+static void fetch_free(struct fetch *x)
+{
+	struct gates *g = &x->s->fetcher->gates;
+
+	conf_ref_drop(x->ref);
+	gate_leave(g, &x->ticket);
+	free(x);
+}
+
 static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f, uint32_t ms)
 {
 	struct fetch *x = arg;
@@ -132,9 +149,30 @@ static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f
 	engine_fetched(c, &r);
 	if (r.permanent)
 		watch_add(s, c, &x->files);
-	conf_ref_drop(x->ref);
-	free(x);
+	fetch_free(x);
 	server_last_answer(s);
+}
+
+/* false: no memory. */
+static bool launch(struct fetch *x)
+{
+	watch_look(&x->cc->oc, &x->files);
+	x->transfer = oauth_http_start(x->s->http, &x->cc->oc, done, x);
+	return x->transfer != NULL;
+}
+
+static void on_turn(struct gate_ticket *t)
+{
+	struct fetch *x = (struct fetch *)(void *)t;
+	struct engine_result r = { .retry_after_s = -1 };
+	struct mx_err err;
+
+	if (x->s->ending || launch(x))
+		return;
+	mx_fail(&err, MX_TEMP, "no-memory", "client \"%s\": no memory for a token request", engine_client_name(x->c));
+	r.err = &err;
+	engine_fetched(x->c, &r);
+	fetch_free(x);
 }
 
 void *fetcher_start(void *ctx, struct engine_client *c, void *client)
@@ -145,14 +183,12 @@ void *fetcher_start(void *ctx, struct engine_client *c, void *client)
 
 	if (x == NULL)
 		return NULL;
-	*x = (struct fetch){ .s = s, .c = c, .ref = s->conf };
-	watch_look(&cc->oc, &x->files);
-	if ((x->transfer = oauth_http_start(s->http, &cc->oc, done, x)) == NULL) {
-		free(x);
-		return NULL;
-	}
+	*x = (struct fetch){ .s = s, .c = c, .ref = s->conf, .cc = cc };
 	x->ref->refs++;
-	return x;
+	if (!gate_enter(&s->fetcher->gates, &x->ticket, cc->oc.token_endpoint) || launch(x))
+		return x;
+	fetch_free(x);
+	return NULL;
 }
 
 void fetcher_cancel(void *ctx, void *fetch)
@@ -160,7 +196,7 @@ void fetcher_cancel(void *ctx, void *fetch)
 	struct fetch *x = fetch;
 
 	(void)ctx;
-	oauth_http_cancel(x->transfer);
-	conf_ref_drop(x->ref);
-	free(x);
+	if (x->transfer != NULL)
+		oauth_http_cancel(x->transfer);
+	fetch_free(x);
 }

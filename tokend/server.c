@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "tokend/accept.h"
@@ -28,14 +29,19 @@ static void now(void *ctx, uint64_t *boot_ms, uint64_t *wall_ms)
 	*wall_ms = mx_wall_ms();
 }
 
+/* Splitmix64: it only spreads load, nothing can be guessed from it; the seed differs from process to process. */
 static uint32_t jitter(void *ctx)
 {
-	uint32_t r;
+	static uint64_t state;
+	uint64_t z;
 
 	(void)ctx;
-	if (getrandom(&r, sizeof r, GRND_NONBLOCK) != sizeof r)
-		r = (uint32_t)mx_now_ms() * 2654435761u;	/* only spreads load: nothing is guessed from it */
-	return r;
+	if (state == 0 && getrandom(&state, sizeof state, GRND_NONBLOCK) != sizeof state)
+		state = mx_now_ms() << 20 ^ (uint64_t)getpid();
+	z = state += 0x9e3779b97f4a7c15u;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return (uint32_t)(z >> 32);
 }
 
 static void set_timer(void *ctx, uint64_t in_ms)
@@ -173,6 +179,7 @@ void server_run(struct server *s)
 
 void server_done(struct server *s)
 {
+	s->ending = true;
 	listen_close_all(&s->listeners);
 	reload_stop(s);
 	engine_free(s->engine);		/* askers that are left hear that the daemon stops */

@@ -50,6 +50,7 @@ struct server {
 	struct counters count;
 	uint64_t started_wall_ms, loaded_wall_ms;
 	bool stopping;
+	bool ending;			/* the loop is over: nothing new is begun */
 };
 
 struct conf_ref *conf_ref_new(struct conf *c);		/* reload.c; one reference; NULL: no memory, c is the caller's */
