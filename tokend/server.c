@@ -21,6 +21,7 @@
 #include "tokend/reload.h"
 #include "tokend/server.h"
 #include "tokend/watch.h"
+#include "tokend/watchdog.h"
 
 static void now(void *ctx, uint64_t *boot_ms, uint64_t *wall_ms)
 {
@@ -161,7 +162,7 @@ void server_run(struct server *s)
 {
 	struct event *stop1 = evsignal_new(s->base, SIGTERM, on_stop, s);
 	struct event *stop2 = evsignal_new(s->base, SIGINT, on_stop, s);
-	struct event *hup = evsignal_new(s->base, SIGHUP, on_hup, s);
+	struct event *hup = evsignal_new(s->base, SIGHUP, on_hup, s), *dog = watchdog_start(s->base);
 
 	if (stop1 == NULL || stop2 == NULL || hup == NULL || evsignal_add(stop1, NULL) == -1 ||
 	    evsignal_add(stop2, NULL) == -1 || evsignal_add(hup, NULL) == -1) {
@@ -175,6 +176,8 @@ void server_run(struct server *s)
 	event_free(stop1);
 	event_free(stop2);
 	event_free(hup);
+	if (dog != NULL)
+		event_free(dog);
 }
 
 void server_done(struct server *s)
