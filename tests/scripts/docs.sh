@@ -219,7 +219,7 @@ elif [ ! -f "$build/conf/systemd/mta-xoauth2-tokend.service" ]; then
 else
 	mkdir "$tmp/units"
 	for u in service socket; do	# with a program that exists
-		sed "s|^ExecStart=[^ ]*|ExecStart=/bin/true|" "$build/conf/systemd/mta-xoauth2-tokend.$u" >"$tmp/units/mta-xoauth2-tokend.$u"
+		sed "s|^\(Exec[A-Za-z]*\)=/[^ ]*/mta-xoauth2-tokend|\1=/bin/true|" "$build/conf/systemd/mta-xoauth2-tokend.$u" >"$tmp/units/mta-xoauth2-tokend.$u"
 	done
 	mkdir "$tmp/units/mta-xoauth2-tokend.socket.d"
 	cp conf/systemd/postfix-chroot.conf "$tmp/units/mta-xoauth2-tokend.socket.d/"
