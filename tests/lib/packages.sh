@@ -1,7 +1,7 @@
 #!/bin/bash
 # packages.sh: install what a Debian 12 machine lacks to build and test mta-xoauth2.
 #
-#   tests/lib/packages.sh [GROUP...]     groups: build e2e quickstart mta analysis idp; default: build e2e idp
+#   tests/lib/packages.sh [GROUP...]     groups: build e2e quickstart mta analysis idp systemd; default: build e2e idp
 #
 # Rules it keeps:
 #   - nothing is done, and no root is needed, when all is there already;
@@ -22,6 +22,7 @@ build_packages=(gcc libc6-dev make autoconf automake libtool pkg-config
 e2e_packages=(python3-minimal python3 openssl curl ca-certificates procps binutils
 	libsasl2-modules sasl2-bin isync socat python3-pytest)
 quickstart_packages=(python3-minimal python3 openssl ca-certificates procps libsasl2-modules)
+systemd_packages=(mmdebstrap systemd-container)
 analysis_packages=(clang libclang-rt-14-dev xz-utils valgrind mandoc binutils shellcheck)
 
 policy=/usr/sbin/policy-rc.d
@@ -115,6 +116,37 @@ group_idp()
 	idp_modules
 }
 
+# A Debian with a systemd of its own, which tests/e2e/test_systemd.py copies and boots: $mx_cache/systemd is the link to the
+# one in use. Without it those tests are skipped and say so: not every machine may make one.
+group_systemd()
+{
+	local in_it=(systemd systemd-sysv libcurl4 libssl3 libjson-c5 libevent-core-2.1-7 libyaml-0-2)
+	local layout=1 name new f mirror=()
+	name=systemd-$(echo "${in_it[*]}" | sha256sum | cut -c1-12)-$layout
+	if [ ! -f "$mx_cache/$name/.complete" ]; then
+		need_root "to make a Debian in $mx_cache/$name"
+		say "making a Debian with systemd in $mx_cache/$name (mmdebstrap)"
+		mkdir -p "$mx_cache" && new=$(mktemp -d "$mx_cache/.$name-XXXXXX") || return 1
+		for f in /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list; do
+			[ ! -s "$f" ] || { mirror=("$f"); break; }
+		done
+		if ! logged mmdebstrap mmdebstrap --variant=minbase --include="$(IFS=,; echo "${in_it[*]}")" \
+			--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+			--dpkgopt='path-exclude=/usr/share/locale/*' --aptopt='Acquire::Retries "3"' \
+			bookworm "$new" "${mirror[@]}" || ! : >"$new/.complete" || ! chmod 755 "$new"; then
+			rm -rf "$new"
+			log_tail mmdebstrap
+			warn "no Debian to boot: the tests with a real systemd will be skipped ($mx_log_dir/mmdebstrap.log)"
+			return 0
+		fi
+		if ! mv -T "$new" "$mx_cache/$name" 2>/dev/null; then	# another run was faster
+			rm -rf "$new"
+			[ -f "$mx_cache/$name/.complete" ] || die "$mx_cache/$name is there and not complete; remove it"
+		fi
+	fi
+	ln -sfn "$name" "$mx_cache/systemd"
+}
+
 main()
 {
 	local group want=() lack with_servers=()
@@ -127,8 +159,9 @@ main()
 		quickstart)	want+=("${quickstart_packages[@]}"); with_servers=(postfix dovecot) ;;
 		mta)		want+=("${quickstart_packages[@]}"); with_servers=(postfix) ;;
 		analysis)	want+=("${analysis_packages[@]}") ;;
+		systemd)	want+=("${systemd_packages[@]}") ;;
 		idp)		;;
-		*)		die "unknown package group: $group (build e2e quickstart mta analysis idp)" ;;
+		*)		die "unknown package group: $group (build e2e quickstart mta analysis idp systemd)" ;;
 		esac
 	done
 	need_debian
@@ -142,6 +175,7 @@ main()
 	[ ${#with_servers[@]} -eq 0 ] || servers_unpack "${with_servers[@]}"
 	for group in "$@"; do
 		[ "$group" != idp ] || group_idp
+		[ "$group" != systemd ] || group_systemd
 	done
 }
 

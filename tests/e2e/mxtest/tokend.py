@@ -11,7 +11,7 @@ from . import paths, wire
 from .proc import Failed, supervisor, wait_for
 
 
-def _yaml(value, indent=0):
+def to_yaml(value, indent=0):
     """YAML of nested dicts, lists and scalars; strings are always quoted."""
     pad = "  " * indent
     if isinstance(value, dict):
@@ -19,14 +19,14 @@ def _yaml(value, indent=0):
         for k, v in value.items():
             key = k if k.replace("_", "").isalnum() else json.dumps(k)
             if isinstance(v, (dict, list)) and v:
-                out.append(f"{pad}{key}:\n{_yaml(v, indent + 1)}")
+                out.append(f"{pad}{key}:\n{to_yaml(v, indent + 1)}")
             else:
                 out.append(f"{pad}{key}: {_scalar(v)}\n")
         return "".join(out)
     out = []
     for item in value:
         if isinstance(item, dict):
-            text = _yaml(item, indent + 1)
+            text = to_yaml(item, indent + 1)
             out.append(pad + "- " + text[len(pad) + 2:])
         else:
             out.append(f"{pad}- {_scalar(item)}\n")
@@ -106,7 +106,7 @@ class Tokend:
         if self.config_text is not None:
             self.config.write_text(self.config_text)
         else:
-            self.config.write_text(_yaml({"listen": [{"path": str(s)} for s in sockets], **{"token_cache": "none", **self.top},
+            self.config.write_text(to_yaml({"listen": [{"path": str(s)} for s in sockets], **{"token_cache": "none", **self.top},
                                           "clients": self._resolve(self.clients),
                                           "accounts": self._resolve(self.accounts)}))
         self.config.chmod(0o644)
