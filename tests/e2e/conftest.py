@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from mxtest import net, paths, users  # noqa: E402
 from mxtest.chain import Chain  # noqa: E402
 from mxtest.pki import Pki  # noqa: E402
-from mxtest.proc import raise_on_sigterm, supervisor, wait_for  # noqa: E402
+from mxtest.proc import raise_on_sigterm, run, supervisor, wait_for  # noqa: E402
 
 
 def pytest_configure(config):
@@ -66,6 +67,19 @@ def workdir(request):
         print(f"kept: {path}")
     else:
         net.remove_dir(path)
+
+
+@pytest.fixture
+def tmpfs(workdir):
+    """A folder on a tmpfs (/dev/shm) that belongs to the daemon's user; removed after the test."""
+    shm = Path("/dev/shm")
+    if not shm.is_dir() or run(["stat", "-f", "-c", "%T", shm]).stdout.strip() != "tmpfs":
+        pytest.skip("/dev/shm is no tmpfs here")
+    path = shm / workdir.name
+    path.mkdir(mode=0o755)
+    shutil.chown(path, "mta-xoauth2", "mta-xoauth2")
+    yield path
+    net.remove_dir(path)
 
 
 @pytest.hookimpl(hookwrapper=True)

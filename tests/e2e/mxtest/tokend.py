@@ -48,7 +48,8 @@ class Tokend:
 
     In `clients` a value "secret:NAME" stands for the path of that file. as_root: started as root, it drops to the user
     mta-xoauth2; else it runs as the current user; attribute user: started as that one. jail: a Postfix; a second socket is
-    made at the same absolute path below its queue folder.
+    made at the same absolute path below its queue folder. Tokens are not kept over a restart unless `top` has token_cache:
+    a path, or None for the daemon's own default.
     """
 
     def __init__(self, folder, clients=None, accounts=None, secrets=None, top=None, jail=None, config_text=None):
@@ -106,7 +107,8 @@ class Tokend:
         if self.config_text is not None:
             self.config.write_text(self.config_text)
         else:
-            self.config.write_text(to_yaml({"listen": [{"path": str(s)} for s in sockets], **{"token_cache": "none", **self.top},
+            top = {"listen": [{"path": str(s)} for s in sockets], "token_cache": "none", **self.top}
+            self.config.write_text(to_yaml({**{k: v for k, v in top.items() if v is not None},
                                           "clients": self._resolve(self.clients),
                                           "accounts": self._resolve(self.accounts)}))
         self.config.chmod(0o644)
