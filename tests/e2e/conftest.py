@@ -18,10 +18,19 @@ from mxtest.proc import raise_on_sigterm, run, supervisor, wait_for  # noqa: E40
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "infra: looks at the test servers alone, needs nothing built")
+    config.addinivalue_line("markers", "soak: takes minutes of real time; run by --soak, and then nothing else is")
     raise_on_sigterm()
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption("--soak", action="store_true", help="the tests that take minutes, and no others")
+
+
+def pytest_collection_modifyitems(config, items):
+    soak = config.getoption("--soak")
+    others = [item for item in items if (item.get_closest_marker("soak") is not None) != soak]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
     if os.geteuid() == 0:
         return
     for item in items:
