@@ -17,7 +17,7 @@ for i, fd in enumerate(high):
 os.environ["LISTEN_PID"] = str(os.getpid())
 if "WATCHDOG_USEC" in os.environ:
     os.environ.setdefault("WATCHDOG_PID", str(os.getpid()))
-os.execv(sys.argv[2], sys.argv[2:])
+os.execvp(sys.argv[2], sys.argv[2:])
 """
 
 
