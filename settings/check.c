@@ -314,3 +314,34 @@ const char *cf_bad_pattern(const char *s, size_t n)
 		       "local part";
 	return memchr(s, ' ', local) != NULL ? what : NULL;
 }
+
+bool cf_date(const char *s, size_t n, uint32_t *out)
+{
+	static const unsigned char month_days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	static const size_t places[] = { 0, 1, 2, 3, 5, 6, 8, 9 };
+	unsigned year, month, day, part[8];
+	uint32_t days;
+	bool leap;
+
+	if (n != 10 || s[4] != '-' || s[7] != '-')
+		return false;
+	for (size_t i = 0; i < 8; i++) {
+		if (s[places[i]] < '0' || s[places[i]] > '9')
+			return false;
+		part[i] = (unsigned)(s[places[i]] - '0');
+	}
+	year = part[0] * 1000 + part[1] * 100 + part[2] * 10 + part[3];
+	month = part[4] * 10 + part[5];
+	day = part[6] * 10 + part[7];
+	if (year < 2000 || year > 2105 || month < 1 || month > 12)	/* 32 bits end in 2106 */
+		return false;
+	leap = year % 4 == 0 && year != 2100;
+	if (day < 1 || day > month_days[month - 1] + (month == 2 && leap ? 1u : 0u))
+		return false;
+	/* 10957 days lie before 2000, which is a leap year as every fourth up to 2096 is. */
+	days = 10957 + (year - 2000) * 365 + (year - 2000 + 3) / 4 - (year > 2100 ? 1 : 0);
+	for (unsigned m = 1; m < month; m++)
+		days += month_days[m - 1] + (m == 2 && leap ? 1u : 0u);
+	*out = (days + day - 1) * 86400;
+	return true;
+}

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 const char *cf_bad_tenant(const char *s, size_t n);	/* GUID or domain: safe in a URL */
 const char *cf_bad_client_id(const char *s, size_t n);	/* RFC 6749 appendix A.1 */
@@ -25,6 +26,12 @@ const char *cf_bad_user(const char *s, size_t n);	/* name of an account or group
 const char *cf_bad_name(const char *s, size_t n);	/* name of a client */
 const char *cf_bad_mailbox(const char *s, size_t n);
 const char *cf_bad_pattern(const char *s, size_t n);	/* address, "*@domain" or "*" */
+
+/*
+ * YYYY-MM-DD, a day from 2000 to 2105, into *out: the second it begins at, UTC, since the epoch.
+ * false: anything else, a day that is in no calendar included.
+ */
+bool cf_date(const char *s, size_t n, uint32_t *out);
 
 bool cf_is_guid(const char *s, size_t n);
 bool cf_is_domain(const char *s, size_t n);		/* host name; one trailing dot is fine */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "common/buf.h"
 #include "common/hash.h"
@@ -225,6 +226,18 @@ static void identity(const struct work *x)
 		    "(client) ID\"");
 }
 
+static void expiry(const struct work *x)
+{
+	const struct cf_value *day = &x->w->secret_expires;
+	const time_t now = time(NULL);
+
+	x->c->secret_expires = day->v;
+	if (day->v != 0 && now >= 0 && (uint64_t)now >= day->v)
+		cf_warn(x->b->r, &day->at,
+		    "\"secret_expires\": that day has come: make a new secret, put it into the "
+		    "file, and write its day here");
+}
+
 /* Settings that only make sense together. */
 static void relations(const struct work *x)
 {
@@ -326,6 +339,7 @@ static void resolve(struct work *x)
 		scope(x);
 	}
 	identity(x);
+	expiry(x);
 	relations(x);
 	c->fingerprint = fingerprint(oc);
 }

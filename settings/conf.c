@@ -36,6 +36,11 @@ static void take_top(struct build *b)
 	c->max_connections_per_uid = t->max_connections_per_uid.v;
 	c->request_timeout_ms = t->request_timeout.v;
 	c->deadline_ms = t->deadline.v;
+	c->metrics_file = t->metrics_file.s;
+	c->metrics_interval_s = t->metrics_interval.v;
+	if (t->metrics_interval.at.line != 0 && t->metrics_file.at.line == 0)
+		cf_warn(b->r, &t->metrics_interval.at,
+		    "\"metrics_interval\" is not used: there is no \"metrics_file\"");
 	if (c->max_connections_per_uid > c->max_connections) {
 		if (t->max_connections_per_uid.at.line != 0)
 			cf_warn(b->r, &t->max_connections_per_uid.at,

@@ -29,6 +29,7 @@ struct conf_client {
 	const struct oauth_provider *provider;
 	uint32_t min_remaining_s, stale_until_s;
 	uint32_t backoff_min_ms, backoff_max_ms;	/* transient failures: 1 s ... 300 s */
+	uint32_t secret_expires;		/* seconds since the epoch; 0: not given */
 	uint64_t fingerprint;			/* of everything that makes a token another one */
 	struct conf_where at;
 };
@@ -63,6 +64,8 @@ struct conf {
 	uint32_t max_connections;	/* in all */
 	uint32_t max_connections_per_uid;
 	uint32_t request_timeout_ms;	/* a request must be here by then */
+	const char *metrics_file;	/* NULL: none is written */
+	uint32_t metrics_interval_s;
 	uint32_t deadline_ms;		/* an asker that names none is answered by then */
 	struct conf_own *own;		/* private: memory and lookup tables */
 };

@@ -74,8 +74,10 @@ static const struct conf_key top[] = {
 	    CONF_K_LIMIT, "connections at one time" },
 	{ "max_connections_per_uid", CONF_T_COUNT, F(max_connections_per_uid), "256", 1, 65535,
 	    NULL, NULL, CONF_K_LIMIT, "connections of one user at one time" },
-	{ "metrics_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
-	    "is not supported by this version" },
+	{ "metrics_file", CONF_T_PATH, F(metrics_file), NULL, 2, 4000, NULL, cf_bad_path, 0,
+	    "file that METRICS are written to, for node_exporter's textfile collector" },
+	{ "metrics_interval", CONF_T_SECONDS, F(metrics_interval), "15s", 1, 3600, NULL, NULL, 0,
+	    "time from one writing of metrics_file to the next" },
 	{ "request_timeout", CONF_T_MS, F(request_timeout), "2s", 100, 60 * 1000, NULL, NULL,
 	    CONF_K_LIMIT, "a request must have arrived by then" },
 	{ "token_cache", CONF_T_STRING, F(token_cache), NULL, 2, 4095, NULL, cf_bad_cache, CONF_K_PRESET,
@@ -144,8 +146,8 @@ static const struct conf_key clients[] = {
 	    "resource indicator (RFC 8707)" },
 	{ "scope", CONF_T_STRING, F(scope), NULL, 1, 1024, NULL, cf_bad_scope, CONF_K_PRESET,
 	    "scope that is asked for (default: the preset's)" },
-	{ "secret_expires", CONF_T_STRING, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
-	    "is not supported by this version" },
+	{ "secret_expires", CONF_T_DATE, F(secret_expires), NULL, 0, 0, NULL, NULL, 0,
+	    "day the secret expires on, YYYY-MM-DD in UTC; watched, never acted upon" },
 	{ "stale_until", CONF_T_SECONDS, F(stale_until), NULL, 0, 3600, NULL, NULL, CONF_K_PRESET,
 	    "in an outage a token is served until so much life is left; 0: never (default: the "
 	    "preset's)" },
@@ -170,8 +172,8 @@ static const struct conf_key credentials[] = {
 	    cf_bad_secret_path, CONF_K_REQUIRED, "file with the secret's value, or "
 	    "credential:NAME" },
 	{ "key", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED, NO_CERT },
-	{ "secret_expires", CONF_T_STRING, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
-	    "is not supported by this version" },
+	{ "secret_expires", CONF_T_DATE, F(secret_expires), NULL, 0, 0, NULL, NULL, 0,
+	    "day the secret expires on, YYYY-MM-DD in UTC; watched, never acted upon" },
 };
 #undef S
 

@@ -22,6 +22,7 @@ enum conf_type {
 	CONF_T_COUNT,		/* decimal number */
 	CONF_T_MODE,		/* octal number */
 	CONF_T_BOOL,		/* yes, no, true, false */
+	CONF_T_DATE,		/* YYYY-MM-DD; kept as cf_date() has it */
 	CONF_T_ENUM,		/* one of word(0), word(1), ...; kept as its number */
 	CONF_T_USER, CONF_T_GROUP,	/* one name of an account or group; kept as the name */
 	CONF_T_STRINGS,		/* list, or one scalar */
@@ -78,7 +79,7 @@ struct cf_top {
 	struct cf_value listen, clients, accounts, limits, admin_users, log_level, user;
 	struct cf_value max_connections, max_connections_per_uid, request_timeout, deadline;
 	struct cf_value token_cache;
-	struct cf_value refused;
+	struct cf_value metrics_file, metrics_interval;
 };
 
 struct cf_listen { struct cf_value path, mode, owner, group; };
@@ -87,11 +88,11 @@ struct cf_client {
 	struct cf_value provider, cloud, tenant, client_id, grant, scope, resource, token_endpoint;
 	struct cf_value client_auth, client_secret_file, credentials, proxy, no_proxy, ca_file;
 	struct cf_value min_remaining, stale_until, connect_timeout, timeout;
-	struct cf_value backoff_min, backoff_max;
+	struct cf_value backoff_min, backoff_max, secret_expires;
 	struct cf_value refused;
 };
 
-struct cf_credential { struct cf_value client_secret_file, refused; };
+struct cf_credential { struct cf_value client_secret_file, secret_expires, refused; };
 
 struct cf_account {
 	struct cf_value client, user, allow_users, allow_groups, allow_token_users;

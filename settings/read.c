@@ -245,6 +245,7 @@ static bool read_credentials(const struct into *m, const struct cf_event *first)
 	struct cf_credential w;
 	struct cf_event e;
 	size_t items = 0;
+	char first_place[512];
 
 	if (first->kind != CF_LIST) {
 		if (!first->bad)
@@ -269,6 +270,12 @@ static bool read_credentials(const struct into *m, const struct cf_event *first)
 		if (!read_entry(m->b, m->y, CONF_SECTION_CREDENTIAL, &w, &e,
 			"an entry of \"credentials\"", &at))
 			return false;
+		if (w.secret_expires.at.line != 0 && client->secret_expires.at.line == 0)
+			client->secret_expires = w.secret_expires;
+		else if (w.secret_expires.at.line != 0)
+			cf_error(m->b->r, &w.secret_expires.at, "\"secret_expires\" is given twice%s",
+			    cf_first_place(first_place, sizeof first_place,
+			    &client->secret_expires.at, &w.secret_expires.at));
 		if (client->client_secret_file.at.line == 0)
 			client->client_secret_file = w.client_secret_file;
 		else

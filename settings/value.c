@@ -156,6 +156,16 @@ static void set_bool(struct build *b, const struct conf_key *k, struct cf_value 
 	    n));
 }
 
+static void set_date(struct build *b, const struct conf_key *k, struct cf_value *v, const char *s,
+    size_t n, const struct conf_where *at)
+{
+	char q[96];
+
+	if (!cf_date(s, n, &v->v))
+		cf_error(b->r, at, "\"%s\": %s is no date: write YYYY-MM-DD, a day from 2000 to 2105",
+		    k->name, mx_quote(q, sizeof q, s, n));
+}
+
 /* Number of a word, without regard to case; complains when it is not one of the key's. */
 static bool word(struct build *b, const struct conf_key *k, const char *s, size_t n,
     const struct conf_where *at, uint32_t *number)
@@ -228,6 +238,9 @@ void cf_set(struct build *b, const struct conf_key *k, struct cf_value *v, const
 		break;
 	case CONF_T_BOOL:
 		set_bool(b, k, v, s, n, at);
+		break;
+	case CONF_T_DATE:
+		set_date(b, k, v, s, n, at);
 		break;
 	case CONF_T_ENUM:
 		if (word(b, k, s, n, at, &x))

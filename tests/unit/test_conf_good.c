@@ -12,10 +12,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "settings/check.h"
 #include "settings/keys.h"
 #include "tests/unit/test_conf_util.h"
 
@@ -66,6 +68,9 @@ static void preset(void **state)
 	assert_int_equal(c->request_timeout_ms, 2000);
 	assert_int_equal(c->deadline_ms, 10000);
 	assert_null(c->token_cache);
+	assert_null(c->metrics_file);
+	assert_int_equal(c->metrics_interval_s, 15);
+	assert_int_equal(k->secret_expires, 0);
 	conf_free(c);
 }
 
@@ -117,6 +122,8 @@ static void every_key(void **state)
 	assert_int_equal(c->request_timeout_ms, 1500);
 	assert_int_equal(c->deadline_ms, 60000);
 	assert_string_equal(c->token_cache, "/run/x/tokens");
+	assert_string_equal(c->metrics_file, "/run/x/mta-xoauth2.prom");
+	assert_int_equal(c->metrics_interval_s, 60);
 	assert_int_equal(c->admin_users.n, 2);
 	assert_int_equal(c->admin_users.id[0], 0);
 	assert_int_equal(c->admin_users.id[1], 4711);
@@ -137,7 +144,9 @@ static void every_key(void **state)
 	assert_int_equal(k->stale_until_s, 0);
 	assert_int_equal(k->backoff_min_ms, 2000);
 	assert_int_equal(k->backoff_max_ms, 3600000);
+	assert_int_equal(k->secret_expires, 3981312000u);
 	assert_string_equal(conf_client_find(c, "listed")->oc.secret_file, "/nowhere/listed");
+	assert_int_equal(conf_client_find(c, "listed")->secret_expires, 4107542400u);
 
 	assert_non_null(a = conf_account_find(c, "scanner@example.org", 19));
 	assert_ptr_equal(a->client, k);
@@ -337,6 +346,8 @@ static void warnings(void **state)
 		{ ACCOUNT "    allow_users: no such users\n" CLIENT, "written as a list", 4, 18 },
 		{ ACCOUNT "    allow_groups: [no-such-group-x]\n" CLIENT,
 		    "no group \"no-such-group-x\"", 4, 20 },
+		{ ACCOUNT CLIENT "    secret_expires: 2026-01-01\n", "that day has come", 10, 21 },
+		{ ACCOUNT CLIENT "metrics_interval: 1m\n", "there is no \"metrics_file\"", 10, 19 },
 		{ ACCOUNT "    allow_users: [65534]\n" CLIENT, "never matches", 4, 19 },
 		{ ACCOUNT CLIENT "listen:\n  - path: /run/a\n    owner: no-such-user-x\n",
 		    "no user", 12, 12 },
@@ -436,6 +447,32 @@ static void fingerprint(void **state)
 	}
 }
 
+/* Every day that can be written, against the C library's calendar; and what is none. */
+static void dates(void **state)
+{
+	static const char *const none[] = {
+		"", "2026", "2026-1-1", "2026-01-1 ", "2026-00-10", "2026-13-10", "2026-04-31", "2100-02-29",
+		"1999-12-31", "2106-01-01", "2026/01/01", "2026-01-0x", "-026-01-01", "2026-01-011", "x2026-01-0",
+	};
+	uint32_t got = 0, day, first = 946684800;
+	char text[40];
+
+	(void)state;
+	for (day = 0; day < 38716; day++) {
+		time_t t = (time_t)first + (time_t)day * 86400;
+		struct tm tm;
+
+		assert_non_null(gmtime_r(&t, &tm));
+		assert_int_equal(strftime(text, sizeof text, "%Y-%m-%d", &tm), 10);
+		if (!cf_date(text, 10, &got) || got != (uint32_t)t)
+			fail_msg("%s: %u", text, got);
+	}
+	assert_string_equal(text, "2105-12-31");
+	for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+		if (cf_date(none[i], strlen(none[i]), &got))
+			fail_msg("%s is taken for a date", none[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -445,6 +482,7 @@ int main(void)
 		cmocka_unit_test(secrets),
 		cmocka_unit_test(other_user),
 		cmocka_unit_test(warnings),
+		cmocka_unit_test(dates),
 		cmocka_unit_test(includes),
 		cmocka_unit_test(fingerprint),
 		cmocka_unit_test(prefixes),
