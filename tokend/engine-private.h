@@ -29,6 +29,8 @@ struct engine_client {
 	uint64_t hold_until, failed_at;
 	bool perm;			/* the last failure was permanent */
 	struct mx_err *err;		/* last failure since the last success */
+	struct mx_err *past;		/* the last one before it; err and past are never both there */
+	uint64_t ok_at;			/* of the last success; with oks */
 
 	char rejected_id[ENGINE_ID_MAX];	/* last one that was dropped for a mail server */
 	uint64_t rejected_at;		/* 0: never */
@@ -40,6 +42,7 @@ struct engine_client {
 	size_t nwait;
 	uint32_t planned;		/* engine_plan.c: where its refresh is counted, from 1; 0: nowhere */
 	uint64_t fetches, failures, answers, rejections;
+	uint64_t oks, permanents;	/* fetches by result; failures - permanents: temporary */
 };
 
 /* Clients by name, in the order of putting. */
@@ -75,6 +78,7 @@ void engine_now(struct engine *e);
 int64_t engine_left_ms(const struct engine_client *c);		/* of the token; by the worse of both clocks */
 bool engine_servable(const struct engine_client *c);
 bool engine_alive(const struct engine_client *c);		/* servable in an outage */
+int64_t engine_margin_ms(const struct engine_client *c);	/* a token with less life is not handed out now */
 uint64_t engine_refresh_due(struct engine_client *c, bool same_token);
 uint64_t engine_hold_ms(struct engine_client *c, const struct engine_result *r);
 

@@ -65,8 +65,11 @@ static void go(struct engine_client *c, enum engine_event ev)
 
 static void forget_failure(struct engine_client *c)
 {
-	free(c->err);
-	c->err = NULL;
+	if (c->err != NULL) {
+		free(c->past);
+		c->past = c->err;
+		c->err = NULL;
+	}
 	c->temp_fails = c->perm_fails = 0;
 	c->perm = false;
 	c->hold_until = 0;
@@ -161,12 +164,15 @@ static void fail(struct engine_client *c, const struct engine_result *r)
 	uint64_t hold;
 
 	c->failures++;
+	c->permanents += r->permanent;
 	c->perm = r->permanent;
 	c->perm_fails = r->permanent ? c->perm_fails + 1 : 0;
 	c->temp_fails = r->permanent ? 0 : c->temp_fails + 1;
 	c->failed_at = c->e->boot;
-	if (c->err == NULL)
-		c->err = malloc(sizeof *c->err);
+	if (c->err == NULL) {
+		c->err = c->past != NULL ? c->past : malloc(sizeof *c->err);
+		c->past = NULL;
+	}
 	if (c->err != NULL)
 		*c->err = *r->err;
 	if (c->suspect && r->permanent)
@@ -297,6 +303,8 @@ static void success(struct engine_client *c, const struct engine_result *r)
 		return;
 	}
 	forget_failure(c);
+	c->oks++;
+	c->ok_at = c->e->boot;
 	go(c, EV_OK);
 	schedule(c, engine_refresh_due(c, same));
 	note(c, refused ? EN_SAME_TOKEN : EN_GOT, NULL, c->timer.due - c->e->boot);

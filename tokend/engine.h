@@ -157,11 +157,24 @@ struct engine_status {
 	int64_t expires_in_ms;		/* of the token; may be negative */
 	uint64_t next_in_ms;		/* until the next refresh or the end of the hold; 0: none */
 	const struct mx_err *err;	/* last failure since the last success; NULL: none */
-	uint64_t failed_ago_ms;		/* with err */
+	const struct mx_err *past;	/* the last failure, a success having followed it; NULL: none */
+	uint64_t failed_ago_ms;		/* with err or past; they are never both there */
+	int64_t margin_ms;		/* a token with less life is not handed out, as things are now */
 	uint64_t fetches, failures, answers, rejections;
+	uint64_t oks, permanents;	/* fetches that brought a token; failures that were permanent */
+	bool ever_ok;			/* a token was obtained, in this process or by the one before it */
+	uint64_t ok_ago_ms;		/* since the last success; with ever_ok */
 	size_t waiting;
 };
 void engine_status(struct engine_client *c, struct engine_status *s);
+
+/*
+ * The clients by number, for those who visit them in several turns of the loop. The numbers hold as long as the
+ * epoch is the same: each commit makes it another one.
+ */
+size_t engine_count(const struct engine *e);
+struct engine_client *engine_at(struct engine *e, size_t i);	/* i < engine_count() */
+uint64_t engine_epoch(const struct engine *e);
 
 /* Visits every client in the order of putting. */
 void engine_each(struct engine *e, void (*fn)(void *arg, struct engine_client *c), void *arg);

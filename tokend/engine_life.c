@@ -29,6 +29,7 @@ void engine_client_free(struct engine_client *c)
 	if (c->kept == NULL)
 		mx_secret_free(&c->token);
 	free(c->err);
+	free(c->past);
 	free(c->name);
 	free(c);
 }
@@ -83,6 +84,21 @@ void engine_each(struct engine *e, void (*fn)(void *arg, struct engine_client *c
 		fn(arg, e->cur.v[i]);
 }
 
+size_t engine_count(const struct engine *e)
+{
+	return e->cur.n;
+}
+
+struct engine_client *engine_at(struct engine *e, size_t i)
+{
+	return e->cur.v[i];
+}
+
+uint64_t engine_epoch(const struct engine *e)
+{
+	return e->epoch;
+}
+
 void engine_status(struct engine_client *c, struct engine_status *s)
 {
 	uint64_t now;
@@ -93,8 +109,11 @@ void engine_status(struct engine_client *c, struct engine_status *s)
 		.name = c->name, .state = c->st,
 		.permanent = c->perm && !c->in_flight && (c->st == ES_HOLD || c->st == ES_WAIT), .err = c->err, .waiting = c->nwait,
 		.fetches = c->fetches, .failures = c->failures, .answers = c->answers,
-		.rejections = c->rejections,
+		.rejections = c->rejections, .oks = c->oks, .permanents = c->permanents, .past = c->past,
+		.margin_ms = engine_margin_ms(c), .ever_ok = c->oks > 0 || c->token.p != NULL,
 	};
+	if (s->ever_ok)
+		s->ok_ago_ms = now - (c->oks > 0 ? c->ok_at : c->got_boot);
 	if (c->token.p != NULL) {
 		s->token_id = c->id;
 		s->expires_in_ms = engine_left_ms(c);
@@ -103,6 +122,6 @@ void engine_status(struct engine_client *c, struct engine_status *s)
 		s->next_in_ms = c->hold_until > now ? c->hold_until - now : 0;
 	else if (c->timer.place != 0)
 		s->next_in_ms = c->timer.due > now ? c->timer.due - now : 0;
-	if (c->err != NULL)
+	if (c->err != NULL || c->past != NULL)
 		s->failed_ago_ms = now - c->failed_at;
 }

@@ -46,6 +46,11 @@ bool engine_alive(const struct engine_client *c)
 	return engine_left_ms(c) >= stale_until_ms(c);
 }
 
+int64_t engine_margin_ms(const struct engine_client *c)
+{
+	return c->temp_fails + c->perm_fails > 0 && engine_params(c)->stale_until_s != 0 ? stale_until_ms(c) : min_remaining_ms(c);
+}
+
 bool engine_servable(const struct engine_client *c)
 {
 	if (c->token.p == NULL || c->suspect)

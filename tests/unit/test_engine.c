@@ -231,6 +231,52 @@ static void retry_of_what_was_held(void **state)
 }
 
 /* Short faults are waited for: the asker hears of the second try. Long ones are told at once. */
+/* What happened last night is still there in the morning; one block of memory at most. */
+static void what_status_says(void **state)
+{
+	struct engine_status s;
+	struct engine_client *c;
+	uint64_t epoch;
+	struct fake f;
+	struct asker a;
+
+	(void)state;
+	fake_init(&f);
+	epoch = engine_epoch(f.e);
+	c = fake_client(&f, "c", 300, 60);
+	assert_int_not_equal(engine_epoch(f.e), epoch);
+	assert_int_equal(engine_count(f.e), 1);
+	assert_ptr_equal(engine_at(f.e, 0), c);
+	engine_status(c, &s);
+	assert_true(s.err == NULL && s.past == NULL && s.oks == 0 && !s.ever_ok);
+	fake_ask(c, &a);
+	fake_fail(&f, "dns-failed", false, 0);
+	engine_status(c, &s);
+	assert_string_equal(s.err->code, "dns-failed");
+	assert_true(s.past == NULL && s.failures == 1 && s.permanents == 0 && s.oks == 0);
+	fake_pass(&f, 10000);
+	fake_ok(&f, "T1", 3600, 0);
+	fake_pass(&f, 7 * MIN);
+	engine_status(c, &s);
+	assert_null(s.err);
+	assert_string_equal(s.past->code, "dns-failed");
+	assert_int_equal(s.failed_ago_ms, 7 * MIN + 10000);
+	assert_int_equal(s.ok_ago_ms, 7 * MIN);
+	assert_true(s.oks == 1 && s.fetches == 2 && s.ever_ok);
+	assert_int_equal(s.margin_ms, 300000);
+	fake_pass(&f, 23 * MIN);
+	fake_fail(&f, "client-secret-rejected", true, -1);
+	engine_status(c, &s);
+	assert_string_equal(s.err->code, "client-secret-rejected");
+	assert_true(s.past == NULL && s.permanents == 1 && s.failures == 2 && s.failed_ago_ms == 0);
+	assert_int_equal(s.margin_ms, 60000);
+	engine_flush(c);
+	engine_status(c, &s);
+	assert_true(s.err == NULL && s.past != NULL);
+	assert_string_equal(s.past->code, "client-secret-rejected");
+	fake_done(&f);
+}
+
 static void transient_errors(void **state)
 {
 	struct fake f;
@@ -606,6 +652,7 @@ int main(void)
 		cmocka_unit_test(strict_margin),
 		cmocka_unit_test(permanent_errors_are_held),
 		cmocka_unit_test(retry_of_what_was_held),
+		cmocka_unit_test(what_status_says),
 		cmocka_unit_test(transient_errors),
 		cmocka_unit_test(retry_after_is_obeyed),
 		cmocka_unit_test(holds_shrink_with_the_token),

@@ -70,6 +70,7 @@ static void begin_again(struct fake *f, int fd, uint64_t later_ms)
 static void a_token_survives(void **state)
 {
 	int fd = new_file();
+	struct engine_status st;
 	struct fake f;
 	struct engine_client *c;
 	struct asker a;
@@ -89,6 +90,8 @@ static void a_token_survives(void **state)
 	assert_string_equal(a.id, "id-T1");
 	assert_int_equal(a.expires_in_s, 3000);
 	assert_int_equal(f.started, 0);
+	engine_status(c, &st);
+	assert_true(st.ever_ok && st.ok_ago_ms == 10 * MIN && st.oks == 0);
 	fake_pass(&f, 20 * MIN - 1);		/* its refresh comes when it would have come */
 	assert_int_equal(f.started, 0);
 	fake_pass(&f, 1);
