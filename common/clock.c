@@ -17,6 +17,14 @@ uint64_t mx_now_ms(void)
 	return read_ms(CLOCK_MONOTONIC);
 }
 
+uint64_t mx_now_us(void)
+{
+	struct timespec ts = { 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 uint64_t mx_boot_ms(void)
 {
 #if HAVE_DECL_CLOCK_BOOTTIME

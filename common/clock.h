@@ -9,6 +9,8 @@
 /* CLOCK_MONOTONIC: for deadlines within one call. */
 uint64_t mx_now_ms(void);
 
+uint64_t mx_now_us(void);		/* the same in microseconds */
+
 /* CLOCK_BOOTTIME where there is one (counts suspend), else CLOCK_MONOTONIC: for ages of tokens. */
 uint64_t mx_boot_ms(void);
 

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <poll.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 
 #define ANSWER_FIRST ((size_t)4 << 20)	/* bytes; pages that are not used cost nothing */
 #define ANSWER_MAX ((size_t)256 << 20)
+#define TRIES 3			/* for an answer that comes whole */
+#define PAUSE_MS 200
 
 /* NULL in a process that has more rights than its caller: its environment is not to be trusted. */
 static const char *environment(const char *name)
@@ -64,13 +67,30 @@ static enum mx_class ask_growing(const struct mx_endpoint *ep, const struct mx_b
 	}
 }
 
+static enum mx_class ask_once(const struct mx_endpoint *ep, const struct mx_buf *req,
+    struct answer *a)
+{
+	enum mx_class cls;
+	size_t got = 0;
+
+	*a = (struct answer){ 0 };
+	if ((cls = ask_growing(ep, req, a, &got)) != MX_OK)
+		return cls;
+	if ((cls = mx_reply_plain(a->buf, got, &a->more, &a->n, &a->err)) != MX_OK) {
+		a->spoke = strcmp(a->err.code, "malformed-reply") != 0;
+		return cls;
+	}
+	a->spoke = true;
+	return a->n > 0 && a->more[a->n - 1] != '\n' ? ask_cut_off(a) : MX_OK;
+}
+
 enum mx_class ask(const struct mx_endpoint *ep, enum mx_verb v, const char *account,
     struct answer *a)
 {
 	char line[MX_WIRE_REQUEST_MAX];
 	struct mx_buf req;
 	enum mx_class cls;
-	size_t got = 0;
+	int tries;
 
 	*a = (struct answer){ 0 };
 	mx_buf_init(&req, line, sizeof line);
@@ -79,14 +99,15 @@ enum mx_class ask(const struct mx_endpoint *ep, enum mx_verb v, const char *acco
 	mx_request_end(&req);
 	if (req.bad)
 		return mx_fail(&a->err, MX_BAD_REQUEST, "bad-request", "the request is too long");
-	if ((cls = ask_growing(ep, &req, a, &got)) != MX_OK)
-		return cls;
-	if ((cls = mx_reply_plain(a->buf, got, &a->more, &a->n, &a->err)) != MX_OK) {
-		a->spoke = strcmp(a->err.code, "malformed-reply") != 0;
-		return cls;
+	for (tries = 1;; tries++) {
+		cls = ask_once(ep, &req, a);
+		/* A long answer ends early when a reload comes between. */
+		if (cls == MX_OK || a->spoke || a->n == 0 || tries == TRIES ||
+		    mx_now_ms() + PAUSE_MS >= ep->deadline)
+			return cls;
+		answer_free(a);
+		(void)poll(NULL, 0, PAUSE_MS);
 	}
-	a->spoke = true;
-	return a->n > 0 && a->more[a->n - 1] != '\n' ? ask_cut_off(a) : MX_OK;
 }
 
 void answer_free(struct answer *a)

@@ -24,23 +24,55 @@ static void plugin_text(const char *s, size_t n)
 	}
 }
 
+static const char *trouble(const struct status_sum *s)
+{
+	static const char *const words[CAUSE_N] = {
+		[CAUSE_RENEWAL] = "failed to renew a token that still serves",
+		[CAUSE_EXPIRING] = "with a credential that expires soon",
+		[CAUSE_EXPIRED] = "with a credential that has expired",
+		[CAUSE_NO_TOKEN] = "without a token",
+	};
+	enum status_cause c = status_cause(&s->worst_client);
+
+	return s->by_cause[c] == s->by_health[s->worst_of_clients] ? words[c] : "in trouble";
+}
+
+/* The first of the worst clients, and what it suffers from. */
+static void worst_client(const struct status_sum *s)
+{
+	const struct mx_span *v = s->worst_client.v;
+	enum status_cause cause = status_cause(&s->worst_client);
+	char d[40];
+
+	printf("%zu of %zu client%s %s: ", s->by_health[s->worst_of_clients], s->clients,
+	    s->clients == 1 ? "" : "s", trouble(s));
+	if (v[SC_NAME].s != NULL)
+		plugin_text(v[SC_NAME].s, v[SC_NAME].n);
+	if (cause == CAUSE_EXPIRING)
+		printf(": in %s", status_duration(d, &v[SC_CREDENTIAL]));
+	if ((cause == CAUSE_RENEWAL || cause == CAUSE_NO_TOKEN) && v[SC_ERROR].s != NULL) {
+		printf(": ");
+		plugin_text(v[SC_ERROR].s, v[SC_ERROR].n);
+	}
+}
+
 static int plugin_line(const struct status_sum *s)
 {
 	static const char *const words[] = { "OK", "WARNING", "CRITICAL" };
-	const struct mx_span *v = s->worst_client.v;
+	const struct mx_span *d = s->daemon.v;
+	char ago[40];
 
 	printf("%s - ", words[s->worst]);
 	if (s->worst == STATUS_GOOD)
 		printf("clients: %zu, none of them in trouble", s->clients);
-	else
-		printf("%zu of %zu client%s %s: ", s->by_health[s->worst], s->clients,
-		    s->clients == 1 ? "" : "s", s->worst == STATUS_WARNING ?
-		    "failed to renew a token that still serves" : "without a token");
-	if (v[SC_NAME].s != NULL)
-		plugin_text(v[SC_NAME].s, v[SC_NAME].n);
-	if (v[SC_ERROR].s != NULL) {
-		printf(": ");
-		plugin_text(v[SC_ERROR].s, v[SC_ERROR].n);
+	if (s->worst_of_clients != STATUS_GOOD)
+		worst_client(s);
+	if (s->reload_failed) {
+		printf("%sthe last reload failed, %s ago: ",
+		    s->worst_of_clients != STATUS_GOOD ? "; " : "",
+		    status_duration(ago, &d[SD_RELOAD_AGO]));
+		if (d[SD_RELOAD_ERROR].s != NULL)
+			plugin_text(d[SD_RELOAD_ERROR].s, d[SD_RELOAD_ERROR].n);
 	}
 	printf(" | clients=%zu warning=%zu critical=%zu\n", s->clients,
 	    s->by_health[STATUS_WARNING], s->by_health[STATUS_CRITICAL]);

@@ -18,6 +18,9 @@ const struct status_key status_daemon_keys[SD_N + 1] = {
 	[SD_CONNS] = { "connections", "connections", true },
 	[SD_SECRET] = { "secret_bytes", "secret_bytes", true },
 	[SD_UNLOCKED] = { "secret_bytes_not_locked", "secret_bytes_not_locked", true },
+	[SD_RELOAD_AGO] = { "reload_ago", "reload_ago_s", true },
+	[SD_RELOAD_CODE] = { "reload_code", "reload_code", false },
+	[SD_RELOAD_ERROR] = { "reload_error", "reload_error", false },
 };
 
 const struct status_key status_client_keys[SC_N + 1] = {
@@ -35,9 +38,28 @@ const struct status_key status_client_keys[SC_N + 1] = {
 	[SC_CLASS] = { "class", "error_class", false },
 	[SC_CODE] = { "code", "error_code", false },
 	[SC_ERROR] = { "error", "error", false },
+	[SC_MARGIN] = { "margin", "margin_s", true },
+	[SC_OKS] = { "fetches_ok", "fetches_ok", true },
+	[SC_TEMPORARY] = { "fetches_temporary", "fetches_temporary", true },
+	[SC_PERMANENT] = { "fetches_permanent", "fetches_permanent", true },
+	[SC_SUCCESS_AGO] = { "last_success_ago", "last_success_ago_s", true },
+	[SC_PAST_AGO] = { "last_failure_ago", "last_failure_ago_s", true },
+	[SC_PAST_CLASS] = { "last_failure_class", "last_failure_class", false },
+	[SC_PAST_CODE] = { "last_failure_code", "last_failure_code", false },
+	[SC_PAST_ERROR] = { "last_failure_error", "last_failure_error", false },
+	[SC_CREDENTIAL] = { "credential_expires_in", "credential_expires_in_s", true },
 };
 
-_Static_assert(SD_N <= STATUS_KEYS_MAX && SC_N <= STATUS_KEYS_MAX,
+const struct status_key status_user_keys[SU_N + 1] = {
+	[SU_UID] = { "uid", "uid", true },
+	[SU_CONNS] = { "connections", "connections", true },
+	[SU_REQUESTS] = { "requests", "requests", true },
+	[SU_ANSWERS] = { "answers", "answers", true },
+	[SU_DENIED] = { "denied", "denied", true },
+	[SU_TURNED_AWAY] = { "turned_away", "turned_away", true },
+};
+
+_Static_assert(SD_N <= STATUS_KEYS_MAX && SC_N <= STATUS_KEYS_MAX && SU_N <= STATUS_KEYS_MAX,
     "more keys than a line has room for");
 
 /* The first of a key counts. */
@@ -62,8 +84,16 @@ static bool is(const char *s, size_t n, const char *word)
 
 bool status_line(const char **p, const char *end, struct status_line *l)
 {
+	static const struct { const char *word; enum status_kind kind; const struct status_key *keys;
+	} kinds[] = {
+		{ "daemon", STATUS_DAEMON, status_daemon_keys },
+		{ "client", STATUS_CLIENT, status_client_keys },
+		{ "user", STATUS_USER, status_user_keys },
+		{ "others", STATUS_OTHERS, status_user_keys },
+	};
 	const struct status_key *keys = NULL;
 	const char *s = *p, *lf, *tab;
+	size_t i;
 
 	if (s == end)
 		return false;
@@ -74,14 +104,14 @@ bool status_line(const char **p, const char *end, struct status_line *l)
 	for (;; s = tab + 1) {
 		if ((tab = memchr(s, '\t', (size_t)(lf - s))) == NULL)
 			tab = lf;
-		if (keys != NULL) {
+		if (keys != NULL)
 			field(l, keys, s, (size_t)(tab - s));
-		} else if (is(s, (size_t)(tab - s), "daemon")) {
-			l->kind = STATUS_DAEMON;
-			keys = status_daemon_keys;
-		} else if (is(s, (size_t)(tab - s), "client")) {
-			l->kind = STATUS_CLIENT;
-			keys = status_client_keys;
+		for (i = 0; keys == NULL && i < sizeof kinds / sizeof kinds[0]; i++) {
+			if (!is(s, (size_t)(tab - s), kinds[i].word))
+				continue;
+			l->kind = kinds[i].kind;
+			keys = kinds[i].keys;
+			break;
 		}
 		if (tab == lf || keys == NULL)
 			return true;
@@ -99,14 +129,31 @@ bool status_number(const struct mx_span *v, int64_t *out)
 	return true;
 }
 
+enum status_cause status_cause(const struct status_line *c)
+{
+	int64_t left, margin, days;
+	bool serves = c->v[SC_TOKEN].s != NULL && status_number(&c->v[SC_EXPIRES], &left) &&
+	    (status_number(&c->v[SC_MARGIN], &margin) ? left >= margin && left > 0 : left > 0);
+	bool dated = status_number(&c->v[SC_CREDENTIAL], &days);
+
+	if (c->v[SC_CODE].s != NULL && !serves)
+		return CAUSE_NO_TOKEN;
+	if (dated && days <= 0)
+		return CAUSE_EXPIRED;
+	if (c->v[SC_CODE].s != NULL)
+		return CAUSE_RENEWAL;
+	return dated && days < STATUS_EXPIRES_S ? CAUSE_EXPIRING : CAUSE_NONE;
+}
+
 enum status_health status_health(const struct status_line *c)
 {
-	int64_t left;
+	static const enum status_health health[CAUSE_N] = {
+		[CAUSE_NONE] = STATUS_GOOD, [CAUSE_RENEWAL] = STATUS_WARNING,
+		[CAUSE_EXPIRING] = STATUS_WARNING, [CAUSE_EXPIRED] = STATUS_CRITICAL,
+		[CAUSE_NO_TOKEN] = STATUS_CRITICAL,
+	};
 
-	if (c->v[SC_CODE].s == NULL)
-		return STATUS_GOOD;
-	return c->v[SC_TOKEN].s != NULL && status_number(&c->v[SC_EXPIRES], &left) && left > 0 ?
-	    STATUS_WARNING : STATUS_CRITICAL;
+	return health[status_cause(c)];
 }
 
 const char *status_health_name(enum status_health h)
@@ -128,18 +175,26 @@ bool status_sum(const struct answer *a, struct status_sum *s)
 	while (status_line(&p, end, &l)) {
 		if (l.kind == STATUS_DAEMON)
 			s->daemon = l;
+		if (l.kind == STATUS_OTHERS)
+			s->others = l;
+		s->users += l.kind == STATUS_USER;
 		if (l.kind != STATUS_CLIENT)
 			continue;
 		s->clients++;
 		h = status_health(&l);
 		s->by_health[h]++;
-		if (h > s->worst) {
-			s->worst = h;
+		s->by_cause[status_cause(&l)]++;
+		if (h > s->worst_of_clients) {
+			s->worst_of_clients = h;
 			s->worst_client = l;
 		}
 		w = l.v[SC_NAME].s != NULL ? out_width(l.v[SC_NAME].s, l.v[SC_NAME].n) : 0;
 		s->name_width = w > s->name_width ? w : s->name_width;
 	}
+	s->reload_failed = s->daemon.v[SD_RELOAD_CODE].s != NULL;
+	s->worst = s->worst_of_clients;
+	if (s->reload_failed && s->worst == STATUS_GOOD)
+		s->worst = STATUS_WARNING;
 	/* The daemon says how many rows follow: an answer that lost some is not taken for whole. */
 	return status_number(&s->daemon.v[SD_CLIENTS], &said) && said == (int64_t)s->clients;
 }

@@ -1,13 +1,16 @@
 #include "config.h"
 
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "ctl/out.h"
 #include "ctl/status.h"
 
 #define NAME_WIDTH_MIN 6
 #define NAME_WIDTH_MAX 40
+#define USER_WIDTH 16
 
 static void span(FILE *f, const struct mx_span *v)
 {
@@ -17,8 +20,7 @@ static void span(FILE *f, const struct mx_span *v)
 		fputc('-', f);
 }
 
-/* The two largest units of a time; "-" when it is not given. */
-static const char *duration(char out[static 40], const struct mx_span *v)
+const char *status_duration(char out[static 40], const struct mx_span *v)
 {
 	int64_t s;
 
@@ -56,14 +58,34 @@ static void number(const struct mx_span *v, int width)
 		printf("%*s", width, "-");
 }
 
+/* The failure that is there, or else the last one there was. */
+static void failure(const struct status_line *l)
+{
+	bool now = l->v[SC_CODE].s != NULL;
+	char d[40];
+
+	if (!now && l->v[SC_PAST_CODE].s == NULL)
+		return;
+	if (now)
+		printf("    %s: ", status_cause(l) == CAUSE_NO_TOKEN ? "critical" : "warning");
+	else
+		printf("    mended: ");
+	span(stdout, &l->v[now ? SC_CODE : SC_PAST_CODE]);
+	printf(", %s ago: ", status_duration(d, &l->v[now ? SC_FAILED_AGO : SC_PAST_AGO]));
+	span(stdout, &l->v[now ? SC_ERROR : SC_PAST_ERROR]);
+	putchar('\n');
+}
+
 static void row(const struct status_line *l, size_t name_width)
 {
+	int64_t left;
 	char d[40];
 
 	cell(&l->v[SC_NAME], name_width);
 	cell(&l->v[SC_STATE], 7);
-	printf("%8s", duration(d, &l->v[SC_EXPIRES]));
-	printf("%8s", duration(d, &l->v[SC_NEXT]));
+	printf("%8s", status_duration(d, &l->v[SC_EXPIRES]));
+	printf("%8s", status_duration(d, &l->v[SC_NEXT]));
+	printf("%9s", status_duration(d, &l->v[SC_SUCCESS_AGO]));
 	number(&l->v[SC_WAITING], 9);
 	number(&l->v[SC_FETCHES], 9);
 	number(&l->v[SC_FAILURES], 10);
@@ -72,13 +94,14 @@ static void row(const struct status_line *l, size_t name_width)
 	printf("  ");
 	span(stdout, &l->v[SC_TOKEN]);
 	putchar('\n');
-	if (l->v[SC_CODE].s == NULL)
+	failure(l);
+	if (!status_number(&l->v[SC_CREDENTIAL], &left))
 		return;
-	printf("    %s: ", status_health_name(status_health(l)));
-	span(stdout, &l->v[SC_CODE]);
-	printf(", %s ago: ", duration(d, &l->v[SC_FAILED_AGO]));
-	span(stdout, &l->v[SC_ERROR]);
-	putchar('\n');
+	if (left <= 0)
+		printf("    critical: credential has expired\n");
+	else
+		printf("    %scredential expires in %s\n", left < STATUS_EXPIRES_S ? "warning: " : "",
+		    status_duration(d, &l->v[SC_CREDENTIAL]));
 }
 
 static void about(const struct status_sum *s)
@@ -91,10 +114,10 @@ static void about(const struct status_sum *s)
 	span(stdout, &v[SD_VERSION]);
 	printf(", process ");
 	span(stdout, &v[SD_PID]);
-	printf(", up %s", duration(d, &v[SD_UPTIME]));
+	printf(", up %s", status_duration(d, &v[SD_UPTIME]));
 	printf("\nconfiguration ");
 	span(stdout, &v[SD_CONF]);
-	printf(", read %s ago\nclients ", duration(d, &v[SD_LOADED]));
+	printf(", read %s ago\nclients ", status_duration(d, &v[SD_LOADED]));
 	span(stdout, &v[SD_CLIENTS]);
 	printf(", accounts ");
 	span(stdout, &v[SD_ACCOUNTS]);
@@ -104,6 +127,48 @@ static void about(const struct status_sum *s)
 	if (status_number(&v[SD_UNLOCKED], &unlocked) && unlocked > 0)
 		printf("warning: %" PRId64 " bytes that hold secrets are not locked in memory and "
 		    "may reach swap; raise LimitMEMLOCK\n", unlocked);
+	if (s->reload_failed) {
+		printf("warning: the last reload failed, %s ago: ",
+		    status_duration(d, &v[SD_RELOAD_AGO]));
+		span(stdout, &v[SD_RELOAD_ERROR]);
+		putchar('\n');
+	}
+}
+
+static void user(const struct status_line *l)
+{
+	const struct passwd *pw = NULL;
+	int64_t uid;
+	char name[40];
+
+	if (l->kind == STATUS_OTHERS)
+		(void)snprintf(name, sizeof name, "others");
+	else if (!status_number(&l->v[SU_UID], &uid))
+		(void)snprintf(name, sizeof name, "-");
+	else if (uid >= 0 && uid < UINT32_MAX && (pw = getpwuid((uid_t)uid)) != NULL)
+		(void)snprintf(name, sizeof name, "%.32s", pw->pw_name);
+	else
+		(void)snprintf(name, sizeof name, "%" PRId64, uid);
+	out_text(stdout, name, strlen(name));
+	printf("%*s", (int)(strlen(name) < USER_WIDTH ? USER_WIDTH - strlen(name) : 0), "");
+	number(&l->v[SU_CONNS], 13);
+	number(&l->v[SU_REQUESTS], 12);
+	number(&l->v[SU_ANSWERS], 12);
+	number(&l->v[SU_DENIED], 12);
+	number(&l->v[SU_TURNED_AWAY], 13);
+	putchar('\n');
+}
+
+static void users(const struct answer *a)
+{
+	const char *p = a->more, *end = a->more + a->n;
+	struct status_line l;
+
+	printf("\n%-*s%13s%12s%12s%12s%13s\n", USER_WIDTH, "USER", "CONNECTIONS", "REQUESTS",
+	    "ANSWERS", "DENIED", "TURNED AWAY");
+	while (status_line(&p, end, &l))
+		if (l.kind == STATUS_USER || l.kind == STATUS_OTHERS)
+			user(&l);
 }
 
 void status_table(const struct answer *a, const struct status_sum *s)
@@ -115,22 +180,24 @@ void status_table(const struct answer *a, const struct status_sum *s)
 
 	about(s);
 	if (s->clients > 0)
-		printf("\n%-*s  %-7s  %8s%8s%9s%9s%10s%10s%10s  %s\n", (int)width, "CLIENT",
-		    "STATE", "EXPIRES", "NEXT", "WAITING", "FETCHES", "FAILURES", "ANSWERS",
-		    "REJECTED", "TOKEN");
+		printf("\n%-*s  %-7s  %8s%8s%9s%9s%9s%10s%10s%10s  %s\n", (int)width, "CLIENT",
+		    "STATE", "EXPIRES", "NEXT", "RENEWED", "WAITING", "FETCHES", "FAILURES",
+		    "ANSWERS", "REJECTED", "TOKEN");
 	while (status_line(&p, end, &l))
 		if (l.kind == STATUS_CLIENT)
 			row(&l, width);
+	if (s->users > 0 || s->others.kind == STATUS_OTHERS)
+		users(a);
 }
 
-/* Every key of the list, null where it is not given. */
-static void members(const struct status_line *l, const struct status_key *k)
+/* Every key of the list from number first on, null where it is not given. */
+static void members(const struct status_line *l, const struct status_key *k, size_t first)
 {
 	int64_t n;
 	size_t i;
 
-	for (i = 0; k[i].wire != NULL; i++) {
-		printf("%s\"%s\": ", i > 0 ? ", " : "", k[i].json);
+	for (i = first; k[i].wire != NULL; i++) {
+		printf("%s\"%s\": ", i > first ? ", " : "", k[i].json);
 		if (l->v[i].s == NULL)
 			printf("null");
 		else if (!k[i].number)
@@ -148,15 +215,32 @@ void status_json(const struct answer *a, const struct status_sum *s)
 	struct status_line l;
 
 	printf("{\"format\": 1, \"health\": \"%s\",\n\"daemon\": {", status_health_name(s->worst));
-	members(&s->daemon, status_daemon_keys);
+	members(&s->daemon, status_daemon_keys, 0);
 	printf("},\n\"clients\": [");
 	while (status_line(&p, end, &l)) {
 		if (l.kind != STATUS_CLIENT)
 			continue;
 		printf("%s{\"health\": \"%s\", ", sep, status_health_name(status_health(&l)));
-		members(&l, status_client_keys);
+		members(&l, status_client_keys, 0);
 		putchar('}');
 		sep = ",\n";
 	}
-	printf("%s]}\n", s->clients > 0 ? "\n" : "");
+	printf("%s],\n\"users\": [", s->clients > 0 ? "\n" : "");
+	for (p = a->more, sep = "\n"; status_line(&p, end, &l);) {
+		if (l.kind != STATUS_USER)
+			continue;
+		printf("%s{", sep);
+		members(&l, status_user_keys, 0);
+		putchar('}');
+		sep = ",\n";
+	}
+	printf("%s],\n\"others\": ", s->users > 0 ? "\n" : "");
+	if (s->others.kind == STATUS_OTHERS) {
+		putchar('{');
+		members(&s->others, status_user_keys, SU_UID + 1);
+		putchar('}');
+	} else {
+		printf("null");
+	}
+	printf("}\n");
 }

@@ -41,9 +41,11 @@ const struct verb verbs[] = {
 	    "being fetched; fresh: a token; refresh: a token, the next is being fetched; wait: a\n"
 	    "token, the last fetch failed; hold: no token, the last fetch failed), the life left\n"
 	    "of its token, the time until the daemon acts by itself, askers waiting, and counts\n"
-	    "since the daemon started.\n"
-	    "With --check: exit status 0 OK, 1 WARNING (a fetch failed, the token still serves),\n"
-	    "2 CRITICAL (a client failed and has no token, or no daemon answers), 3 UNKNOWN.\n"
+	    "since the daemon started. Then one row per user of this host who has asked.\n"
+	    "With --check: exit status 0 OK, 1 WARNING (a fetch failed, the token still serves;\n"
+	    "a credential expires within 14 days; the last reload failed), 2 CRITICAL (a client\n"
+	    "failed and has no token that serves; a credential has expired; no daemon answers),\n"
+	    "3 UNKNOWN.\n"
 	    "For root and the configuration's admin_users.\n" },
 	{ "token", "ACCOUNT", NULL, token_run, "print an access token for the account",
 	    "Prints the bare token and a newline, nothing else, for programs that take a\n"

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,94 +11,82 @@
 #include "common/clock.h"
 #include "common/wire.h"
 #include "tokend/accept.h"
+#include "tokend/audit.h"
 #include "tokend/conn.h"
 #include "tokend/listen.h"
 #include "tokend/log.h"
+#include "tokend/uids.h"
 
 #define BATCH 64		/* connections taken per wake-up: the rest of the loop has its turn too */
 #define PAUSE_MS 100		/* when not even the spare descriptor helps */
-#define QUIET_MS 1000		/* between two log lines about the same shortage */
+#define QUIET_MS 1000		/* between two log lines about peers without a name */
+#define DESCRIPTORS_KEPT 256	/* for everything but connections, token requests above all */
 
-static struct { uid_t uid; unsigned n; } *by_uid;
-static size_t nuids, uids_cap;
 static int spare = -1;		/* given up for a moment to tell an asker that there are no descriptors */
 static struct event *rest;	/* ends a pause */
+static rlim_t descriptors;	/* how many connections there may be by RLIMIT_NOFILE */
 
-static unsigned *uid_count(uid_t uid)
+/* Says busy without having read, and lets go. u: whose connection it is; it is not counted as open. */
+static void turn_away(struct server *s, int fd, struct uid_entry *u, unsigned long uid, const char *code,
+    const char *why)
 {
-	size_t i;
-
-	for (i = 0; i < nuids; i++)
-		if (by_uid[i].uid == uid)
-			return &by_uid[i].n;
-	if (nuids == uids_cap) {
-		size_t cap = uids_cap == 0 ? 16 : uids_cap * 2;
-		void *p = realloc(by_uid, cap * sizeof *by_uid);
-
-		if (p == NULL)
-			return NULL;
-		by_uid = p;
-		uids_cap = cap;
-	}
-	by_uid[nuids].uid = uid;
-	by_uid[nuids].n = 0;
-	return &by_uid[nuids++].n;
-}
-
-void accept_uid_gone(uid_t uid)
-{
-	size_t i;
-
-	for (i = 0; i < nuids; i++) {
-		if (by_uid[i].uid == uid && --by_uid[i].n == 0) {
-			by_uid[i] = by_uid[--nuids];
-			return;
-		}
-	}
-}
-
-/* Says busy without having read, and lets go. */
-static void turn_away(struct server *s, int fd, const char *code, const char *why, unsigned long who)
-{
-	static uint64_t quiet_until;
 	char line[MX_TEXT_MAX + 128];
 	struct mx_err e;
 	struct mx_buf b;
 
 	s->count.refused_busy++;
+	u->turned_away++;
 	mx_fail(&e, MX_BUSY, code, "the token daemon is busy: %s; try again", why);
 	mx_buf_init(&b, line, sizeof line);
 	mx_reply_error(&b, &e, '\t');
 	(void)send(fd, line, b.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	(void)recv(fd, line, sizeof line, MSG_DONTWAIT);	/* unread input would turn the answer into a reset */
 	close(fd);
-	if (mx_now_ms() >= quiet_until) {
-		quiet_until = mx_now_ms() + QUIET_MS;
-		log_event(LOG_WARNING, "turned_away", "code=%s uid=%lu connections=%zu", code, who, s->nconns);
+	if (audit_may(s, u, UID_TURNED_AWAY, LOG_WARNING))
+		log_event(LOG_WARNING, "turned_away", "code=%s uid=%lu connections=%zu", code, uid, s->nconns);
+}
+
+static bool who_is(struct server *s, int fd, struct peer *p, struct uid_entry **u)
+{
+	static uint64_t quiet_until;
+	uint64_t now = mx_now_ms();
+
+	if (peer_of(fd, p)) {
+		*u = uids_get(p->uid, now);
+		return true;
 	}
+	close(fd);
+	if (now >= quiet_until) {
+		quiet_until = now + QUIET_MS;
+		log_event(LOG_WARNING, "peer_unknown", "connections=%zu", s->nconns);
+	}
+	return false;
 }
 
 static void take(struct server *s, int fd)
 {
 	const struct conf *c = s->conf->conf;
+	struct uid_entry *u;
+	size_t most = descriptors < c->max_connections ? (size_t)descriptors : c->max_connections;
+	unsigned long uid;
 	struct peer p;
-	unsigned *n;
 
-	if (!peer_of(fd, &p)) {
-		log_event(LOG_WARNING, "peer_unknown", "fd=%d", fd);
-		close(fd);
+	if (!who_is(s, fd, &p, &u))
 		return;
-	}
-	n = uid_count(p.uid);
-	if (n == NULL || s->nconns >= c->max_connections) {
-		turn_away(s, fd, "too-many-connections", "all its connections are in use", (unsigned long)p.uid);
-	} else if (*n >= c->max_connections_per_uid) {
-		turn_away(s, fd, "too-many-of-user", "this user has too many connections open", (unsigned long)p.uid);
+	uid = (unsigned long)p.uid;
+	/* One person may have thousands of user ids: a quarter of all places is not for strangers. */
+	if (s->nconns >= most || (!u->known && uids_strangers() >= most - most / 4)) {
+		if (most < c->max_connections)
+			turn_away(s, fd, u, uid, "no-descriptors", "it has no file descriptors left");
+		else
+			turn_away(s, fd, u, uid, "too-many-connections", "all its connections are in use");
+	} else if (u->open >= c->max_connections_per_uid) {
+		turn_away(s, fd, u, uid, "too-many-of-user", "this user has too many connections open");
 	} else {
-		++*n;
-		if (!conn_open(s, fd, &p)) {
-			turn_away(s, fd, "no-memory", "it has no memory left", (unsigned long)p.uid);
-			accept_uid_gone(p.uid);
+		uids_open(u);
+		if (!conn_open(s, fd, &p, u)) {
+			uids_gone(u);
+			turn_away(s, fd, u, uid, "no-memory", "it has no memory left");
 		}
 	}
 }
@@ -117,17 +105,20 @@ static void resume(evutil_socket_t fd, short what, void *arg)
 static void shed(struct server *s, struct listener *l)
 {
 	static const struct timeval pause = { 0, PAUSE_MS * 1000 };
-	int fd;
+	struct uid_entry *u;
+	struct peer p;
+	int fd, why;
 
 	if (spare != -1) {
 		close(spare);
 		spare = -1;
 	}
 	fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd != -1)
-		turn_away(s, fd, "no-descriptors", "it has no file descriptors left", 0);
+	why = errno;
+	if (fd != -1 && who_is(s, fd, &p, &u))
+		turn_away(s, fd, u, (unsigned long)p.uid, "no-descriptors", "it has no file descriptors left");
 	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (fd == -1 && errno != EAGAIN) {
+	if (fd == -1 && why != EAGAIN) {
 		event_del(l->ev);
 		event_add(rest, &pause);
 	}
@@ -152,10 +143,29 @@ static void on_listener(evutil_socket_t lfd, short what, void *arg)
 	}
 }
 
-bool accept_watch(struct server *s)
+/*
+ * As many descriptors as the connections need, if this process may have them, and some more: token requests,
+ * secret files and name service must not lack them because of connections.
+ */
+static void enough_descriptors(const struct conf *c)
+{
+	struct rlimit r;
+	rlim_t want = (rlim_t)c->max_connections + DESCRIPTORS_KEPT;
+
+	descriptors = RLIM_INFINITY;
+	if (getrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur == RLIM_INFINITY || r.rlim_cur >= want)
+		return;
+	r.rlim_cur = r.rlim_max == RLIM_INFINITY || r.rlim_max > want ? want : r.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &r);
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0)
+		descriptors = r.rlim_cur > 2 * DESCRIPTORS_KEPT ? r.rlim_cur - DESCRIPTORS_KEPT : r.rlim_cur / 2;
+}
+
+bool accept_watch(struct server *s, const struct conf *c)
 {
 	struct listener *l;
 
+	enough_descriptors(c);
 	if (spare == -1)
 		spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (rest == NULL && (rest = event_new(s->base, -1, 0, resume, s)) == NULL)
@@ -178,9 +188,6 @@ void accept_done(void)
 		event_free(rest);
 	if (spare != -1)
 		close(spare);
-	free(by_uid);
 	rest = NULL;
 	spare = -1;
-	by_uid = NULL;
-	nuids = uids_cap = 0;
 }

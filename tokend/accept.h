@@ -5,12 +5,11 @@
 #define MX_TOKEND_ACCEPT_H
 
 #include <stdbool.h>
-#include <sys/types.h>
 
 #include "tokend/server.h"
 
-bool accept_watch(struct server *s);		/* watches listeners that are not watched yet */
-void accept_uid_gone(uid_t uid);		/* one connection of that user has been closed */
+/* Watches listeners that are not watched yet; c: the configuration that will be in force. */
+bool accept_watch(struct server *s, const struct conf *c);
 
 void accept_done(void);
 

@@ -12,14 +12,26 @@
 
 #include "common/clock.h"
 #include "common/text.h"
-#include "tokend/accept.h"
+#include "tokend/audit.h"
 #include "tokend/conn.h"
-#include "tokend/log.h"
 
 #define GRACE_TRIES 16		/* an asker that has just connected is about to send: see about_to_send() */
 #define SPARES 32		/* connection structures kept for the next ones */
 #define DRAIN_MAX 4		/* reads before a close, lest unread input turn the answer into a reset */
+#define GRACE_BURST 32		/* graces in vain that one user has at once ... */
+#define GRACE_STEP_MS 50	/* ... and one more each so often */
 #define WRITE_MS 2000		/* an asker that does not take its answer is let go */
+#define STREAM_MS 60000		/* and one that takes a long one too slowly */
+
+/* A report on its way. */
+struct stream {
+	struct report report;
+	enum report_step step;		/* of the piece in data: MORE if others follow */
+	uint64_t until_ms;
+	bool begun;
+	size_t len, done;		/* a piece may be empty: clients that have nothing to show */
+	char data[REPORT_PIECE];
+};
 
 static struct conn *spares;
 static unsigned nspares;
@@ -40,11 +52,12 @@ static void conn_free(struct conn *c)
 	if (c->in != NULL)
 		mx_wipe(c->in, MX_WIRE_REQUEST_MAX + 1);
 	free(c->in);
+	free(c->stream);
 	*c->prev = c->next;
 	if (c->next != NULL)
 		c->next->prev = c->prev;
 	s->nconns--;
-	accept_uid_gone(c->peer.uid);
+	uids_gone(c->who);
 	if (nspares < SPARES) {
 		c->next = spares;
 		spares = c;
@@ -66,34 +79,6 @@ static bool wait_on(struct conn *c, short what, uint64_t ms)
 	return c->ev != NULL && event_add(c->ev, &tv) == 0;
 }
 
-static void audit(struct conn *c, const struct mx_err *err)
-{
-	char account[200], host[140], text[MX_TEXT_MAX + 40], token[CONN_LABEL_MAX + MX_TOKEN_ID_MAX + 48] = "";
-	int priority = err == NULL ? LOG_INFO : err->cls == MX_DENIED ? LOG_WARNING : LOG_NOTICE;
-	unsigned long ms = (unsigned long)(mx_now_ms() - c->since_ms), uid = (unsigned long)c->peer.uid;
-	const char *verb = c->verb == MX_VERB_NONE ? "none" : mx_verb_name(c->verb);
-
-	if (!log_wanted(priority))
-		return;
-	mx_quote(account, sizeof account, c->account, strlen(c->account));
-	mx_quote(host, sizeof host, c->host, strlen(c->host));
-	if (err == NULL) {
-		if (c->token_id[0] != '\0')
-			snprintf(token, sizeof token, " client=%s token=%s expires_in=%u", c->client, c->token_id,
-			    (unsigned)c->expires_in_s);
-		log_event(priority, "answer", "verb=%s uid=%lu account=%s relay=%s mech=%s%s ms=%lu", verb, uid,
-		    account, host, mx_mech_name(c->mech), token, ms);
-	} else if (err->cls == MX_DENIED) {
-		log_event(priority, "denied", "verb=%s uid=%lu pid=%ld account=%s relay=%s reason=%s mend=%s", verb,
-		    uid, (long)c->peer.pid, account, host, c->reason,
-		    mx_quote(text, sizeof text, c->mend, strlen(c->mend)));
-	} else {
-		log_event(priority, "refused", "verb=%s uid=%lu account=%s relay=%s class=%s code=%s ms=%lu text=%s", verb,
-		    uid, account, host, mx_class_info(err->cls)->name, err->code, ms,
-		    mx_quote(text, sizeof text, err->text, strlen(err->text)));
-	}
-}
-
 /* Reads away what the asker sent beyond its request; a half-closed one has nothing more. */
 static void drain(int fd)
 {
@@ -111,13 +96,25 @@ static void finish(struct conn *c)
 	c->fd = -1;
 }
 
+/* Counts and logs the request, once its answer is out. */
+static void settle(struct conn *c, const struct mx_err *err)
+{
+	uint64_t us = mx_now_us() - c->since_us;
+	bool token = c->verb == MX_VERB_SASL || c->verb == MX_VERB_RAW || c->verb == MX_VERB_TOKEN;
+
+	c->s->count.requests[c->verb]++;
+	c->s->count.results[err == NULL ? MX_OK : err->cls]++;
+	histogram_add(&c->s->answer_time[!token], &histogram_answer, us);
+	c->who->requests++;
+	c->who->answers += err == NULL;
+	c->who->denied += err != NULL && err->cls == MX_DENIED;
+	audit_request(c, err, us / 1000);
+}
+
 void conn_answer(struct conn *c, const void *answer, size_t n, const struct mx_err *err)
 {
-	struct server *s = c->s;
 	ssize_t r;
 
-	s->count.requests[c->verb]++;
-	s->count.results[err == NULL ? MX_OK : err->cls]++;
 	do
 		r = send(c->fd, answer, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (r == -1 && errno == EINTR);
@@ -126,12 +123,12 @@ void conn_answer(struct conn *c, const void *answer, size_t n, const struct mx_e
 
 		if (mx_secret_set(&c->out, (const char *)answer + sent, n - sent) &&
 		    wait_on(c, EV_WRITE | EV_PERSIST, WRITE_MS)) {
-			audit(c, err);
+			settle(c, err);
 			return;
 		}
 	}
 	finish(c);
-	audit(c, err);		/* after the asker has gone on */
+	settle(c, err);		/* after the asker has gone on */
 	conn_free(c);
 }
 
@@ -171,21 +168,90 @@ static void write_more(struct conn *c)
 	conn_free(c);
 }
 
+static bool refill(struct stream *t)
+{
+	struct mx_buf b;
+
+	if (t->step != REPORT_MORE)
+		return false;
+	mx_buf_init(&b, t->data, sizeof t->data);
+	if (!t->begun)
+		mx_buf_adds(&b, "OK\n");
+	t->begun = true;
+	t->step = report_next(&t->report, &b);
+	if (t->step == REPORT_CHANGED)
+		mx_buf_adds(&b, "...");		/* an end without LF: the asker sees that there should be more */
+	t->len = b.len;
+	t->done = 0;
+	return true;
+}
+
+static void end_stream(struct conn *c)
+{
+	finish(c);
+	settle(c, NULL);
+	conn_free(c);
+}
+
+/* Sends what is at hand, and makes at most one piece more: the others of the loop have their turn between two. */
+static void stream_some(struct conn *c)
+{
+	struct stream *t = c->stream;
+	bool more = t->done < t->len || refill(t);
+
+	while (more && t->done < t->len) {
+		ssize_t r = send(c->fd, t->data + t->done, t->len - t->done, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (r > 0)
+			t->done += (size_t)r;
+		else if (r == -1 && errno == EAGAIN)
+			break;
+		else if (r == 0 || errno != EINTR)
+			more = false;
+	}
+	if (more && (t->done < t->len || t->step == REPORT_MORE) && mx_now_ms() < t->until_ms &&
+	    (c->ev != NULL || wait_on(c, EV_WRITE | EV_PERSIST, WRITE_MS)))
+		return;
+	end_stream(c);
+}
+
+void conn_report(struct conn *c, const struct report_kind *kind)
+{
+	if (c->ev != NULL)
+		event_free(c->ev);	/* it was for reading */
+	c->ev = NULL;
+	if ((c->stream = malloc(sizeof *c->stream)) == NULL) {
+		fail_with(c, MX_BUSY, "no-memory", "the token daemon has no memory left; try again");
+		return;
+	}
+	report_begin(&c->stream->report, c->s, kind);
+	c->stream->step = REPORT_MORE;
+	c->stream->until_ms = mx_now_ms() + STREAM_MS;
+	c->stream->begun = false;
+	c->stream->len = c->stream->done = 0;
+	stream_some(c);
+}
+
 /*
  * connect() wakes this daemon before the asker has got to its send(): without a moment's grace most requests
  * would go the long way by the event loop. It yields rather than sleeps, since to be woken on another
- * processor takes longer than the whole request. A silent connection costs so many tries, once.
+ * processor takes longer than the whole request. A silent connection costs so many tries, once; a user of many
+ * silent ones is not waited for any more, since on a busy machine each yield can take milliseconds.
  */
 static bool about_to_send(const struct conn *c)
 {
 	struct pollfd p = { .fd = c->fd, .events = POLLIN };
 	int i;
 
-	for (i = 0; c->ev == NULL && c->in_len == 0 && i < GRACE_TRIES; i++) {
+	if (c->ev != NULL || c->in_len != 0 ||
+	    !limit_left(&c->who->grace, GRACE_BURST, GRACE_STEP_MS, c->since_us / 1000))
+		return false;
+	for (i = 0; i < GRACE_TRIES; i++) {
 		sched_yield();
 		if (poll(&p, 1, 0) == 1)
 			return true;
 	}
+	(void)limit_take(&c->who->grace, GRACE_BURST, GRACE_STEP_MS, c->since_us / 1000);
 	return false;
 }
 
@@ -228,14 +294,14 @@ static void read_some(struct conn *c)
 			return;
 		}
 	}
-	if (c->in == NULL) {
+	if (c->in == NULL && c->in_len > 0) {	/* one that is silent costs no buffer */
 		if ((c->in = malloc(MX_WIRE_REQUEST_MAX + 1)) == NULL) {
 			conn_free(c);
 			return;
 		}
 		memcpy(c->in, buf, c->in_len);
 	}
-	spent = mx_now_ms() - c->since_ms;
+	spent = (mx_now_us() - c->since_us) / 1000;
 	if (spent >= limit || !wait_on(c, EV_READ, limit - spent))
 		fail_with(c, MX_BAD_REQUEST, "request-too-slow", "bad request: it did not arrive in time");
 }
@@ -257,8 +323,10 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	struct engine_answer a;
 
 	(void)fd;
-	if (c->out.p != NULL) {
-		if (what & EV_TIMEOUT)
+	if (c->out.p != NULL || c->stream != NULL) {
+		if (c->stream != NULL)
+			(what & EV_TIMEOUT ? end_stream : stream_some)(c);
+		else if (what & EV_TIMEOUT)
 			conn_free(c);
 		else
 			write_more(c);
@@ -272,7 +340,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-bool conn_open(struct server *s, int fd, const struct peer *p)
+bool conn_open(struct server *s, int fd, const struct peer *p, struct uid_entry *who)
 {
 	struct conn *c = spares;
 
@@ -291,7 +359,8 @@ bool conn_open(struct server *s, int fd, const struct peer *p)
 	c->s = s;
 	c->fd = fd;
 	c->peer = *p;
-	c->since_ms = mx_now_ms();
+	c->who = who;
+	c->since_us = mx_now_us();
 	c->next = s->conns;
 	c->prev = &s->conns;
 	if (c->next != NULL)

@@ -131,6 +131,7 @@ static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f
 	struct engine_client *c = x->c;
 	struct engine_result r = { .retry_after_s = -1 };
 
+	histogram_add(&s->fetch_time, &histogram_fetch, (uint64_t)ms * 1000);
 	if (f == NULL) {
 		s->count.fetch_ok++;
 		r.token = &t->access_token;

@@ -22,7 +22,8 @@ static struct {
 	int max, fd;			/* fd of /dev/log; -1: not connected */
 	bool journal;
 	mode_t kind;			/* of standard error: S_IFMT bits */
-	unsigned long dropped;
+	unsigned long dropped;		/* and not told of yet */
+	uint64_t dropped_total;
 } lg = { .max = LOG_INFO, .fd = -1, .ident = "mta-xoauth2-tokend" };
 
 static bool stderr_is_journal(void)
@@ -112,7 +113,12 @@ static void emit(int priority, char *line, size_t n)
 	bool ok = lg.target == LOG_TO_SYSLOG ? to_syslog(priority, line, n) : to_stderr(priority, line, n);
 
 	if (!ok)
-		lg.dropped++;
+		lg.dropped++, lg.dropped_total++;
+}
+
+uint64_t log_dropped_total(void)
+{
+	return lg.dropped_total;
 }
 
 void log_event(int priority, const char *event, const char *fmt, ...)
@@ -130,8 +136,10 @@ void log_event(int priority, const char *event, const char *fmt, ...)
 		k = snprintf(line, sizeof line, "log_dropped lines=%lu", was);
 		lg.dropped = 0;
 		emit(LOG_WARNING, line, (size_t)k);
-		if (lg.dropped > 0)
+		if (lg.dropped > 0) {
 			lg.dropped = was;	/* still no room: keep the count */
+			lg.dropped_total--;	/* that one was none of those */
+		}
 	}
 	k = snprintf(line, sizeof line, "%s%s", event, *fmt != '\0' ? " " : "");
 	n = k < 0 ? 0 : (size_t)k;

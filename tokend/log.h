@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <syslog.h>
 
 enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG };
@@ -16,6 +17,9 @@ enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG };
 void log_open(enum log_target where, const char *ident);
 void log_level(int max_priority);	/* lines above it (LOG_DEBUG > LOG_INFO ...) are not written */
 bool log_wanted(int priority);
+
+/* Lines lost since the start. */
+uint64_t log_dropped_total(void);
 
 void log_event(int priority, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

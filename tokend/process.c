@@ -34,6 +34,7 @@ void process_harden(void)
 	(void)setrlimit(RLIMIT_CORE, &none);
 	no_dumps();
 	(void)sigaction(SIGPIPE, &ign, NULL);
+	(void)sigaction(SIGXFSZ, &ign, NULL);	/* a file that must not grow is an error like a full disk */
 	do
 		fd = open("/dev/null", O_RDWR);
 	while (fd >= 0 && fd <= 2);

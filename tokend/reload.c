@@ -17,6 +17,7 @@
 #include "tokend/conn.h"
 #include "tokend/listen.h"
 #include "tokend/log.h"
+#include "tokend/metrics_file.h"
 #include "tokend/notify.h"
 #include "tokend/reload.h"
 #include "tokend/watch.h"
@@ -109,7 +110,7 @@ static bool adjust_sockets(struct server *s, const struct conf *c)
 			return false;
 		}
 	}
-	if (!accept_watch(s)) {
+	if (!accept_watch(s, c)) {
 		keep_first(s, had);
 		return false;
 	}
@@ -165,6 +166,7 @@ static bool exchange(struct server *s, struct conf *c, struct conf_ref **old)
 	s->conf = ref;
 	engine_commit(s->engine);	/* may start requests: the new configuration is in place */
 	s->loaded_wall_ms = mx_wall_ms();
+	metrics_file_start(s);
 	return true;
 }
 
@@ -221,6 +223,9 @@ static void finish(struct server *s, const struct mx_err *e)
 	else
 		log_event(LOG_ERR, "reload_failed", "code=%s ms=%lu text=%s", e->code, ms,
 		    mx_quote(text, sizeof text, e->text, strlen(e->text)));
+	s->last_reload = (struct reload_result){ .any = true, .failed = e != NULL, .at_boot_ms = mx_boot_ms() };
+	if (e != NULL)
+		s->last_reload.err = *e;
 	if (!s->stopping)
 		notify("READY=1");
 	r->stage = IDLE;

@@ -12,14 +12,17 @@
 
 #include "common/clock.h"
 #include "tokend/accept.h"
+#include "tokend/audit.h"
 #include "tokend/cache.h"
 #include "tokend/conn.h"
 #include "tokend/fetcher.h"
 #include "tokend/listen.h"
 #include "tokend/log.h"
+#include "tokend/metrics_file.h"
 #include "tokend/notify.h"
 #include "tokend/reload.h"
 #include "tokend/server.h"
+#include "tokend/uids.h"
 #include "tokend/watch.h"
 #include "tokend/watchdog.h"
 
@@ -185,12 +188,15 @@ void server_done(struct server *s)
 	s->ending = true;
 	listen_close_all(&s->listeners);
 	reload_stop(s);
+	metrics_file_stop(s);
 	engine_free(s->engine);		/* askers that are left hear that the daemon stops */
 	if (s->watch_timer != NULL)
 		event_free(s->watch_timer);
 	cache_close(s);
 	conn_close_all(s);
 	accept_done();
+	audit_done();
+	uids_reset();
 	fetcher_free(s->fetcher);
 	conf_ref_drop(s->conf);
 	if (s->engine_timer != NULL)

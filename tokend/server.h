@@ -11,6 +11,7 @@
 #include "oauth/http.h"
 #include "settings/conf.h"
 #include "tokend/engine.h"
+#include "tokend/histogram.h"
 
 struct event;
 struct event_base;
@@ -31,6 +32,8 @@ struct counters {			/* since the start; for STATUS and METRICS */
 	uint64_t rejected, bugs;
 };
 
+struct reload_result { bool any, failed; uint64_t at_boot_ms; struct mx_err err; };	/* err: if it failed */
+
 struct server {
 	const char *conf_path;
 	struct event_base *base;
@@ -48,6 +51,9 @@ struct server {
 	size_t nwatches;
 	struct event *watch_timer;
 	struct counters count;
+	struct histogram answer_time[2], fetch_time;	/* answers: SASL, RAW and TOKEN; all others */
+	struct reload_result last_reload;
+	struct metrics_file *metrics_file;	/* NULL: none is written */
 	uint64_t started_wall_ms, loaded_wall_ms;
 	bool stopping;
 	bool ending;			/* the loop is over: nothing new is begun */

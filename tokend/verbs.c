@@ -8,11 +8,12 @@
 
 #include "common/base64.h"
 #include "common/text.h"
+#include "tokend/audit.h"
 #include "tokend/conn.h"
 #include "tokend/log.h"
 #include "tokend/policy.h"
 #include "tokend/reload.h"
-#include "tokend/status.h"
+#include "tokend/report.h"
 
 #define RAW_RESPONSE_MAX (MX_WIRE_RESPONSE_MAX / 4 * 3)
 
@@ -121,18 +122,25 @@ static void ask(struct conn *c, const struct policy_verdict *v, const struct mx_
 		conn_wait(c, deadline);
 }
 
-static void rejected(struct conn *c, const struct policy_verdict *v, const struct mx_request *r)
+static void log_rejected(const struct conn *c, const struct mx_request *r, bool dropped)
 {
-	struct engine_client *ec = engine_find(c->s->engine, v->account->client->oc.name);
 	char challenge[400], reply[400];
-	bool dropped = engine_rejected(ec, r->token_id.n > 0 ? r->token_id.s : NULL);
 
-	c->s->count.rejected++;
 	log_event(LOG_WARNING, "token_rejected", "client=%s token=%s dropped=%s challenge=%s reply=%s", c->client,
 	    r->token_id.n > 0 && mx_is_b64token(r->token_id.s, r->token_id.n) ? r->token_id.s : "unknown",
 	    dropped ? "yes" : "no",
 	    mx_quote(challenge, sizeof challenge, r->challenge.s != NULL ? r->challenge.s : "", r->challenge.n),
 	    mx_quote(reply, sizeof reply, r->reply.s != NULL ? r->reply.s : "", r->reply.n));
+}
+
+static void rejected(struct conn *c, const struct policy_verdict *v, const struct mx_request *r)
+{
+	struct engine_client *ec = engine_find(c->s->engine, v->account->client->oc.name);
+	bool dropped = engine_rejected(ec, r->token_id.n > 0 ? r->token_id.s : NULL);
+
+	c->s->count.rejected++;
+	if (audit_may(c->s, c->who, UID_REJECTED, LOG_WARNING))
+		log_rejected(c, r, dropped);
 	ok(c);
 }
 
@@ -182,6 +190,8 @@ void verbs_handle(struct conn *c, char *line, size_t len)
 		    "that begins with \"denied\"");
 		return;
 	}
+	if (r.verb != MX_VERB_PING)
+		c->who = uids_known(c->who, c->peer.uid);
 	c->mech = v.mech;
 	if (v.account != NULL)
 		snprintf(c->client, sizeof c->client, "%s", v.account->client->oc.name);
@@ -201,10 +211,10 @@ void verbs_handle(struct conn *c, char *line, size_t len)
 		reload_request(c->s, c);
 		break;
 	case MX_VERB_STATUS:
-		status_answer(c);
+		conn_report(c, &report_status);
 		break;
 	case MX_VERB_METRICS:
-		metrics_answer(c);
+		conn_report(c, &report_metrics);
 		break;
 	default:
 		ok(c);

@@ -67,7 +67,8 @@ value()
 }
 
 cat >"$tmp/fake.py" <<'PY'
-"""Scripted peer: fake.py SOCKET REPLY-FILE REQUEST-FILE [hang|close]. Answers every connection the same."""
+"""Scripted peer: fake.py SOCKET REPLY-FILE REQUEST-FILE [hang|close]. Answers every connection the same; if there is a
+REPLY-FILE.first, that one is the answer, once."""
 import socket, sys, time
 path, reply, seen = sys.argv[1:4]
 how = sys.argv[4] if len(sys.argv) > 4 else "answer"
@@ -91,8 +92,12 @@ while True:
         if how == "hang":
             time.sleep(60)
         elif how == "answer":
-            with open(reply, "rb") as f:
-                c.sendall(f.read())
+            now = reply + ".first" if os.path.exists(reply + ".first") else reply
+            with open(now, "rb") as f:
+                data = f.read()
+            if now != reply:
+                os.remove(now)
+            c.sendall(data)
     except OSError:
         pass
     c.close()
@@ -245,15 +250,15 @@ stale='client\tname=stale\tstate=wait\twaiting=0\tfetches=2\tfailures=1\tanswers
 dead='client\tname=dead\tstate=hold\twaiting=2\tfetches=1\tfailures=1\tanswers=0\trejections=0\tnext_in=60\tfailed_ago=61\tclass=provider\tcode=client-secret-rejected\terror=dead: the secret is wrong\n'
 gone='client\tname=gone\tstate=hold\ttoken=cd34\texpires_in=-2\tfailed_ago=61\tclass=provider\tcode=x\terror=y\n'
 says "$head$fresh$idle" 2
-on status; is 0 "status" grep -qE '^contoso +fresh +59m59s +30m00s +0 +2 +0 +44 +1  ab12$' "$tmp/out"
+on status; is 0 "status" grep -qE '^contoso +fresh +59m59s +30m00s +- +0 +2 +0 +44 +1  ab12$' "$tmp/out"
 out "up 1d01h"; result $? "status: uptime"
 grep -qE '^idle +empty +- +- ' "$tmp/out"; result $? "status: a client nobody asked for"
 asked 'TOKEND/1\tSTATUS'; result $? "status asks STATUS"
 on status --check; is 0 "status --check: OK" just 'OK - clients: 2, none of them in trouble | clients=2 warning=0 critical=0\n'
 on status --json; is 0 "status --json" value "d['format'], d['health'], d['daemon']['pid'], d['clients'][0]['expires_in_s'], d['clients'][1]['token_id'], len(d['clients'])" "(1, 'ok', 7, 3599, None, 2)"
-value "sorted(d['daemon'])" "['accounts', 'clients', 'configuration', 'connections', 'loaded_ago_s', 'pid', 'secret_bytes', 'secret_bytes_not_locked', 'uptime_s', 'version']"
+value "sorted(d['daemon'])" "['accounts', 'clients', 'configuration', 'connections', 'loaded_ago_s', 'pid', 'reload_ago_s', 'reload_code', 'reload_error', 'secret_bytes', 'secret_bytes_not_locked', 'uptime_s', 'version']"
 result $? "status --json: the documented members of daemon"
-value "sorted(d['clients'][1])" "['answers', 'error', 'error_class', 'error_code', 'expires_in_s', 'failed_ago_s', 'failures', 'fetches', 'health', 'name', 'next_in_s', 'rejections', 'state', 'token_id', 'waiting']"
+value "sorted(d['clients'][1])" "['answers', 'credential_expires_in_s', 'error', 'error_class', 'error_code', 'expires_in_s', 'failed_ago_s', 'failures', 'fetches', 'fetches_ok', 'fetches_permanent', 'fetches_temporary', 'health', 'last_failure_ago_s', 'last_failure_class', 'last_failure_code', 'last_failure_error', 'last_success_ago_s', 'margin_s', 'name', 'next_in_s', 'rejections', 'state', 'token_id', 'waiting']"
 result $? "status --json: the documented members of a client, given or not"
 says "$head$fresh$stale" 2
 on status --check; is 1 "status --check: WARNING" just 'WARNING - 1 of 2 clients failed to renew a token that still serves: stale: no route / to host | clients=2 warning=1 critical=0\n'
@@ -273,6 +278,44 @@ says "$head${fresh%\\n}" 1
 on status; is 4 "the last line is cut off" both "not complete"
 says 'OK\n'
 on status; is 4 "status without its first line" both "not complete"
+printf "$head$fresh..." 2 >"$tmp/reply.first"
+says "$head$fresh$idle" 2
+on status --check; is 0 "an answer that a reload has ended early is asked for again" out "OK - clients: 2"
+[ ! -e "$tmp/reply.first" ]; result $? "... having been cut off"
+rm -f "$tmp/reply.first"
+past='client\tname=past\tstate=fresh\twaiting=0\tfetches=5\tfailures=3\tanswers=4\trejections=0\tfetches_ok=2\tfetches_temporary=1\tfetches_permanent=2\ttoken=cd34\texpires_in=600\tmargin=300\tlast_success_ago=60\tlast_failure_ago=7200\tlast_failure_class=temp\tlast_failure_code=dns-failed\tlast_failure_error=no name\n'
+says "$head$past" 1
+on status --check; is 0 "status --check: what is mended is no trouble" out "OK - "
+on status; is 0 "status: what was mended" out "    mended: dns-failed, 2h00m ago: no name"
+on status --json; is 0 "status --json: the last failure" value "d['health'], d['clients'][0]['error_code'], d['clients'][0]['last_failure_code'], d['clients'][0]['fetches_permanent'], d['clients'][0]['last_success_ago_s']" "('ok', None, 'dns-failed', 2, 60)"
+margin='client\tname=hve\tstate=hold\ttoken=cd34\texpires_in=%d\tmargin=900\tfailed_ago=61\tclass=temp\tcode=x\terror=y\n'
+says "$head$margin" 1 899
+on status --check; is 2 "a token with less life than its margin does not serve" out "CRITICAL - 1 of 1 client without a token: hve: y"
+says "$head$margin" 1 900
+on status --check; is 1 "... and with its margin it does" out "WARNING - 1 of 1 client failed to renew"
+dated='client\tname=dated\tstate=fresh\ttoken=cd34\texpires_in=3000\tcredential_expires_in=%d\n'
+for row in "1209600|0|OK - clients: 1, none" "1209599|1|WARNING - 1 of 1 client with a credential that expires soon: dated: in 13d23h |" \
+    "1|1|soon: dated: in 1s |" "0|2|CRITICAL - 1 of 1 client with a credential that has expired: dated |" "-86400|2|has expired: dated |"; do
+	IFS='|' read -r left status said <<<"$row"
+	says "$head$dated" 1 "$left"
+	on status --check; is "$status" "credential with $left s left" out "$said"
+done
+on status; is 0 "status: an expired credential" out "    critical: credential has expired"
+says "$head$dated$stale" 2 86400
+on status --check; is 1 "status --check: different troubles" out "WARNING - 2 of 2 clients in trouble: dated: in 1d00h |"
+broken=${head/\\tnew=1/\\treload_ago=61\\treload_code=configuration-wrong\\treload_error=x.yaml:3: a | b}
+says "$broken$fresh" 1
+on status --check; is 1 "status --check: a failed reload" just 'WARNING - the last reload failed, 1m01s ago: x.yaml:3: a / b | clients=1 warning=0 critical=0\n'
+on status; is 0 "status: a failed reload" out "warning: the last reload failed, 1m01s ago: x.yaml:3: a | b"
+on status --json; is 0 "status --json: a failed reload" value "d['health'], d['clients'][0]['health'], d['daemon']['reload_ago_s'], d['daemon']['reload_code']" "('warning', 'ok', 61, 'configuration-wrong')"
+says "$broken$dead" 1
+on status --check; is 2 "status --check: a failed reload and a client without a token" out "the secret is wrong; the last reload failed, 1m01s ago: x.yaml"
+says "${head}${fresh}user\tuid=0\tconnections=1\trequests=9\tanswers=7\tdenied=2\tturned_away=0\nuser\tuid=4000000\tdenied=8\nothers\tconnections=0\trequests=3\tanswers=0\tdenied=3\tturned_away=5\n" 1
+on status; is 0 "status: users" grep -qE '^root +1 +9 +7 +2 +0$' "$tmp/out"
+grep -qE '^4000000 +- +- +- +8 +-$' "$tmp/out" && grep -qE '^others +0 +3 +0 +3 +5$' "$tmp/out"; result $? "status: one without a name, and the others"
+on status --json; is 0 "status --json: users" value "[u['uid'] for u in d['users']], d['users'][1]['denied'], d['users'][1]['answers'], sorted(d['others']), d['others']['turned_away']" "([0, 4000000], 8, None, ['answers', 'connections', 'denied', 'requests', 'turned_away'], 5)"
+says "$head" 0
+on status --json; is 0 "status --json without users" value "d['users'], d['others']" "([], None)"
 evil='client\tname=\033[2Jx\302\233y\377z\342\200\256\tstate=a"b\\c\twaiting=9x\tfetches=-\tfailures=99999999999999999999\tanswers=\trejections\tcode=\007\terror=\a\v|\177\n'
 says "$head$evil" 1
 for v in "" --json --check; do
@@ -428,7 +471,7 @@ s=$tmp/d.sock
 start_daemon
 on ping; is 0 "daemon: ping"
 on status; is 0 "daemon: status" grep -qE '^one +empty ' "$tmp/out"
-on status --json; is 0 "daemon: status --json" value "d['health'], d['daemon']['configuration'] == '$tmp/etc/good.yaml', d['clients'][0]['state'], None in d['daemon'].values()" "('ok', True, 'empty', False)"
+on status --json; is 0 "daemon: status --json" value "d['health'], d['daemon']['configuration'] == '$tmp/etc/good.yaml', d['clients'][0]['state'], [k for k in sorted(d['daemon']) if d['daemon'][k] is None]" "('ok', True, 'empty', ['reload_ago_s', 'reload_code', 'reload_error'])"
 on metrics; is 0 "daemon: metrics" out "mta_xoauth2_requests_total{"
 on --timeout 3 token jane@example.com; is 75 "daemon: token, the provider is unreachable" both "jane@example.com: "
 on status --check; is 2 "daemon: status --check tells it" out "CRITICAL - 1 of 1 client without a token: one: "

@@ -91,14 +91,15 @@ differ "$tmp/code" "$tmp/doc" "not so in doc/protocol.md" "not so in common/stat
 [ "$(wc -l <"$tmp/code")" -gt 4 ] || echo "the search for classes finds too few" >>"$tmp/out"
 ok "the classes of errors, their SASL results and exit statuses"
 
-grep -E '^\| (daemon|client) \|' doc/protocol.md | cut -d'|' -f3 | tr -d '`' | tr -s ' ' '\n' | sed '/^$/d' | sort -u >"$tmp/doc"
+grep -E '^\| (daemon|client|user|user, others) \|' doc/protocol.md | cut -d'|' -f3 | tr -d '`' | tr -s ' ' '\n' | sed '/^$/d' | sort -u >"$tmp/doc"
 grep -oE '\\t[a-z_]+=' tokend/status.c | sed 's/\\t//' | tr -d '=' | sort -u >"$tmp/code"
 differ "$tmp/code" "$tmp/doc" "not in doc/protocol.md" "STATUS has no such key" >"$tmp/out"
 ok "the keys of STATUS"
 
-grep -oE 'family\(f, "[a-z_]+", "[a-z]+"' tokend/status.c | sed 's/family(f, "\([a-z_]*\)", "\([a-z]*\)"/mta_xoauth2_\1 \2/' | sort >"$tmp/code"
+grep -oE '\{ "[a-z_]+", "(gauge|counter|histogram)"' tokend/metrics.c | sed 's/{ "\([a-z_]*\)", "\([a-z]*\)"/mta_xoauth2_\1 \2/' | sort >"$tmp/code"
+[ "$(wc -l <"$tmp/code")" -gt 15 ] || echo "the search for families finds too few" >"$tmp/out"
 grep -E '^\| `mta_xoauth2_' doc/protocol.md | awk -F'|' '{ gsub(/[` ]/, "", $2); gsub(/ /, "", $3); print $2, $3 }' | sort >"$tmp/doc"
-differ "$tmp/code" "$tmp/doc" "not in doc/protocol.md" "METRICS has no such family" >"$tmp/out"
+differ "$tmp/code" "$tmp/doc" "not in doc/protocol.md" "METRICS has no such family" >>"$tmp/out"
 ok "the families of METRICS"
 
 # --- configuration -----------------------------------------------------------------------------------
