@@ -191,3 +191,12 @@ class Tokend:
         """Waits for a log line with this text and returns it."""
         return wait_for(lambda: f"{text!r} in the daemon's log:\n{self.log()[-2000:]}",
                         lambda: next((ln for ln in self.log().splitlines() if text in ln), None), seconds)
+
+
+def limit(tokend, *options):
+    """prlimit(1) on a running daemon, by its own user: root may lack the right within a container."""
+    user = pwd.getpwuid(int(open(f"/proc/{tokend.proc.pid}/status").read().split("Uid:")[1].split()[0])).pw_name
+    run = subprocess.run(["/usr/bin/prlimit", "--pid", str(tokend.proc.pid), *options], user=user, group=pwd.getpwnam(user).pw_gid,
+                         extra_groups=[], cwd="/", capture_output=True, text=True, timeout=30)
+    if run.returncode != 0:
+        raise Failed(f"prlimit {options}: {run.stderr}")
