@@ -14,7 +14,7 @@ import pytest
 from mxtest import exposition, wire
 from mxtest.alone import BOX, lone_tokend, oauth_client
 from mxtest.proc import wait_for
-from mxtest.tokend import limit
+from mxtest.tokend import limit, memory
 from mxtest.recorder import Answer, Recorder, token
 
 P = "mta_xoauth2_"
@@ -162,7 +162,8 @@ def test_what_happened_last_night_is_still_told(up, lone, recorder):
 
 @pytest.mark.parametrize("life, status_, said", [(1200, 1, "failed to renew"), (930, 2, "without a token")])
 def test_a_token_serves_while_it_has_its_margin(up, lone, recorder, life, status_, said):
-    """As with hve: 900 s must be left, also in an outage. The one of 930 s is used up after 30 s; the fake provider says 899 then."""
+    """As with hve: 900 s must be left, also in an outage. A token with more serves though it could not be renewed; one that lives for
+    less has life left and is of no use all the same."""
     tokend = up(lone(client={"min_remaining": 900, "stale_until": 0, "backoff_min": "60s"}))
     recorder.script(token(expires_in=life), Answer({"error": "server_error"}, status=503))
     assert tokend.sasl(BOX).ok
@@ -222,10 +223,6 @@ def rest_of(s):
     while chunk := s.recv(1 << 20):
         chunks.append(chunk)
     return b"".join(chunks)
-
-
-def memory(tokend):
-    return int(re.search(r"VmRSS:\s+(\d+) kB", open(f"/proc/{tokend.proc.pid}/status").read())[1])
 
 
 def test_a_long_answer_does_not_stop_the_others(many):
