@@ -1,5 +1,5 @@
 /*
- * What libcurl says when a transfer fails -> class, code and sentence. Private to oauth/http.c.
+ * What libcurl says when a transfer fails -> class, code and sentence. Private to oauth/http*.c.
  */
 #ifndef MX_OAUTH_HTTP_ERROR_H
 #define MX_OAUTH_HTTP_ERROR_H

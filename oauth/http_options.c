@@ -1,0 +1,151 @@
+#include "config.h"
+
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "oauth/http-private.h"
+
+#define CONNECT_TIMEOUT_MS 5000u	/* where a client gives none */
+#define TIMEOUT_MS 30000u
+
+static bool add_header(struct oauth_fetch *f, const char *name, const char *value, size_t cap)
+{
+	struct mx_secret line = { 0 };
+	struct curl_slist *more = NULL;
+	struct mx_buf b;
+
+	if (mx_secret_alloc(&line, cap)) {
+		mx_buf_init(&b, line.p, line.cap);
+		mx_buf_adds(&b, name);
+		mx_buf_adds(&b, value);
+		if (mx_buf_str(&b) != NULL && (more = curl_slist_append(f->headers, b.p)) != NULL)
+			f->headers = more;
+	}
+	mx_secret_free(&line);
+	return more != NULL;
+}
+
+/* A random GUID (RFC 4122 version 4): Microsoft's support finds a request by it. */
+static bool add_request_id(struct oauth_fetch *f)
+{
+	unsigned char r[16];
+	char guid[40];
+	struct mx_buf b;
+
+	if (getentropy(r, sizeof r) != 0)
+		return false;
+	r[6] = (unsigned char)((r[6] & 0x0f) | 0x40);
+	r[8] = (unsigned char)((r[8] & 0x3f) | 0x80);
+	mx_buf_init(&b, guid, sizeof guid);
+	for (size_t i = 0; i < sizeof r; i++)
+		mx_buf_addf(&b, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", r[i]);
+	return mx_buf_str(&b) != NULL && add_header(f, "client-request-id: ", guid, 128);
+}
+
+static bool headers(struct oauth_fetch *f)
+{
+	const struct mx_secret *a = &f->req.authorization;
+
+	return add_header(f, "Accept: application/json", "", 128) &&
+	    add_header(f, "Content-Type: application/x-www-form-urlencoded", "", 128) &&
+	    add_header(f, "Expect:", "", 128) &&
+	    add_header(f, "return-client-request-id: true", "", 128) && add_request_id(f) &&
+	    (a->len == 0 || add_header(f, "Authorization: ", (const char *)a->p, a->len + 32));
+}
+
+/* Every option in one place, and the first that libcurl refuses refuses the transfer. */
+static CURLcode harden(struct oauth_fetch *f)
+{
+	const struct oauth_client *c = f->c;
+	CURLcode r = CURLE_OK;
+#define SET(o, v) do { if (r == CURLE_OK) r = curl_easy_setopt(f->easy, (o), (v)); } while (0)
+	SET(CURLOPT_URL, f->req.url);
+	SET(CURLOPT_PROTOCOLS_STR, "https");
+	SET(CURLOPT_REDIR_PROTOCOLS_STR, "https");
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(CURLOPT_PROXY_SSL_VERIFYPEER, 1L);
+	SET(CURLOPT_PROXY_SSL_VERIFYHOST, 2L);
+	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	/* that file, and not the system's directory beside it */
+	if (c->ca_file != NULL) {
+		SET(CURLOPT_CAINFO, c->ca_file);
+		SET(CURLOPT_CAPATH, NULL);
+	} else if (f->h->ca_dir) {
+		SET(CURLOPT_CAINFO, NULL);
+	}
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* a mended file counts at once */
+	SET(CURLOPT_CA_CACHE_TIMEOUT, c->ca_file != NULL ? 0L : 3600L);
+	/* a hanging resolver thread is left alone, not waited for */
+	SET(CURLOPT_QUICK_EXIT, 1L);
+#endif
+	SET(CURLOPT_PROXY, c->proxy != NULL ? c->proxy : "");
+	SET(CURLOPT_NOPROXY, c->no_proxy != NULL ? c->no_proxy : "");
+	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(c->connect_timeout_ms > 0 ? c->connect_timeout_ms :
+	    CONNECT_TIMEOUT_MS));
+	SET(CURLOPT_TIMEOUT_MS, (long)(c->timeout_ms > 0 ? c->timeout_ms : TIMEOUT_MS));
+	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+	/* replies and requests are small, and there may be many */
+	SET(CURLOPT_BUFFERSIZE, 8192L);
+	SET(CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	/* rather a stream of a connection than one more connection */
+	SET(CURLOPT_PIPEWAIT, 1L);
+	SET(CURLOPT_USERAGENT, f->h->user_agent);
+	SET(CURLOPT_HTTPHEADER, f->headers);
+	SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);	/* none of them to a proxy */
+	SET(CURLOPT_POST, 1L);
+	SET(CURLOPT_POSTFIELDSIZE, (long)f->req.body.len);
+	SET(CURLOPT_POSTFIELDS, f->req.body.p);	/* not copied */
+	SET(CURLOPT_WRITEFUNCTION, oauth_http_on_body);
+	SET(CURLOPT_WRITEDATA, f);
+	SET(CURLOPT_ERRORBUFFER, f->detail);
+	SET(CURLOPT_PRIVATE, f);
+#undef SET
+	return r;
+}
+
+CURLcode oauth_http_judge_url(struct oauth_fetch *f)
+{
+	CURLU *u = curl_url();
+	char *host = NULL, *port = NULL, *user = NULL;
+	const char *url = f->c->token_endpoint;
+	CURLcode r = CURLE_OK;
+	struct mx_buf b;
+
+	if (u == NULL)
+		return CURLE_OUT_OF_MEMORY;
+	mx_buf_init(&b, f->host, sizeof f->host);
+	if (url == NULL || strncasecmp(url, "https://", 8) != 0) {
+		mx_buf_adds(&b, "token_endpoint");
+		r = CURLE_UNSUPPORTED_PROTOCOL;
+	} else if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
+	    curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK ||
+	    curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK) {
+		mx_buf_adds(&b, "token_endpoint");
+		r = CURLE_URL_MALFORMAT;
+	} else {
+		mx_buf_addf(&b, "%s:%s", host, port);
+	}
+	if (mx_buf_str(&b) == NULL)
+		f->host[0] = '\0';
+	curl_free(host);
+	curl_free(port);
+	curl_free(user);
+	curl_url_cleanup(u);
+	return r;
+}
+
+CURLcode oauth_http_options(struct oauth_fetch *f)
+{
+	return headers(f) ? harden(f) : CURLE_OUT_OF_MEMORY;
+}
