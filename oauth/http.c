@@ -56,6 +56,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *mi
 		curl_multi_assign(h->m, fd, slot);
 	return 0;
 }
+
 /* --- lists --------------------------------------------------------------------------- */
 
 void oauth_http_link(struct list *l, struct oauth_fetch *f)
@@ -76,6 +77,7 @@ void oauth_http_unlink(struct oauth_fetch *f)
 	*(f->next != NULL ? &f->next->prev : &f->in->tail) = f->prev;
 	f->in = NULL;
 }
+
 static void reap(struct oauth_http *h)
 {
 	CURLMsg *g;
@@ -90,6 +92,7 @@ static void reap(struct oauth_http *h)
 				oauth_http_finish((struct oauth_fetch *)(void *)f, code);
 		}
 }
+
 /* --- what http.h offers -------------------------------------------------------------- */
 
 bool oauth_http_global_init(void)
@@ -162,6 +165,7 @@ void oauth_http_free(struct oauth_http *h)
 	free(h->user_agent);
 	free(h);
 }
+
 struct oauth_fetch *oauth_http_start(struct oauth_http *h, const struct oauth_client *c,
     oauth_fetch_done *done, void *arg)
 {

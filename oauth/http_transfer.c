@@ -7,9 +7,9 @@
 #include "common/clock.h"
 #include "oauth/http-private.h"
 #include "oauth/http_error.h"
+#include "oauth/retryafter.h"
 
 #define BODY_FIRST 4096u		/* bytes: most replies fit */
-#define RETRY_AFTER_MAX_S 3600
 #define SCRUB_MIN 8			/* shorter secrets would be found in any text */
 
 void oauth_http_fetch_free(struct oauth_fetch *f)
@@ -113,12 +113,33 @@ static void scrub(struct oauth_fetch *f)
 	}
 }
 
+/* Of the reply itself, not of a 100 or a 103 before it. NULL: there is none. */
+static const char *header(CURL *easy, const char *name)
+{
+	struct curl_header *h;
+
+	return curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK ? h->value : NULL;
+}
+
+static int32_t retry_after(CURL *easy)
+{
+	char date[64];
+	const char *d;
+	struct mx_buf b;
+
+	/* Copied: libcurl keeps one answer at a time. */
+	mx_buf_init(&b, date, sizeof date);
+	if ((d = header(easy, "Date")) != NULL)
+		mx_buf_adds(&b, d);
+	d = d != NULL ? mx_buf_str(&b) : NULL;
+	return oauth_retry_after(header(easy, "Retry-After"), d, (int64_t)(mx_wall_ms() / 1000));
+}
+
 static enum mx_class judge(struct oauth_fetch *f, CURLcode code, struct oauth_token *t,
     struct oauth_failure *why)
 {
 	struct oauth_http_reply reply = { .retry_after_s = -1 };
 	char *type = NULL, *location = NULL;
-	curl_off_t after = 0;
 
 	if (code != CURLE_OK) {
 		oauth_http_failed(f, code, why);
@@ -126,9 +147,7 @@ static enum mx_class judge(struct oauth_fetch *f, CURLcode code, struct oauth_to
 	}
 	curl_easy_getinfo(f->easy, CURLINFO_CONTENT_TYPE, &type);
 	curl_easy_getinfo(f->easy, CURLINFO_REDIRECT_URL, &location);
-	if (curl_easy_getinfo(f->easy, CURLINFO_RETRY_AFTER, &after) == CURLE_OK && after > 0)
-		reply.retry_after_s =
-		    after > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : (int32_t)after;
+	reply.retry_after_s = retry_after(f->easy);
 	reply.status = info(f->easy, CURLINFO_RESPONSE_CODE);
 	reply.content_type = type;
 	reply.location = location;

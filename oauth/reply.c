@@ -19,9 +19,9 @@
 #include "common/text.h"
 #include "oauth/refusal.h"
 #include "oauth/reply.h"
+#include "oauth/retryafter.h"
 
 #define JSON_DEPTH 16
-#define RETRY_AFTER_MAX_S 3600
 #define ROOM_FIXED 16384		/* bytes */
 #define ROOM_FACTOR 32			/* objects of a list of one-digit numbers, for each byte of text */
 
@@ -286,7 +286,7 @@ enum mx_class oauth_reply_parse(const char *client, const struct oauth_http_repl
 	*t = (struct oauth_token){ 0 };
 	*f = (struct oauth_failure){ .http_status = h->status };
 	f->retry_after_s = h->retry_after_s < 0 ? -1 :
-	    h->retry_after_s > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : h->retry_after_s;
+	    h->retry_after_s > OAUTH_RETRY_AFTER_MAX_S ? OAUTH_RETRY_AFTER_MAX_S : h->retry_after_s;
 	if (oauth_refusal_transport(client, h, f))
 		return f->err.cls;
 	if (n > OAUTH_REPLY_MAX)

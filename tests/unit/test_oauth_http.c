@@ -41,6 +41,7 @@ static const struct {
 	{ "good", "/drip", MX_TEMP, false, 0, "provider-timeout", "in time" },
 	{ "good", "/throttled", MX_TEMP, false, 429, "provider-throttled", "HTTP 429" },
 	{ "good", "/busy", MX_TEMP, false, 503, "provider-unavailable", "HTTP 503" },
+	{ "good", "/later", MX_TEMP, false, 503, "provider-unavailable", "HTTP 503" },
 	{ "good", "/invalid", MX_PROVIDER, true, 401, "client-secret-rejected", "AADSTS7000215" },
 	{ "good", "/echo", MX_PROVIDER, true, 401, "client-rejected", "****" },
 	{ "good", "/nothing", MX_CONFIG, true, 404, "reply-not-json", "HTTP 404" },
@@ -76,9 +77,10 @@ static void test_failures(void **state)
 			    r.f.err.text);
 		check_text(failures[i].code, &r.f);
 		assert_int_equal(r.f.retry_after_s,
-		    r.f.http_status == 429     ? 17 :
-		        r.f.http_status == 503 ? 3600 :
-		                                 -1);
+		    strcmp(failures[i].uri, "/later") == 0 ? 17 :
+		        r.f.http_status == 429             ? 17 :
+		        r.f.http_status == 503             ? 3600 :
+		                                             -1);
 		assert_true(r.took_ms < 3000);
 	}
 	free_http(h);

@@ -102,6 +102,8 @@ def serve_request(c, raw, where, body):
         c.sendall(answer(429, "", ["Retry-After: 17"]))
     elif where == "/busy":
         c.sendall(answer(503, "", ["Retry-After: 86400"]))
+    elif where == "/later":        # a server whose clock is years behind: 17 s by that clock
+        c.sendall(answer(503, "", ["Retry-After: Sun, 06 Nov 1994 12:00:17 GMT", "Date: Sun, 06 Nov 1994 12:00:00 GMT"]))
     elif where == "/invalid":
         c.sendall(answer(401, json.dumps({"error": "invalid_client", "error_codes": [7000215]})))
     elif where == "/echo":
