@@ -14,7 +14,19 @@
 #include "oauth/http.h"
 #include "oauth/request.h"
 
+#define OAUTH_HTTP_NEVER UINT64_MAX
+
 struct list { struct oauth_fetch *head, *tail; };
+
+/* Connections of one age: libcurl cannot be told to give up a busy one, so they go all at once. */
+struct oauth_pool {
+	struct oauth_pool *next;
+	struct oauth_http *h;
+	CURLM *m;
+	uint64_t born;				/* mx_now_ms() */
+	uint64_t due;				/* mx_now_ms(): when libcurl wants to be called */
+	unsigned live;				/* fetches under way */
+};
 
 struct oauth_fetch {
 	struct oauth_fetch *prev, *next;
@@ -25,23 +37,28 @@ struct oauth_fetch {
 	void *arg;
 	uint64_t started;			/* mx_now_ms() */
 	CURL *easy;
+	struct oauth_pool *pool;		/* NULL: not with libcurl */
 	struct oauth_failure *early;		/* failed at the start; NULL otherwise */
 	struct curl_slist *headers;
 	struct oauth_request req;
+	size_t sent;				/* bytes of req.body that libcurl has taken */
 	struct mx_secret body;
 	bool too_large;
+	bool reached;				/* a TLS handshake has begun */
+	bool begun;				/* a line of the reply is there */
+	bool headed;				/* its head is complete */
+	bool again;				/* this is the second try */
 	char host[280];				/* "host:port" for texts */
 	char detail[CURL_ERROR_SIZE];
 };
 
 struct oauth_http {
-	CURLM *m;
+	struct oauth_pool *pools;		/* the one in use, then those that still end */
 	struct oauth_http_loop loop;
 	char *user_agent;
 	struct list live;			/* with libcurl */
-	struct list failed;			/* at the start; told of at the next timeout */
-	/* mx_now_ms() at which libcurl wants to be called */
-	uint64_t due;
+	struct list failed;			/* outside libcurl; told of at the next timeout */
+	uint64_t distrusted;			/* mx_now_ms() of the last time; 0: never */
 	bool ca_dir;				/* the system's CAs are to be had one by one */
 };
 
@@ -61,19 +78,52 @@ CURLcode oauth_http_options(struct oauth_fetch *f);
 /* What can go wrong before libcurl has the request. CURLE_OK: f->easy is ready. */
 CURLcode oauth_http_prepare(struct oauth_fetch *f, struct mx_err *e);
 
+/* What is left of the request's time, both tries together; 0: nothing. */
+long oauth_http_left_ms(const struct oauth_fetch *f);
+
 /* Fills *why from what libcurl said. */
 void oauth_http_failed(struct oauth_fetch *f, CURLcode code, struct oauth_failure *why);
 
 /* The end of a transfer: frees f, then calls back. */
 void oauth_http_finish(struct oauth_fetch *f, CURLcode code);
 
+/*
+ * A request that a kept connection took with it, unanswered, is made once more on a fresh one.
+ * true: it is under way again; false: code is final.
+ */
+bool oauth_http_repeat(struct oauth_fetch *f, CURLcode code);
+
 /* Takes f out of everything; without callback. NULL is fine. */
 void oauth_http_fetch_free(struct oauth_fetch *f);
 
-/* CURLOPT_WRITEFUNCTION; arg is the fetch. */
+/* libcurl's callbacks; arg is the fetch. */
 size_t oauth_http_on_body(char *p, size_t size, size_t n, void *arg);
+CURLcode oauth_http_on_tls(CURL *easy, void *ctx, void *arg);
+size_t oauth_http_on_header(char *p, size_t size, size_t n, void *arg);
+size_t oauth_http_on_read(char *p, size_t size, size_t n, void *arg);
+int oauth_http_on_rewind(void *arg, curl_off_t offset, int origin);
 
-/* --- http.c: lists of fetches -------------------------------------------------------- */
+/* --- http_pool.c --------------------------------------------------------------------- */
+
+/* Puts a new, empty pool in front. false: no memory, and nothing has changed. */
+bool oauth_pool_renew(struct oauth_http *h);
+
+/* Frees pools with nothing under way, but the first; or all. Not from libcurl's callbacks. */
+void oauth_pool_sweep(struct oauth_http *h, bool all);
+
+/* Hands f->easy to libcurl in the pool in use. */
+bool oauth_pool_add(struct oauth_fetch *f);
+void oauth_pool_remove(struct oauth_fetch *f);		/* fine when it is in none */
+
+/*
+ * A kept connection of that pool was dead. true: the pool in use holds none that is as old; false:
+ * it may.
+ */
+bool oauth_pool_distrust(struct oauth_http *h, const struct oauth_pool *failed);
+
+/* --- http.c -------------------------------------------------------------------------- */
+
+void oauth_http_arm(struct oauth_http *h);		/* sets the loop's timer anew */
 
 void oauth_http_link(struct list *l, struct oauth_fetch *f);
 void oauth_http_unlink(struct oauth_fetch *f);

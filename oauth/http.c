@@ -10,51 +10,22 @@
 #include "oauth/http-private.h"
 #include "oauth/wipe.h"
 
-#define HOST_CONNECTIONS 64L		/* more requests wait; HTTP/2 takes a hundred on one */
-#define ALL_CONNECTIONS 512L		/* stays below the usual limit of 1024 descriptors */
-#define NEVER UINT64_MAX
-
 /* --- the loop ------------------------------------------------------------------------ */
 
 /* The one timer serves two purposes: libcurl's own, and failures found at the start. */
-static void arm(struct oauth_http *h)
+void oauth_http_arm(struct oauth_http *h)
 {
-	uint64_t now = mx_now_ms();
+	uint64_t now = mx_now_ms(), due = OAUTH_HTTP_NEVER;
 
+	for (const struct oauth_pool *p = h->pools; p != NULL; p = p->next)
+		if (p->due < due)
+			due = p->due;
 	if (h->failed.head != NULL)
 		h->loop.timer(h->loop.ctx, 0);
-	else if (h->due == NEVER)
+	else if (due == OAUTH_HTTP_NEVER)
 		h->loop.timer(h->loop.ctx, -1);
 	else
-		h->loop.timer(h->loop.ctx, h->due > now ? (long)(h->due - now) : 0);
-}
-
-/* Called by libcurl, also from inside our calls into it: only arms (R10 of the house rules). */
-static int on_timer(CURLM *m, long ms, void *arg)
-{
-	struct oauth_http *h = arg;
-
-	(void)m;
-	/*
-	 * One more than asked for: libcurl's clock is finer than ours, and early would be in vain.
-	 */
-	h->due = ms < 0 ? NEVER : mx_now_ms() + (uint64_t)ms + (ms > 0);
-	arm(h);
-	return 0;
-}
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *mine)
-{
-	struct oauth_http *h = arg;
-	void *slot = mine;
-	int want = (what == CURL_POLL_IN || what == CURL_POLL_INOUT ? OAUTH_HTTP_IN : 0) |
-	    (what == CURL_POLL_OUT || what == CURL_POLL_INOUT ? OAUTH_HTTP_OUT : 0);
-
-	(void)easy;
-	h->loop.watch(h->loop.ctx, fd, what == CURL_POLL_REMOVE ? 0 : want, &slot);
-	if (what != CURL_POLL_REMOVE && slot != mine)
-		curl_multi_assign(h->m, fd, slot);
-	return 0;
+		h->loop.timer(h->loop.ctx, due > now ? (long)(due - now) : 0);
 }
 
 /* --- lists --------------------------------------------------------------------------- */
@@ -78,18 +49,25 @@ void oauth_http_unlink(struct oauth_fetch *f)
 	f->in = NULL;
 }
 
-static void reap(struct oauth_http *h)
+static void reap(struct oauth_pool *p)
 {
 	CURLMsg *g;
-	char *f;
 	int left;
 
-	while ((g = curl_multi_info_read(h->m, &left)) != NULL)
+	while ((g = curl_multi_info_read(p->m, &left)) != NULL)
 		if (g->msg == CURLMSG_DONE) {
 			CURLcode code = g->data.result;
+			struct oauth_fetch *f;
+			char *arg;
 
-			if (curl_easy_getinfo(g->easy_handle, CURLINFO_PRIVATE, &f) == CURLE_OK)
-				oauth_http_finish((struct oauth_fetch *)(void *)f, code);
+			if (curl_easy_getinfo(g->easy_handle, CURLINFO_PRIVATE, &arg) != CURLE_OK)
+				continue;
+			f = (struct oauth_fetch *)(void *)arg;
+			/* libcurl takes a head that was cut, or none at all, for a whole one. */
+			if (code == CURLE_OK && !f->headed)
+				code = f->begun ? CURLE_PARTIAL_FILE : CURLE_GOT_NOTHING;
+			if (code == CURLE_OK || !oauth_http_repeat(f, code))
+				oauth_http_finish(f, code);
 		}
 }
 
@@ -135,16 +113,8 @@ struct oauth_http *oauth_http_new(const struct oauth_http_loop *loop, const char
 	if (!(v->features & CURL_VERSION_SSL) || (h = calloc(1, sizeof *h)) == NULL)
 		return NULL;
 	h->loop = *loop;
-	h->due = NEVER;
 	h->ca_dir = has_ca_dir();
-	if ((h->user_agent = strdup(user_agent)) == NULL || (h->m = curl_multi_init()) == NULL ||
-	    curl_multi_setopt(h->m, CURLMOPT_SOCKETFUNCTION, on_socket) != CURLM_OK ||
-	    curl_multi_setopt(h->m, CURLMOPT_SOCKETDATA, h) != CURLM_OK ||
-	    curl_multi_setopt(h->m, CURLMOPT_TIMERFUNCTION, on_timer) != CURLM_OK ||
-	    curl_multi_setopt(h->m, CURLMOPT_TIMERDATA, h) != CURLM_OK ||
-	    curl_multi_setopt(h->m, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX) != CURLM_OK ||
-	    curl_multi_setopt(h->m, CURLMOPT_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS) != CURLM_OK ||
-	    curl_multi_setopt(h->m, CURLMOPT_MAX_TOTAL_CONNECTIONS, ALL_CONNECTIONS) != CURLM_OK) {
+	if ((h->user_agent = strdup(user_agent)) == NULL || !oauth_pool_renew(h)) {
 		oauth_http_free(h);
 		return NULL;
 	}
@@ -159,9 +129,7 @@ void oauth_http_free(struct oauth_http *h)
 		oauth_http_fetch_free(h->live.head);
 	while (h->failed.head != NULL)
 		oauth_http_fetch_free(h->failed.head);
-	if (h->m != NULL)
-		/* closes connections: the loop is still told to forget them */
-		curl_multi_cleanup(h->m);
+	oauth_pool_sweep(h, true);
 	free(h->user_agent);
 	free(h);
 }
@@ -192,7 +160,7 @@ struct oauth_fetch *oauth_http_start(struct oauth_http *h, const struct oauth_cl
 	else
 		oauth_http_failed(f, r, f->early);
 	oauth_http_link(&h->failed, f);
-	arm(h);
+	oauth_http_arm(h);
 	return f;
 }
 
@@ -205,9 +173,13 @@ void oauth_http_ready(struct oauth_http *h, int fd, int what)
 {
 	int running;
 
-	curl_multi_socket_action(h->m, fd, (what & OAUTH_HTTP_IN ? CURL_CSELECT_IN : 0) |
-	    (what & OAUTH_HTTP_OUT ? CURL_CSELECT_OUT : 0), &running);
-	reap(h);
+	/* A pool that does not know the descriptor takes no notice; new ones come in front. */
+	for (struct oauth_pool *p = h->pools; p != NULL; p = p->next) {
+		curl_multi_socket_action(p->m, fd, (what & OAUTH_HTTP_IN ? CURL_CSELECT_IN : 0) |
+		    (what & OAUTH_HTTP_OUT ? CURL_CSELECT_OUT : 0), &running);
+		reap(p);
+	}
+	oauth_pool_sweep(h, false);
 }
 
 /* Those that are there now; what a callback adds waits for the next round. */
@@ -218,7 +190,7 @@ static void deliver_failed(struct oauth_http *h)
 
 	while (more && (f = h->failed.head) != NULL) {
 		more = f != last;
-		oauth_http_finish(f, CURLE_OK);
+		oauth_http_finish(f, CURLE_OUT_OF_MEMORY);	/* if nothing else is known */
 	}
 }
 
@@ -228,16 +200,20 @@ void oauth_http_timeout(struct oauth_http *h)
 	long ms = -1;
 
 	deliver_failed(h);
-	if (h->due <= mx_now_ms()) {
-		h->due = NEVER;
-		curl_multi_socket_action(h->m, CURL_SOCKET_TIMEOUT, 0, &running);
-		reap(h);
+	for (struct oauth_pool *p = h->pools; p != NULL; p = p->next) {
+		if (p->due > mx_now_ms())
+			continue;
+		p->due = OAUTH_HTTP_NEVER;
+		curl_multi_socket_action(p->m, CURL_SOCKET_TIMEOUT, 0, &running);
+		reap(p);
 		/*
 		 * libcurl tells of changes only; ask, so that nothing is lost between its clock
 		 * and ours.
 		 */
-		if (h->due == NEVER && curl_multi_timeout(h->m, &ms) == CURLM_OK && ms >= 0)
-			h->due = mx_now_ms() + (uint64_t)ms + 1;
+		if (p->due == OAUTH_HTTP_NEVER && curl_multi_timeout(p->m, &ms) == CURLM_OK &&
+		    ms >= 0)
+			p->due = mx_now_ms() + (uint64_t)ms + 1;
 	}
-	arm(h);
+	oauth_pool_sweep(h, false);
+	oauth_http_arm(h);
 }

@@ -19,7 +19,7 @@ enum what {
 	W_OTHER = 0, W_NOT_HTTPS, W_URL, W_MEMORY, W_DNS, W_REFUSED, W_UNREACHABLE,
 	W_CONNECT_TIMEOUT, W_TIMEOUT, W_UNTRUSTED, W_EXPIRED, W_NOT_YET, W_NAME, W_CERT,
 	W_TLS_VERSION, W_TLS, W_NOT_TLS, W_CA_FILE, W_PROXY, W_PROXY_DNS, W_PROXY_AUTH, W_LOST,
-	W_NOT_HTTP, W_TOO_LARGE, W_N
+	W_NOT_HTTP, W_TOO_LARGE, W_HEADERS, W_TLS_TIMEOUT, W_N
 };
 
 static const struct row rows[W_N] = {
@@ -42,6 +42,10 @@ static const struct row rows[W_N] = {
 	[W_TIMEOUT] = { MX_TEMP, "provider-timeout",
 	    "the provider took the request and did not answer in time",
 	    "nothing needs mending here unless it lasts; it is tried again by itself" },
+	[W_TLS_TIMEOUT] = { MX_TEMP, "tls-timeout",
+	    "it took the connection and did not finish the TLS handshake in time",
+	    "look for a filter in between, or one that drops large packets (MTU); try openssl "
+	    "s_client -connect HOST:PORT" },
 	[W_UNTRUSTED] = { MX_TEMP, "tls-untrusted-ca",
 	    "its certificate comes from a CA that is not trusted",
 	    "name that CA in ca_file if it is yours (a TLS-inspecting proxy?); verification cannot "
@@ -76,6 +80,8 @@ static const struct row rows[W_N] = {
 	    "check host and port in token_endpoint" },
 	[W_TOO_LARGE] = { MX_TEMP, "reply-too-large", "the reply exceeds 1 MiB",
 	    "this is no token endpoint's answer; check token_endpoint and proxy" },
+	[W_HEADERS] = { MX_TEMP, "reply-too-large", "the reply's headers are too large",
+	    "this is no token endpoint's answer; check token_endpoint and proxy" },
 };
 
 /* libcurl's codes that mean one thing each. The rest is told apart below. */
@@ -93,6 +99,7 @@ static const struct { int curl; enum what what; } plain[] = {
 	{ CURLE_PARTIAL_FILE, W_LOST },
 	{ CURLE_GOT_NOTHING, W_LOST },
 	{ CURLE_SEND_ERROR, W_LOST },
+	{ CURLE_SEND_FAIL_REWIND, W_LOST },
 	{ CURLE_HTTP2, W_LOST },
 	{ CURLE_HTTP2_STREAM, W_LOST },
 };
@@ -151,7 +158,11 @@ static enum what tell(const struct oauth_transfer *x)
 			return W_UNREACHABLE;
 		return x->os_errno == ETIMEDOUT ? W_CONNECT_TIMEOUT : W_REFUSED;
 	case CURLE_OPERATION_TIMEDOUT:
-		return x->connected ? W_TIMEOUT : says(x, "resolv") ? W_DNS : W_CONNECT_TIMEOUT;
+		if (x->connected)
+			return W_TIMEOUT;
+		if (says(x, "resolv"))
+			return x->proxied ? W_PROXY_DNS : W_DNS;
+		return x->reached ? W_TLS_TIMEOUT : x->proxied ? W_PROXY : W_CONNECT_TIMEOUT;
 	case CURLE_SSL_CONNECT_ERROR:
 		if (says(x, "unsupported protocol") || says(x, "protocol version") ||
 		    says(x, "no protocols"))
@@ -159,6 +170,8 @@ static enum what tell(const struct oauth_transfer *x)
 		return says(x, "wrong version number") || says(x, "packet length too long") ||
 		    says(x, "http request") ? W_NOT_TLS : W_TLS;
 	case CURLE_RECV_ERROR:
+		if (says(x, "response headers"))
+			return W_HEADERS;
 		return x->proxied && !x->connected ? W_PROXY : W_LOST;
 	case CURLE_WRITE_ERROR:
 		return W_MEMORY;

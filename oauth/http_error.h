@@ -15,6 +15,7 @@ struct oauth_transfer {
 	long os_errno;		/* CURLINFO_OS_ERRNO */
 	long proxy_status;	/* what the proxy answered to CONNECT; 0: nothing, or no proxy */
 	bool proxied;		/* a proxy is configured and not excepted for this host */
+	bool reached;		/* a TLS handshake was begun in this transfer */
 	bool connected;		/* TLS was up, in this transfer or in a reused connection */
 	bool too_large;		/* our own write callback stopped it at the ceiling */
 	const char *host;	/* "host:port" of the endpoint */

@@ -9,7 +9,7 @@
 #include "oauth/http-private.h"
 
 #define CONNECT_TIMEOUT_MS 5000u	/* where a client gives none */
-#define TIMEOUT_MS 30000u
+#define DNS_CACHE_S 5L			/* a new connection asks anew; a herd of them asks once */
 
 static bool add_header(struct oauth_fetch *f, const char *name, const char *value, size_t cap)
 {
@@ -91,7 +91,8 @@ static CURLcode harden(struct oauth_fetch *f)
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(c->connect_timeout_ms > 0 ? c->connect_timeout_ms :
 	    CONNECT_TIMEOUT_MS));
-	SET(CURLOPT_TIMEOUT_MS, (long)(c->timeout_ms > 0 ? c->timeout_ms : TIMEOUT_MS));
+	SET(CURLOPT_TIMEOUT_MS, oauth_http_left_ms(f));
+	SET(CURLOPT_DNS_CACHE_TIMEOUT, DNS_CACHE_S);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	/* replies and requests are small, and there may be many */
 	SET(CURLOPT_BUFFERSIZE, 8192L);
@@ -104,12 +105,24 @@ static CURLcode harden(struct oauth_fetch *f)
 	SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);	/* none of them to a proxy */
 	SET(CURLOPT_POST, 1L);
 	SET(CURLOPT_POSTFIELDSIZE, (long)f->req.body.len);
-	SET(CURLOPT_POSTFIELDS, f->req.body.p);	/* not copied */
+	/*
+	 * Not POSTFIELDS: libcurl repeats these by itself, up to five times, on whichever kept
+	 * connection comes next. Thus it has to ask.
+	 */
+	SET(CURLOPT_READFUNCTION, oauth_http_on_read);
+	SET(CURLOPT_READDATA, f);
+	SET(CURLOPT_SEEKFUNCTION, oauth_http_on_rewind);
+	SET(CURLOPT_SEEKDATA, f);
+	SET(CURLOPT_HEADERFUNCTION, oauth_http_on_header);
+	SET(CURLOPT_HEADERDATA, f);
 	SET(CURLOPT_WRITEFUNCTION, oauth_http_on_body);
 	SET(CURLOPT_WRITEDATA, f);
 	SET(CURLOPT_ERRORBUFFER, f->detail);
 	SET(CURLOPT_PRIVATE, f);
 #undef SET
+	/* For the text of one error alone; a libcurl without OpenSSL has not got it. */
+	(void)curl_easy_setopt(f->easy, CURLOPT_SSL_CTX_FUNCTION, oauth_http_on_tls);
+	(void)curl_easy_setopt(f->easy, CURLOPT_SSL_CTX_DATA, f);
 	return r;
 }
 

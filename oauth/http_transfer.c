@@ -1,26 +1,39 @@
 #include "config.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
 
 #include "common/buf.h"
 #include "common/clock.h"
 #include "oauth/http-private.h"
 #include "oauth/http_error.h"
+#include "oauth/refusal.h"
 #include "oauth/retryafter.h"
 
 #define BODY_FIRST 4096u		/* bytes: most replies fit */
+#define TIMEOUT_MS 30000u		/* where a client gives none */
+#define UNACKNOWLEDGED_MS 4000u		/* leaves time for a second try within an asker's 10 s */
 #define SCRUB_MIN 8			/* shorter secrets would be found in any text */
+
+static long info(CURL *easy, CURLINFO what)
+{
+	long v = 0;
+
+	return curl_easy_getinfo(easy, what, &v) == CURLE_OK ? v : 0;
+}
 
 void oauth_http_fetch_free(struct oauth_fetch *f)
 {
 	if (f == NULL)
 		return;
 	oauth_http_unlink(f);
-	if (f->easy != NULL) {
-		curl_multi_remove_handle(f->h->m, f->easy);
-		curl_easy_cleanup(f->easy);
-	}
+	oauth_pool_remove(f);
+	curl_easy_cleanup(f->easy);
 	curl_slist_free_all(f->headers);
 	oauth_request_free(&f->req);
 	mx_secret_free(&f->body);
@@ -52,6 +65,82 @@ size_t oauth_http_on_body(char *p, size_t size, size_t n, void *arg)
 	return size * n;
 }
 
+/* Nothing is changed here; but that libcurl calls says that TCP is up, which no CURLINFO tells. */
+CURLcode oauth_http_on_tls(CURL *easy, void *ctx, void *arg)
+{
+	struct oauth_fetch *f = arg;
+
+	(void)easy, (void)ctx;
+	f->reached = true;
+	return CURLE_OK;
+}
+
+size_t oauth_http_on_header(char *p, size_t size, size_t n, void *arg)
+{
+	struct oauth_fetch *f = arg;
+
+	f->begun = true;
+	n *= size;
+	if (n >= 5 && memcmp(p, "HTTP/", 5) == 0)
+		f->headed = false;		/* the next one, behind a 1xx */
+	else if (n <= 2)
+		f->headed = true;		/* the empty line; trailers come behind it */
+	return n;
+}
+
+size_t oauth_http_on_read(char *p, size_t size, size_t n, void *arg)
+{
+	struct oauth_fetch *f = arg;
+	size_t left = f->req.body.len - f->sent, take = size * n < left ? size * n : left;
+
+	if (take > 0)
+		memcpy(p, (const char *)f->req.body.p + f->sent, take);
+	f->sent += take;
+	return take;
+}
+
+/*
+ * libcurl has lost a kept connection with the request, and starts anew by itself. On a connection
+ * of its own that is the second try. On one more kept one it may not: oauth_http_repeat() does it.
+ */
+int oauth_http_on_rewind(void *arg, curl_off_t offset, int origin)
+{
+	struct oauth_fetch *f = arg;
+
+	if (offset != 0 || origin != SEEK_SET || f->again || f->begun || !f->req.repeatable ||
+	    info(f->easy, CURLINFO_NUM_CONNECTS) == 0)
+		return CURL_SEEKFUNC_FAIL;
+	f->again = true;
+	f->sent = 0;
+	return CURL_SEEKFUNC_OK;
+}
+
+/*
+ * The connection is kept from here on. A peer that acknowledges nothing is dead then: a NAT that
+ * has forgotten us, a laptop that slept. The first request has the limits of connecting.
+ */
+static void kept(struct oauth_fetch *f)
+{
+#ifdef TCP_USER_TIMEOUT
+	unsigned ms = UNACKNOWLEDGED_MS;
+	curl_socket_t fd = CURL_SOCKET_BAD;
+
+	if (curl_easy_getinfo(f->easy, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK &&
+	    fd != CURL_SOCKET_BAD)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
+#else
+	(void)f;
+#endif
+}
+
+long oauth_http_left_ms(const struct oauth_fetch *f)
+{
+	uint64_t limit = f->c->timeout_ms > 0 ? f->c->timeout_ms : TIMEOUT_MS;
+	uint64_t gone = mx_now_ms() - f->started;
+
+	return gone < limit ? (long)(limit - gone) : 0;
+}
+
 CURLcode oauth_http_prepare(struct oauth_fetch *f, struct mx_err *e)
 {
 	CURLcode r;
@@ -65,17 +154,10 @@ CURLcode oauth_http_prepare(struct oauth_fetch *f, struct mx_err *e)
 		return CURLE_OUT_OF_MEMORY;
 	if ((r = oauth_http_options(f)) != CURLE_OK)
 		return r;
-	return curl_multi_add_handle(f->h->m, f->easy) == CURLM_OK ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+	return oauth_pool_add(f) ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 }
 
 /* --- its end ------------------------------------------------------------------------- */
-
-static long info(CURL *easy, CURLINFO what)
-{
-	long v = 0;
-
-	return curl_easy_getinfo(easy, what, &v) == CURLE_OK ? v : 0;
-}
 
 void oauth_http_failed(struct oauth_fetch *f, CURLcode code, struct oauth_failure *why)
 {
@@ -88,6 +170,7 @@ void oauth_http_failed(struct oauth_fetch *f, CURLcode code, struct oauth_failur
 
 	if (f->easy != NULL) {
 		curl_easy_getinfo(f->easy, CURLINFO_APPCONNECT_TIME_T, &tls_up);
+		x.reached = f->reached;
 		x.verify = info(f->easy, CURLINFO_SSL_VERIFYRESULT);
 		x.os_errno = info(f->easy, CURLINFO_OS_ERRNO);
 		x.proxy_status = info(f->easy, CURLINFO_HTTP_CONNECTCODE);
@@ -97,6 +180,53 @@ void oauth_http_failed(struct oauth_fetch *f, CURLcode code, struct oauth_failur
 			x.proxy_status = 0;
 	}
 	oauth_transfer_failed(f->c->name, &x, why);
+}
+
+static bool unanswered(const struct oauth_fetch *f, CURLcode code)
+{
+	if (f->begun)
+		return false;
+	switch (code) {
+	case CURLE_SEND_FAIL_REWIND:	/* of oauth_http_on_rewind() */
+		return true;
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+	case CURLE_GOT_NOTHING:
+	case CURLE_PARTIAL_FILE:	/* of HTTP/2: the connection ended before the stream */
+	case CURLE_HTTP2:
+	case CURLE_HTTP2_STREAM:
+		return info(f->easy, CURLINFO_NUM_CONNECTS) == 0;
+	default:
+		return false;
+	}
+}
+
+/*
+ * "Unanswered" is as libcurl sees it: without one whole line. What it says of less than that is
+ * the same as of nothing.
+ */
+bool oauth_http_repeat(struct oauth_fetch *f, CURLcode code)
+{
+	long left = oauth_http_left_ms(f);
+	struct oauth_pool *failed = f->pool;
+
+	if (f->again || !f->req.repeatable || left == 0 || !unanswered(f, code))
+		return false;
+	f->again = true;
+	f->sent = 0;
+	f->body.len = 0;
+	f->reached = false;
+	f->detail[0] = '\0';
+	if (curl_easy_setopt(f->easy, CURLOPT_TIMEOUT_MS, left) != CURLE_OK)
+		return false;
+	oauth_pool_remove(f);
+	/*
+	 * Others of its pool may be as dead. In a pool that is newer the second try shares a
+	 * connection with whoever lost the same one.
+	 */
+	curl_easy_setopt(f->easy, CURLOPT_FRESH_CONNECT,
+	    oauth_pool_distrust(f->h, failed) ? 0L : 1L);
+	return oauth_pool_add(f);
 }
 
 /* Should a provider repeat the secret in an error, then that must not reach a log. */
@@ -121,6 +251,17 @@ static const char *header(CURL *easy, const char *name)
 	return curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK ? h->value : NULL;
 }
 
+/* Copied to out: libcurl keeps one answer at a time. NULL: none, or "identity". */
+static const char *encoding(CURL *easy, char *out, size_t cap)
+{
+	const char *v = header(easy, "Content-Encoding");
+
+	if (v == NULL || strcasecmp(v, "identity") == 0)
+		return NULL;
+	oauth_text_copy(out, cap, v, strlen(v));
+	return out;
+}
+
 static int32_t retry_after(CURL *easy)
 {
 	char date[64];
@@ -139,7 +280,7 @@ static enum mx_class judge(struct oauth_fetch *f, CURLcode code, struct oauth_to
     struct oauth_failure *why)
 {
 	struct oauth_http_reply reply = { .retry_after_s = -1 };
-	char *type = NULL, *location = NULL;
+	char *type = NULL, *location = NULL, coding[32];
 
 	if (code != CURLE_OK) {
 		oauth_http_failed(f, code, why);
@@ -150,6 +291,7 @@ static enum mx_class judge(struct oauth_fetch *f, CURLcode code, struct oauth_to
 	reply.retry_after_s = retry_after(f->easy);
 	reply.status = info(f->easy, CURLINFO_RESPONSE_CODE);
 	reply.content_type = type;
+	reply.content_encoding = encoding(f->easy, coding, sizeof coding);
 	reply.location = location;
 	if (reply.status != 200)
 		scrub(f);
@@ -171,7 +313,9 @@ void oauth_http_finish(struct oauth_fetch *f, CURLcode code)
 		why = *f->early;
 	else
 		ok = judge(f, code, &t, &why) == MX_OK;
-	oauth_http_fetch_free(f);			/* before the callback: it may start the next one */
+	if (f->pool != NULL && code == CURLE_OK)
+		kept(f);
+	oauth_http_fetch_free(f);		/* before the callback: it may start the next one */
 	done(arg, &t, ok ? NULL : &why, took);
 	mx_secret_free(&t.access_token);
 }

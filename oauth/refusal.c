@@ -99,6 +99,12 @@ void oauth_refusal_describe(struct oauth_failure *f, const char *s, size_t n)
 	oauth_text_copy(f->description, sizeof f->description, s, n);
 }
 
+/* Statuses of trouble that passes, whoever of the way's front ends has it. */
+static bool passes(long status)
+{
+	return status == 408 || status == 425 || status == 429 || status >= 500;
+}
+
 enum mx_class oauth_refusal(const char *client, struct oauth_failure *f)
 {
 	const struct oauth_hint *hint = oauth_explain(f->error, f->aadsts);
@@ -110,7 +116,7 @@ enum mx_class oauth_refusal(const char *client, struct oauth_failure *f)
 	if (hint->aadsts == 0 && hint->error == NULL) {
 		if (f->http_status == 429)
 			hint = oauth_explain("slow_down", 0);
-		else if (f->http_status >= 500)
+		else if (passes(f->http_status))
 			hint = oauth_explain("server_error", 0);
 		else if (f->http_status == 401)
 			hint = oauth_explain("invalid_client", 0);
@@ -190,11 +196,19 @@ enum mx_class oauth_refusal_not_json(const char *client, const struct oauth_http
 {
 	char type[48] = "no content type";
 
-	if (h->status == 429 || h->status >= 500)	/* the usual form of an outage: a page of some front end */
+	if (passes(h->status))		/* the usual form of an outage: a page of some front end */
 		return oauth_refusal(client, f);
+	f->permanent = h->status >= 400 && oauth_is_permanent(h->status, NULL);
+	if (h->content_encoding != NULL) {
+		oauth_text_copy(type, sizeof type, h->content_encoding,
+		    strlen(h->content_encoding));
+		return mx_fail(&f->err, f->permanent ? MX_CONFIG : MX_TEMP, "reply-not-json",
+		    "client \"%.64s\": HTTP %ld with a body in %s coding, which was not asked for; "
+		    "look for a proxy that changes replies, and check token_endpoint",
+		    client, h->status, type);
+	}
 	if (h->content_type != NULL && h->content_type[0] != '\0')
 		oauth_text_copy(type, sizeof type, h->content_type, strcspn(h->content_type, ";"));
-	f->permanent = h->status >= 400 && oauth_is_permanent(h->status, NULL);
 	return mx_fail(&f->err, f->permanent ? MX_CONFIG : MX_TEMP, "reply-not-json",
 	    "client \"%.64s\": HTTP %ld with %s (%s) instead of JSON: this answer did not come "
 	    "from the identity "

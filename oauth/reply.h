@@ -42,6 +42,7 @@ struct oauth_failure {
 struct oauth_http_reply {
 	long status;
 	const char *content_type;	/* NULL: none */
+	const char *content_encoding;	/* NULL: none */
 	const char *location;		/* NULL: none; for 3xx texts */
 	int32_t retry_after_s;		/* -1: none */
 	const void *body;

@@ -77,7 +77,7 @@ static bool build_body(const struct oauth_client *c, const struct mx_secret *sec
 enum mx_class oauth_request_build_with(const struct oauth_client *c, const struct mx_secret *secret,
     struct oauth_request *r, struct mx_err *e)
 {
-	*r = (struct oauth_request){ .url = c->token_endpoint };
+	*r = (struct oauth_request){ .url = c->token_endpoint, .repeatable = true };
 	if (c->grant != OAUTH_GRANT_CLIENT_CREDENTIALS ||
 	    (c->auth != OAUTH_AUTH_SECRET_POST && c->auth != OAUTH_AUTH_SECRET_BASIC))
 		return mx_fail(e, MX_CONFIG, "grant-unsupported",

@@ -19,6 +19,7 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/text.h"
+#include "oauth/http-private.h"
 #include "tests/unit/test_oauth_http_env.h"
 
 static const struct {
@@ -51,7 +52,7 @@ static const struct {
 	{ "oldtls", "/token", MX_TEMP, false, 0, "tls-version", "TLS 1.2" },
 	{ "plain", "/token", MX_TEMP, false, 0, "tls-handshake-failed", "does not speak TLS" },
 	{ "slam", "/token", MX_TEMP, false, 0, "tls-handshake-failed", "handshake" },
-	{ "silent", "/token", MX_TEMP, false, 0, "connect-timeout", "firewall" },
+	{ "silent", "/token", MX_TEMP, false, 0, "tls-timeout", "filter" },
 	{ "closed", "/token", MX_TEMP, false, 0, "connect-refused", "127.0.0.1" },
 };
 
@@ -99,12 +100,13 @@ static void request_was(char *out, size_t cap)
 	close(fd);
 }
 
-static unsigned connections(void)
+/* "connections" or "requests": how many there have been. */
+static unsigned count(const char *of)
 {
 	char path[128], n[16] = "";
 	int fd;
 
-	assert_true(snprintf(path, sizeof path, "%s/connections", dir) > 0);
+	assert_true(snprintf(path, sizeof path, "%s/%s", dir, of) > 0);
 	if ((fd = open(path, O_RDONLY)) == -1)
 		return 0;
 	assert_true(read(fd, n, sizeof n - 1) >= 0);
@@ -124,7 +126,7 @@ static void test_good(void **state)
 	struct oauth_http *h = new_http();
 	char url[256], request[4096], host[64];
 	struct oauth_client c = client(url, "good", "/token");
-	unsigned pending = 1, before = connections();
+	unsigned pending = 1, before = count("connections");
 	struct result r = { .pending = &pending };
 	const char *id, *body;
 
@@ -166,7 +168,7 @@ static void test_good(void **state)
 	    "aWQlM0ExOk5lZWRsZS1zM2NyZXQtMjAxOC0lMkMlMjYlM0QlN0UlMkI="));
 	assert_non_null(body = strstr(request, "\r\n\r\n"));
 	assert_string_equal(body + 4, "grant_type=client_credentials&scope=a+b");
-	assert_int_equal(connections(), before + 1);
+	assert_int_equal(count("connections"), before + 1);
 	mx_wipe(request, sizeof request);
 	free_http(h);
 }
@@ -325,6 +327,43 @@ static void test_many(void **state)
 	free_http(h);
 }
 
+/*
+ * A kept connection takes a request with it: made once more, unless the request may not be, or the
+ * reply had begun.
+ */
+static void test_again(void **state)
+{
+	const struct { const char *uri; bool repeatable; unsigned requests; const char *code;
+	} rows[] = {
+		{ "/vanish", true, 3, NULL },
+		{ "/vanish", false, 2, "connection-lost" },
+		{ "/halfway", true, 2, "connection-lost" },
+	};
+	char url[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct oauth_http *h = new_http();
+		struct oauth_client c = client(url, "good", rows[i].uri);
+		unsigned pending = 1, before = count("requests");
+		struct result r = { .pending = &pending };
+		struct oauth_fetch *f;
+
+		start(h, &c, &r);
+		run(h, &pending);
+		assert_int_equal(r.cls, MX_OK);
+		pending = 1;
+		f = start(h, &c, &r);
+		assert_true(f->req.repeatable);		/* client credentials are */
+		f->req.repeatable = rows[i].repeatable;
+		run(h, &pending);
+		if (rows[i].code == NULL ? r.cls != MX_OK : strcmp(r.f.err.code, rows[i].code) != 0)
+			fail_msg("row %zu: %s", i, r.f.err.text);
+		assert_int_equal(count("requests") - before, rows[i].requests);
+		free_http(h);
+	}
+}
+
 /* --- what is left in memory ---------------------------------------------------------- */
 
 #ifndef MX_SANITIZED		/* a sanitizer's allocator keeps what is freed */
@@ -410,6 +449,7 @@ int main(void)
 		cmocka_unit_test(test_proxy),
 		cmocka_unit_test(test_early),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_again),
 	};
 
 	signal(SIGPIPE, SIG_IGN);	/* ok: a test program */

@@ -2,9 +2,10 @@
 """The lying servers of test_oauth_http: makes certificates, listens on 127.0.0.1, ends with its stdin.
 
 usage: test_oauth_http_server.py DIR
-Prints one line "name=port ..." when all listen. Writes every request to DIR/request and the number of
-connections so far to DIR/connections, before it answers.
+Prints one line "name=port ..." when all listen. Writes every request to DIR/request and the numbers of
+requests and connections so far to DIR/requests and DIR/connections, before it answers.
 """
+import itertools
 import json
 import os
 import socket
@@ -17,7 +18,7 @@ import time
 
 DIR = sys.argv[1]
 TOKEN = "tok." + "0123456789abcdef" * 128
-connections = 0
+connections = requests = 0
 lock = threading.Lock()
 
 
@@ -80,8 +81,13 @@ def token(**more):
     return json.dumps({"token_type": "Bearer", "expires_in": 3599, "access_token": TOKEN, **more})
 
 
-def serve_request(c, raw, where, body):
-    if where == "/token":
+def serve_request(c, raw, where, body, nth):
+    if where == "/vanish" and nth > 1:  # not a word on a connection that was kept
+        return False
+    if where == "/halfway" and nth > 1:
+        c.sendall(b"HTTP/1.1 200 X\r\nContent-Len")
+        return False
+    if where in ("/token", "/vanish", "/halfway"):
         c.sendall(answer(200, token()))
     elif where == "/redirect":
         c.sendall(answer(307, "", ["Location: https://evil.example/steal"]))
@@ -131,7 +137,8 @@ def serve_request(c, raw, where, body):
 
 
 def serve(c):
-    while True:
+    global requests
+    for nth in itertools.count(1):
         raw = b""
         while b"\r\n\r\n" not in raw:
             more = c.recv(65536)
@@ -145,9 +152,13 @@ def serve(c):
                 size = int(line.split(b":")[1])
         while len(body) < size:
             body += c.recv(65536)
-        with lock, open(path("request"), "wb") as f:
-            f.write(head + b"\r\n\r\n" + body)
-        if not serve_request(c, raw, head.split(b" ")[1].decode(), body):
+        with lock:
+            requests += 1
+            with open(path("requests"), "w") as f:
+                f.write(str(requests))
+            with open(path("request"), "wb") as f:
+                f.write(head + b"\r\n\r\n" + body)
+        if not serve_request(c, raw, head.split(b" ")[1].decode(), body, nth):
             return
 
 
