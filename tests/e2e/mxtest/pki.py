@@ -20,8 +20,8 @@ class Pki:
     def _openssl(self, *args):
         run(["openssl", *args])
 
-    def cert(self, label="server", names=("localhost",), addresses=("127.0.0.1",), expired=False):
-        """A server certificate for these names and addresses; the same label gives the same files."""
+    def cert(self, label="server", names=("localhost",), addresses=("127.0.0.1",), dates=None):
+        """A server certificate for these names and addresses; the same label gives the same files. dates: (from, to)."""
         if label in self._made:
             return self._made[label]
         base = self.dir / label
@@ -32,25 +32,38 @@ class Pki:
                        f"subjectAltName={alt}\n")
         self._openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                       "-subj", f"/CN={names[0] if names else addresses[0]}", "-keyout", key, "-out", csr)
-        if expired:  # "x509 -req" of OpenSSL 3.0 cannot set dates: "ca" can
-            self._sign_expired(csr, crt, ext)
+        if dates:  # "x509 -req" of OpenSSL 3.0 cannot set dates: "ca" can
+            self._sign_dated(csr, crt, ext, *dates)
         else:
             self._openssl("x509", "-req", "-in", csr, "-CA", self.ca, "-CAkey", self._key, "-CAcreateserial",
                           "-days", "20", "-extfile", ext, "-out", crt)
         self._made[label] = (crt, key)
         return crt, key
 
-    def _sign_expired(self, csr, crt, ext):
-        conf = self.dir / "expired.cnf"
+    def _sign_dated(self, csr, crt, ext, start, end):
+        conf = self.dir / "dated.cnf"
         (self.dir / "index.txt").write_text("")
         conf.write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={self.dir}/index.txt\nnew_certs_dir={self.dir}\n"
                         f"rand_serial=yes\ndefault_md=sha256\npolicy=p\nunique_subject=no\n[p]\ncommonName=supplied\n")
         self._openssl("ca", "-batch", "-config", conf, "-cert", self.ca, "-keyfile", self._key, "-in", csr, "-out", crt,
-                      "-extfile", ext, "-startdate", "20200101000000Z", "-enddate", "20200201000000Z", "-notext")
+                      "-extfile", ext, "-startdate", start, "-enddate", end, "-notext")
 
     def expired(self):
         """A certificate with the right name that ended in 2020."""
-        return self.cert("expired", expired=True)
+        return self.cert("expired", dates=("20200101000000Z", "20200201000000Z"))
+
+    def early(self):
+        """A certificate with the right name that begins in 2048."""
+        return self.cert("early", dates=("20480101000000Z", "20490101000000Z"))
+
+    def self_signed(self):
+        """A certificate with the right name that no CA has signed."""
+        crt, key = self.dir / "self.pem", self.dir / "self.key"
+        if not crt.exists():
+            self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "20",
+                          "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                          "-keyout", key, "-out", crt)
+        return crt, key
 
     def wrong_name(self):
         """A valid certificate for another host."""

@@ -47,9 +47,9 @@ class Tokend:
     """clients, accounts and top are the sections of tokend.yaml; secrets: {file name: content} put beside it.
 
     In `clients` a value "secret:NAME" stands for the path of that file. as_root: started as root, it drops to the user
-    mta-xoauth2; else it runs as the current user; attribute user: started as that one. jail: a Postfix; a second socket is
-    made at the same absolute path below its queue folder. Tokens are not kept over a restart unless `top` has token_cache:
-    a path, or None for the daemon's own default.
+    mta-xoauth2; else it runs as the current user; attribute user: started as that one; launcher: words of a command that
+    starts it. jail: a Postfix; a second socket is made at the same absolute path below its queue folder. Tokens are not kept
+    over a restart unless `top` has token_cache: a path, or None for the daemon's own default.
     """
 
     def __init__(self, folder, clients=None, accounts=None, secrets=None, top=None, jail=None, config_text=None):
@@ -62,7 +62,7 @@ class Tokend:
         self.socket = self.run_dir / "tokend.sock"
         self.config = folder / "tokend.yaml"
         self.log_file = folder / "tokend.log"
-        self.environment, self.user = {}, None
+        self.environment, self.user, self.launcher = {}, None, []
         self.proc = None
 
     @property
@@ -118,7 +118,7 @@ class Tokend:
         if self.user:       # the tree may lie where only root can go, as below /root
             program = self.dir / "mta-xoauth2-tokend"
             shutil.copy(paths.ours("tokend"), program)
-        return [program, "--config", self.config, "--foreground"]
+        return [*self.launcher, program, "--config", self.config, "--foreground"]
 
     def start(self, wait=True, env=None):
         """Starts the daemon; wait: until it answers PING on every socket."""
