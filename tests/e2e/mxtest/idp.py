@@ -6,6 +6,7 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 
 from . import paths
 from .net import free_port
@@ -14,7 +15,7 @@ from .proc import Failed, supervisor, wait_for
 
 def start_node(script, config, folder, log):
     """Starts a Node program with a JSON configuration; returns (process, what its READY line says)."""
-    file = folder / (script + ".json")
+    file = folder / (Path(script).name + ".json")
     file.write_text(json.dumps(config))
     file.chmod(0o600)
     proc = supervisor.start([paths.program("node"), paths.IDP / script, file], log)
