@@ -78,6 +78,9 @@ class Tokend:
         path = self.dir / name
         data = content if isinstance(content, bytes) else content.encode()
         path.write_bytes(data)
+        self._own(path)
+
+    def _own(self, path):
         if os.geteuid() == 0:
             os.chown(path, 0, pwd.getpwnam(self.user or "mta-xoauth2").pw_gid)
             path.chmod(0o640)
@@ -103,7 +106,11 @@ class Tokend:
                     break
                 d.chmod(0o755)
         for name, content in self.secrets.items():
-            self.write_secret(name, content)
+            data = content if isinstance(content, bytes) else content.encode()
+            if (self.dir / name).exists() and (self.dir / name).read_bytes() == data:
+                self._own(self.dir / name)  # not written again: a daemon that reads it then would find an empty file
+            else:
+                self.write_secret(name, content)
         if self.config_text is not None:
             self.config.write_text(self.config_text)
         else:
