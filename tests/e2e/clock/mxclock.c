@@ -1,7 +1,8 @@
 /*
- * LD_PRELOAD library for tests: all clocks of one process run ahead by the seconds that the file named
- * by MXCLOCK_FILE holds (8 bytes, a signed number). The file is mapped at the start, so that it works after a
- * change of user, and a test moves time by writing to it. The thing under test is built without any of this.
+ * LD_PRELOAD library for tests: all clocks of one process run ahead by the nanoseconds that the
+ * file named by MXCLOCK_FILE holds (8 bytes, a signed number). The file is mapped at the start, so
+ * that it works after a change of user, and a test moves time by writing to it. The thing under
+ * test is built without any of this.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -12,6 +13,8 @@
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+
+#define SECOND 1000000000
 
 static const volatile int64_t *ahead;
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
@@ -31,9 +34,16 @@ __attribute__((constructor)) static void init(void)
 		ahead = p;
 }
 
-static time_t offset(void)
+static void move(struct timespec *ts)
 {
-	return ahead != NULL ? (time_t)*ahead : 0;
+	int64_t ns = ts->tv_nsec + (ahead != NULL ? *ahead : 0);
+
+	ts->tv_sec += (time_t)(ns / SECOND);
+	ts->tv_nsec = (long)(ns % SECOND);
+	if (ts->tv_nsec < 0) {
+		ts->tv_nsec += SECOND;
+		ts->tv_sec--;
+	}
 }
 
 int clock_gettime(clockid_t id, struct timespec *ts)
@@ -44,7 +54,7 @@ int clock_gettime(clockid_t id, struct timespec *ts)
 		*(void **)&real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
 	r = real_clock_gettime(id, ts);
 	if (r == 0 && id != CLOCK_PROCESS_CPUTIME_ID && id != CLOCK_THREAD_CPUTIME_ID)
-		ts->tv_sec += offset();
+		move(ts);
 	return r;
 }
 

@@ -38,9 +38,22 @@ class Clock:
         for tokend in running:
             self._settle(tokend)
         self._ahead += seconds
-        self._map[:] = struct.pack("q", self._ahead)
+        self._write()
         for tokend in running:
             wire.ping(tokend.socket)
+
+    def set(self, boot):
+        """Makes their CLOCK_BOOTTIME so many seconds, as exactly as can be. What is under way there is the caller's affair,
+        and that they look at the clock."""
+        self._ahead = boot - time.clock_gettime(time.CLOCK_BOOTTIME)
+        self._write()
+
+    def boot(self):
+        """Their CLOCK_BOOTTIME."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) + self._ahead
+
+    def _write(self):
+        self._map[:] = struct.pack("q", round(self._ahead * 1e9))
 
     @staticmethod
     def _settle(tokend):
