@@ -5,6 +5,7 @@
 #ifndef MX_BENCH_H
 #define MX_BENCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -31,9 +32,19 @@ const char *sasl_why(void);
 pid_t floor_serve(const char *path);
 void floor_ask(const char *path);
 
+/* raw.c: the daemon's socket from MTA_XOAUTH2_SOCKET; flags as of socket(2). raw_connect: -1 with errno. */
+const char *raw_socket(void);
+int raw_connect(const char *path, int flags);
+/* The request line: SASL for userN@example.com, or PING where account is negative. raw_ask: and its whole answer. */
+void raw_send(int fd, long account);
+void raw_ask(const char *path, long account);
+
 int cmd_warm(int argc, char **argv);
 int cmd_init(int argc, char **argv);
 int cmd_footprint(int argc, char **argv);
 int cmd_askers(int argc, char **argv);
+int cmd_crowd(int argc, char **argv);
+int cmd_turns(int argc, char **argv);
+int cmd_probe(int argc, char **argv);
 
 #endif

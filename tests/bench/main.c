@@ -60,6 +60,9 @@ int main(int argc, char **argv)
 		{ "init", "PLUGINS EMPTY ROUNDS", 3, cmd_init },
 		{ "footprint", "PLUGINS [ACCOUNT]", 1, cmd_footprint },
 		{ "askers", "PLUGINS ACCOUNT COUNT", 3, cmd_askers },
+		{ "crowd", "< lines of FIRST COUNT AT_ONCE", 0, cmd_crowd },
+		{ "turns", "PLUGINS SOCKET ACCOUNTS SOCKET ACCOUNTS ROUNDS REQUESTS", 7, cmd_turns },
+		{ "probe", "ACCOUNTS < until end of file", 1, cmd_probe },
 	};
 	size_t i;
 

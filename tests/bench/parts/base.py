@@ -4,8 +4,10 @@ import os
 import pwd
 import random
 import re
+import shutil
 import string
 import subprocess
+import tempfile
 from pathlib import Path
 
 from mxtest import net, paths, recorder
@@ -24,6 +26,7 @@ class Bench:
         self.quick = quick
         self.report = Report()
         self.dir = net.private_dir("mxb")
+        self.tmpfs = None       # a second folder, once somebody needs one on tmpfs
         self.user = pwd.getpwuid(os.geteuid()).pw_name
         self.pki = Pki(self.dir / "pki")
         self.program = paths.build_dir() / "tests" / "bench" / "mxbench"
@@ -47,6 +50,25 @@ class Bench:
                 if (Path(d) / "libplain.so").exists():
                     return Path(d) / "libplain.so"
             raise Skip(str(err)) from err
+
+    def token_cache(self, name):
+        """A value for the key of that name: a file on tmpfs that the daemon may make, or none where there is no tmpfs."""
+        if not re.search(r"^\S+ /dev/shm tmpfs ", Path("/proc/mounts").read_text(), re.M):
+            return "none"
+        if self.tmpfs is None:
+            self.tmpfs = Path(tempfile.mkdtemp(prefix="mxb-", dir="/dev/shm"))
+            self.tmpfs.chmod(0o711)
+        folder = self.tmpfs / name
+        folder.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            shutil.chown(folder, "mta-xoauth2")
+        return str(folder / "tokens")
+
+    def remove(self):
+        """Removes the folders."""
+        for folder in (self.dir, self.tmpfs):
+            if folder:
+                net.remove_dir(folder)
 
     def endpoint(self, delay=0.0):
         """A token endpoint over HTTPS; it records every request."""
