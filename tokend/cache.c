@@ -16,10 +16,10 @@
 
 #include "common/clock.h"
 #include "common/text.h"
+#include "engine/store.h"
 #include "tokend/cache.h"
 #include "tokend/log.h"
 #include "tokend/notify.h"
-#include "tokend/store.h"
 
 #define FILE_NAME "tokens"		/* beside the first socket */
 #define LOCK_MS 2000			/* a daemon that is being replaced has the file that long */

@@ -7,7 +7,7 @@
 
 #include "common/response.h"
 #include "common/wire.h"
-#include "tokend/engine.h"
+#include "engine/engine.h"
 #include "tokend/peer.h"
 #include "tokend/report.h"
 #include "tokend/server.h"

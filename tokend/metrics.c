@@ -9,8 +9,8 @@
 
 #include "common/clock.h"
 #include "common/wire.h"
+#include "engine/engine.h"
 #include "tokend/audit.h"
-#include "tokend/engine.h"
 #include "tokend/label.h"
 #include "tokend/log.h"
 #include "tokend/report.h"

@@ -2,9 +2,6 @@
 
 #include <event2/event.h>
 #include <fcntl.h>
-#ifdef HAVE_MALLOC_TRIM
-#include <malloc.h>
-#endif
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -42,26 +39,6 @@ struct reload {
 	struct conf_ref *old;		/* until the engine has settled */
 	uint64_t began_ms;
 };
-
-struct conf_ref *conf_ref_new(struct conf *c)
-{
-	struct conf_ref *r = malloc(sizeof *r);
-
-	if (r != NULL)
-		*r = (struct conf_ref){ .conf = c, .refs = 1 };
-	return r;
-}
-
-void conf_ref_drop(struct conf_ref *r)
-{
-	if (r == NULL || --r->refs > 0)
-		return;
-	conf_free(r->conf);
-	free(r);
-#ifdef HAVE_MALLOC_TRIM
-	(void)malloc_trim(0);		/* a large configuration may leave much behind */
-#endif
-}
 
 /* Clients from *from on, n of them at most. false: no memory, and the engine has none of them. */
 static bool put_clients(struct server *s, struct conf *c, size_t *from, size_t n)

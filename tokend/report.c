@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "tokend/engine.h"
+#include "engine/engine.h"
 #include "tokend/report.h"
 #include "tokend/server.h"
 

@@ -8,9 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/engine.h"
 #include "oauth/http.h"
 #include "settings/conf.h"
-#include "tokend/engine.h"
 #include "tokend/histogram.h"
 
 struct event;
@@ -59,7 +59,7 @@ struct server {
 	bool ending;			/* the loop is over: nothing new is begun */
 };
 
-struct conf_ref *conf_ref_new(struct conf *c);		/* reload.c; one reference; NULL: no memory, c is the caller's */
+struct conf_ref *conf_ref_new(struct conf *c);		/* one reference; NULL: no memory, c is the caller's */
 void conf_ref_drop(struct conf_ref *r);
 
 /* server.c */

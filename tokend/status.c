@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "tokend/engine.h"
+#include "engine/engine.h"
 #include "tokend/report.h"
 #include "tokend/server.h"
 #include "tokend/uids.h"

@@ -15,7 +15,7 @@ result() {	# what, offending lines
 	fi
 }
 
-ours="plugin common oauth settings tokend ctl"
+ours="plugin common oauth settings engine tokend ctl"
 
 echo "1..10"
 # shellcheck disable=SC2086 # a list of folders
@@ -25,19 +25,20 @@ result "syslog(3), which blocks, is not used" "$(grep -nwE '(syslog|vsyslog|open
 # shellcheck disable=SC2086
 result "no bare free of a secret" "$(grep -nE 'free\((.*(secret|token)(\.p|->p)|password)' $(find $ours -name '*.c') | grep -v 'mx_secret_free' | grep -v 'ok: ')"
 result "plugin and common include no third-party header but sasl's" "$(grep -nE '#include *<(curl|openssl|json-c|event2|yaml)' -r plugin common)"
-result "the token engine knows neither curl, JSON, libevent nor a clock" "$(grep -nE '#include *[<"](curl|openssl|json-c|event2|yaml|time\.h|common/clock|oauth|settings)' tokend/engine*.[ch] tokend/heap.[ch])"
+result "the token engine knows neither curl, JSON, libevent nor a clock" "$(grep -nE '#include *[<"](curl|openssl|json-c|event2|yaml|time\.h|common/clock|oauth|settings)' engine/*.[ch])"
 for h in curl openssl json-c; do
 	files=$(grep -lE "#include *<$h/" -r oauth settings tokend ctl | wc -l)
 	if [ "$files" -le 3 ]; then found=; else found=$(grep -lE "#include *<$h/" -r oauth settings tokend ctl); fi
 	result "<$h/...> is included by three files at most" "$found"
 done
 up=$(
-	grep -nE '#include "(oauth|settings|tokend|ctl|plugin)/' -r common
-	grep -nE '#include "(oauth|settings|tokend|ctl)/' -r plugin
-	grep -nE '#include "(settings|tokend|ctl|plugin)/' -r oauth
-	grep -nE '#include "(tokend|ctl|plugin)/' -r settings
+	grep -nE '#include "(oauth|settings|engine|tokend|ctl|plugin)/' -r common
+	grep -nE '#include "(oauth|settings|engine|tokend|ctl)/' -r plugin
+	grep -nE '#include "(settings|engine|tokend|ctl|plugin)/' -r oauth
+	grep -nE '#include "(engine|tokend|ctl|plugin)/' -r settings
+	grep -nE '#include "(oauth|settings|tokend|ctl|plugin)/' -r engine
 	grep -nE '#include "(ctl|plugin)/' -r tokend
-	grep -nE '#include "(tokend|plugin)/' -r ctl
+	grep -nE '#include "(engine|tokend|plugin)/' -r ctl
 )
 result "arrows between folders run one way" "$up"
 # shellcheck disable=SC2086

@@ -39,7 +39,7 @@ differ()
 	comm -13 "$1" "$2" | sed "s|\$|: $4|"
 }
 
-sources='common oauth settings tokend plugin ctl'
+sources='common oauth settings engine tokend plugin ctl'
 one_line()	# the C sources of the folders named, without their line ends
 {
 	for d in "$@"; do cat "$d"/*.c; done | tr '\n\t' '  '

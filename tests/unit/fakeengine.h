@@ -4,7 +4,7 @@
 #ifndef MX_TESTS_FAKEENGINE_H
 #define MX_TESTS_FAKEENGINE_H
 
-#include "tokend/engine.h"
+#include "engine/engine.h"
 
 struct fake {
 	struct engine *e;

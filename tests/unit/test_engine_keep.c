@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "fakeengine.h"
-#include "tokend/store.h"
+#include "engine/store.h"
 
 #define MIN 60000u
 

@@ -18,8 +18,8 @@
 #include "oauth/reply.h"
 #include "oauth/request.h"
 #include "test_conf_util.h"
-#include "tokend/engine.h"
-#include "tokend/store.h"
+#include "engine/engine.h"
+#include "engine/store.h"
 
 #define PLACES_MAX 20000
 

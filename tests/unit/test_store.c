@@ -20,7 +20,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "tokend/store.h"
+#include "engine/store.h"
 
 #define BOOT "11111111-2222-3333-4444-555555555555"
 #define SEGMENT 65536

@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "tokend/engine-private.h"
+#include "engine/private.h"
 
 void engine_now(struct engine *e)
 {

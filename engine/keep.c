@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "tokend/engine-private.h"
+#include "engine/private.h"
 
 static void release(struct engine_client *c)
 {

@@ -1,8 +1,8 @@
 /*
  * Binary min-heap of timers, intrusive: an element knows its place, so that it can be moved or removed.
  */
-#ifndef MX_TOKEND_HEAP_H
-#define MX_TOKEND_HEAP_H
+#ifndef MX_ENGINE_HEAP_H
+#define MX_ENGINE_HEAP_H
 
 #include <stdbool.h>
 #include <stddef.h>

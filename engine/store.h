@@ -6,14 +6,14 @@
  * generation is not 0 and its checksum is right; of two for the same client the higher generation counts. So a
  * process may be killed between any two instructions. Times are of one boot: another boot id makes the file foreign.
  */
-#ifndef MX_TOKEND_STORE_H
-#define MX_TOKEND_STORE_H
+#ifndef MX_ENGINE_STORE_H
+#define MX_ENGINE_STORE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tokend/engine.h"
+#include "engine/engine.h"
 
 #define STORE_BOOT_MAX 40		/* bytes of a boot id, NUL included */
 #define STORE_TOKEN_MAX 9000		/* bytes: more than a token may have (oauth/reply.h) */

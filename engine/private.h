@@ -1,11 +1,11 @@
 /*
- * Inside of the token engine: shared by engine*.c and by nobody else.
+ * Inside of the token engine: shared by the files of this folder but store.c, and by nobody else.
  */
-#ifndef MX_TOKEND_ENGINE_PRIVATE_H
-#define MX_TOKEND_ENGINE_PRIVATE_H
+#ifndef MX_ENGINE_PRIVATE_H
+#define MX_ENGINE_PRIVATE_H
 
-#include "tokend/engine.h"
-#include "tokend/heap.h"
+#include "engine/engine.h"
+#include "engine/heap.h"
 
 struct engine_client {
 	struct heap_node timer;		/* first member: the heap hands back this address */
@@ -40,7 +40,7 @@ struct engine_client {
 	struct engine_waiter *first;
 	struct engine_waiter **last;
 	size_t nwait;
-	uint32_t planned;		/* engine_plan.c: where its refresh is counted, from 1; 0: nowhere */
+	uint32_t planned;		/* plan.c: where its refresh is counted, from 1; 0: nowhere */
 	uint64_t fetches, failures, answers, rejections;
 	uint64_t oks, permanents;	/* fetches by result; failures - permanents: temporary */
 };
@@ -73,7 +73,7 @@ static inline bool engine_retired(const struct engine_client *c)
 	return c->epoch < c->e->epoch;
 }
 
-/* engine_time.c: ages, margins and when to act. Pure but for ops->now and ops->random. */
+/* time.c: ages, margins and when to act. Pure but for ops->now and ops->random. */
 void engine_now(struct engine *e);
 int64_t engine_left_ms(const struct engine_client *c);		/* of the token; by the worse of both clocks */
 bool engine_servable(const struct engine_client *c);
@@ -82,18 +82,18 @@ int64_t engine_margin_ms(const struct engine_client *c);	/* a token with less li
 uint64_t engine_refresh_due(struct engine_client *c, bool same_token);
 uint64_t engine_hold_ms(struct engine_client *c, const struct engine_result *r);
 
-/* engine_plan.c: many refreshes are spread over the seconds. */
+/* plan.c: many refreshes are spread over the seconds. */
 /* A time from usual to hi; where that is crowded from lo to hi. Counted. lo <= usual <= hi. */
 uint64_t engine_plan(struct engine_client *c, uint64_t lo, uint64_t usual, uint64_t hi);
 void engine_unplan(struct engine_client *c);
 
-/* engine_keep.c: the token at hand, in private memory or where it outlives the process. */
+/* keep.c: the token at hand, in private memory or where it outlives the process. */
 void engine_token_set(struct engine_client *c, struct mx_secret *token);	/* moved from */
 void engine_token_mark(struct engine_client *c);	/* what is known beside it has changed */
 void engine_drop_token(struct engine_client *c);
 bool engine_token_recall(struct engine_client *c);	/* false: nothing that can be used */
 
-/* engine_set.c */
+/* set.c */
 struct engine_client *engine_set_find(const struct engine_set *s, const char *name);
 bool engine_set_add(struct engine_set *s, struct engine_client *c);
 void engine_set_free(struct engine_set *s);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/hash.h"
-#include "tokend/engine-private.h"
+#include "engine/private.h"
 
 static size_t probe(const struct engine_set *s, const char *name)
 {

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#include "tokend/engine-private.h"
+#include "engine/private.h"
 
 #define TRIES 16
 

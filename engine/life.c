@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#include "tokend/engine-private.h"
+#include "engine/private.h"
 
 struct engine *engine_new(const struct engine_ops *ops)
 {

@@ -7,8 +7,8 @@
  * "wall" is only compared with itself. Callbacks may call engine_want(), engine_cancel() and
  * engine_status(), nothing else of this header.
  */
-#ifndef MX_TOKEND_ENGINE_H
-#define MX_TOKEND_ENGINE_H
+#ifndef MX_ENGINE_ENGINE_H
+#define MX_ENGINE_ENGINE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tokend/engine-private.h"
+#include "engine/private.h"
 
 #define JUMP_MS 5000		/* clocks that part by more than this within a tick have jumped */
 

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "tokend/heap.h"
+#include "engine/heap.h"
 
 static void put(struct heap *h, size_t i, struct heap_node *x)
 {
