@@ -22,7 +22,8 @@ struct account {
 	gid_t gid[GROUPS_MAX];
 	int ngid;
 	char way[1024];			/* the folders to the last file, with a slash: they may be passed */
-	const char *ca;			/* the last CA file: it is fine (paths are interned) */
+	/* The last ones that were fine: paths are interned, so that the same one is the same pointer. */
+	const char *ca, *secret, *endpoint;
 };
 
 static void find_account(struct account *a, const char *user)
@@ -117,8 +118,12 @@ static void check_secret(struct build *b, struct account *a, const struct oauth_
     const struct conf_where *at)
 {
 	static const char credential[] = "credential:";
+	const size_t before = b->r->errors + b->r->warnings;
 	struct mx_secret s = { 0 };
 	struct mx_err e;
+
+	if (oc->secret_file == a->secret && oc->token_endpoint == a->endpoint)
+		return;		/* what is judged depends on the provider too */
 
 	if (strncmp(oc->secret_file, credential, sizeof credential - 1) == 0 &&
 	    secure_getenv("CREDENTIALS_DIRECTORY") == NULL) {
@@ -149,6 +154,10 @@ static void check_secret(struct build *b, struct account *a, const struct oauth_
 		cf_warn(b->r, at, "%s", e.text);
 	}
 	mx_secret_free(&s);
+	if (b->r->errors + b->r->warnings == before) {
+		a->secret = oc->secret_file;
+		a->endpoint = oc->token_endpoint;
+	}
 }
 
 static void check_ca(struct build *b, struct account *a, const char *path,
