@@ -148,16 +148,6 @@ static void answer_with_token(struct engine_client *c)
 	engine_answer_all(c, &a);
 }
 
-void engine_move_waiters(struct engine_client *from, struct engine_client *to)
-{
-	while (from->first != NULL) {
-		struct engine_waiter *w = from->first;
-
-		unlink_waiter(w);
-		enqueue(to, w);
-	}
-}
-
 /* Records a failure; the hold begins now. */
 static void fail(struct engine_client *c, const struct engine_result *r)
 {
@@ -195,14 +185,15 @@ static void start(struct engine_client *c, enum engine_event ev)
 	struct engine_result r = { .retry_after_s = -1 };
 	struct mx_err err;
 
-	c->sent_boot = c->e->boot;
-	c->sent_wall = c->e->wall;
+	c->sent = false;
 	c->fetches++;
 	go(c, ev);
 	engine_unplan(c);
 	heap_remove(&c->e->timers, &c->timer);
 	c->in_flight = true;
-	c->fetch = c->e->ops.fetch(c->e->ops.ctx, c, engine_params(c)->client);
+	c->sent_boot = c->e->boot;
+	c->sent_wall = c->e->wall;
+	c->fetch = c->e->ops.fetch(c->e->ops.ctx, c, engine_params(c)->client, ev == EV_ASK || c->nwait > 0);
 	if (c->fetch != NULL)
 		return;
 	c->in_flight = false;
@@ -211,10 +202,24 @@ static void start(struct engine_client *c, enum engine_event ev)
 	fail(c, &r);		/* askers stay: the retry is near */
 }
 
+void engine_sent(struct engine_client *c)
+{
+	engine_now(c->e);
+	c->sent = true;
+	c->sent_boot = c->e->boot;
+	c->sent_wall = c->e->wall;
+}
+
 void engine_kick(struct engine_client *c)
 {
 	if (c->nwait > 0 && !c->in_flight)
 		start(c, EV_ASK);
+}
+
+static void urge(struct engine_client *c, bool urgent)
+{
+	if (c->fetch != NULL && !c->sent && c->e->ops.urge != NULL)
+		c->e->ops.urge(c->e->ops.ctx, c->fetch, urgent);
 }
 
 bool engine_want(struct engine_client *c, struct engine_waiter *w, struct engine_answer *a)
@@ -248,15 +253,37 @@ bool engine_want(struct engine_client *c, struct engine_waiter *w, struct engine
 			start(c, EV_ASK);
 		}
 		engine_rearm(e);
+	} else if (c->nwait == 0) {
+		urge(c, true);
 	}
 	enqueue(c, w);
 	return false;
 }
 
+/* They ask anew: the heir may have a token already, or a reason not to ask for one. */
+void engine_move_waiters(struct engine_client *from, struct engine_client *to)
+{
+	size_t n = from->nwait;
+
+	while (n-- > 0 && from->first != NULL) {
+		struct engine_waiter *w = from->first;
+		struct engine_answer a;
+
+		unlink_waiter(w);
+		if (engine_want(to, w, &a))
+			w->done(w, &a);
+	}
+}
+
 void engine_cancel(struct engine_waiter *w)
 {
-	if (w->client != NULL)
-		unlink_waiter(w);
+	struct engine_client *c = w->client;
+
+	if (c == NULL)
+		return;
+	unlink_waiter(w);
+	if (c->nwait == 0)
+		urge(c, false);
 }
 
 void engine_give_up(struct engine_waiter *w, struct engine_answer *a)
@@ -270,11 +297,16 @@ void engine_give_up(struct engine_waiter *w, struct engine_answer *a)
 		return;
 	}
 	unlink_waiter(w);
+	if (c->nwait == 0)
+		urge(c, false);
 	engine_now(c->e);
 	if (engine_alive(c) && !c->suspect)
 		fill(c, a);
 	else if (c->err != NULL)
 		a->err = c->err;
+	else if (c->in_flight && !c->sent && c->e->ops.urge != NULL)
+		mx_fail(&slow, MX_TEMP, "provider-queue", "client \"%s\": so many token requests are under way to this "
+		    "identity provider that this client's still waits its turn; it is asked as soon as one ends", c->name);
 	else
 		mx_fail(&slow, MX_TEMP, "provider-slow", "client \"%s\": the identity provider has not answered "
 		    "within the time the mail server can wait; the daemon goes on asking", c->name);
@@ -299,6 +331,14 @@ static void success(struct engine_client *c, const struct engine_result *r)
 		mx_fail(&err, MX_PROVIDER, "token-too-short", "client \"%s\": the identity provider's tokens live %u s, "
 		    "but the mail server wants at least %u s left; raise the token lifetime or lower min_remaining",
 		    c->name, (unsigned)r->expires_in_s, (unsigned)engine_params(c)->min_remaining_s);
+		fail(c, &bad);
+		return;
+	}
+	if (engine_left_ms(c) <= 0) {
+		mx_fail(&err, MX_TEMP, "token-too-late", "client \"%s\": the identity provider took longer to answer than "
+		    "its tokens live (%u s); is one of the two clocks wrong, or the way there very slow?", c->name,
+		    (unsigned)r->expires_in_s);
+		bad.permanent = false;
 		fail(c, &bad);
 		return;
 	}
@@ -327,6 +367,9 @@ void engine_fetched(struct engine_client *c, const struct engine_result *r)
 	} else if (c->perm || c->hold_until > e->boot + ENGINE_PATIENCE_MS) {
 		a.err = c->err != NULL ? c->err : r->err;
 		engine_answer_all(c, &a);
+	} else if (c->st == ES_EMPTY) {		/* after EN_BUG: nobody may be left waiting */
+		engine_drop_token(c);
+		engine_kick(c);
 	}
 	engine_rearm(e);
 }
@@ -364,21 +407,23 @@ static void act(struct engine_client *c)
 	}
 }
 
-/* A clock has jumped: tokens may be older than their timers believe. Spread, not all at once. */
+/* A clock has jumped: tokens may be older than their timers believe. */
 static void jumped(struct engine *e)
 {
-	size_t i;
+	size_t i, n = 0;
 
 	for (i = 0; i < e->cur.n; i++) {
 		struct engine_client *c = e->cur.v[i];
-		uint64_t soon = e->boot + 1000 + e->ops.random(e->ops.ctx) % ENGINE_TICK_MAX_MS;
+		uint64_t was = c->timer.due, due;
 
-		if (c->st != ES_FRESH || engine_servable(c))
+		if (c->st != ES_FRESH || c->timer.place == 0)
 			continue;
-		note(c, EN_JUMP, NULL, soon - e->boot);
-		if (c->timer.due > soon)
-			schedule(c, soon);
+		due = engine_refresh_due(c, false);
+		n += due < was;
+		schedule(c, due < was ? due : was);
 	}
+	if (e->ops.note != NULL)
+		e->ops.note(e->ops.ctx, NULL, EN_JUMP, NULL, n);
 }
 
 void engine_tick(struct engine *e)

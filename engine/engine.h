@@ -5,7 +5,7 @@
  *
  * One thread. Times are milliseconds on the clock of ops->now ("boot": counts suspend, never jumps);
  * "wall" is only compared with itself. Callbacks may call engine_want(), engine_cancel() and
- * engine_status(), nothing else of this header.
+ * engine_status() and engine_sent(), nothing else of this header.
  */
 #ifndef MX_ENGINE_ENGINE_H
 #define MX_ENGINE_ENGINE_H
@@ -74,7 +74,8 @@ struct engine_saved {
 };
 
 enum engine_note {
-	EN_GOT, EN_FAILED, EN_SAME_TOKEN, EN_REJECTED, EN_REJECT_IGNORED, EN_JUMP,
+	EN_GOT, EN_FAILED, EN_SAME_TOKEN, EN_REJECTED, EN_REJECT_IGNORED,
+	EN_JUMP,		/* a clock has; no client: in_ms is the number of refreshes that now come sooner */
 	EN_GONE,		/* the client is about to be freed */
 	EN_BUG
 };
@@ -82,8 +83,12 @@ enum engine_note {
 struct engine_ops {
 	void (*now)(void *ctx, uint64_t *boot_ms, uint64_t *wall_ms);
 	uint32_t (*random)(void *ctx);
-	/* Starts a request; engine_fetched() follows, never from inside. NULL: could not even start. */
-	void *(*fetch)(void *ctx, struct engine_client *c, void *client);
+	/*
+	 * Starts a request, or lets it wait its turn; engine_sent() says when it is really sent (else: now), and
+	 * engine_fetched() follows, never from inside. urgent: somebody waits. NULL: could not even start.
+	 */
+	void *(*fetch)(void *ctx, struct engine_client *c, void *client, bool urgent);
+	void (*urge)(void *ctx, void *fetch, bool urgent);	/* somebody waits for it now, or nobody; may be NULL */
 	void (*cancel)(void *ctx, void *fetch);	/* its client goes away: no engine_fetched() any more */
 	void (*timer)(void *ctx, uint64_t in_ms);		/* call engine_tick() then; replaces */
 	/* For log and counters; err and in_ms (until the next try or refresh) where they apply. */
@@ -109,7 +114,7 @@ void engine_free(struct engine *e);	/* askers hear MX_TEMP shutting-down; what i
  * The set of clients after a reload: put each, then commit, or abort and nothing has changed. Clients with
  * the same name and fingerprint keep token and askers; a hold of theirs for a permanent error ends, for the
  * reload may have followed its repair. Askers of a client whose fingerprint changed
- * go on with the new one; those of a removed client hear MX_CONFIG client-removed. Until the commit
+ * go on with the new one; those of a removed client hear MX_TEMP client-removed. Until the commit
  * engine_find() and engine_each() show the old set. put: NULL without memory.
  *
  * The commit itself takes no time, however many clients there are: what it leaves to do is done by calls of
@@ -137,6 +142,8 @@ void engine_cancel(struct engine_waiter *w);	/* fine when not queued */
 /* The asker's time is up: takes it out of the queue; *a holds the best there is, a living token or why not. */
 void engine_give_up(struct engine_waiter *w, struct engine_answer *a);
 
+/* The request under way is sent now: the life of its token begins. Also from inside ops->fetch. */
+void engine_sent(struct engine_client *c);
 void engine_fetched(struct engine_client *c, const struct engine_result *r);
 void engine_tick(struct engine *e);
 

@@ -16,9 +16,9 @@ static size_t second(uint64_t ms)
 	return (size_t)(ms / 1000) & (ENGINE_PLAN_S - 1);
 }
 
-static uint64_t within(struct engine *e, uint64_t lo, uint64_t hi)
+static uint64_t within(struct engine *e, struct span s)
 {
-	return hi - e->ops.random(e->ops.ctx) % (hi - lo + 1);
+	return s.hi - e->ops.random(e->ops.ctx) % (s.hi - s.lo + 1);
 }
 
 void engine_unplan(struct engine_client *c)
@@ -36,18 +36,18 @@ static uint64_t fair(const struct engine *e, uint64_t from, uint64_t to)
 	return 1 + e->cur.n * 3 / 2 / s;
 }
 
-uint64_t engine_plan(struct engine_client *c, uint64_t lo, uint64_t usual, uint64_t hi)
+uint64_t engine_plan(struct engine_client *c, struct span usual, struct span wide)
 {
 	struct engine *e = c->e;
-	uint64_t best = within(e, usual, hi), at;
+	uint64_t best = within(e, usual), at;
 	int i;
 
 	engine_unplan(c);
 	if (e->plan == NULL && (e->plan = calloc(ENGINE_PLAN_S, sizeof *e->plan)) == NULL)
 		return best;
-	if (e->plan[second(best)] >= fair(e, e->boot, hi)) {
+	if (e->plan[second(best)] >= fair(e, e->boot, wide.hi)) {
 		for (i = 0; i < TRIES; i++) {
-			at = within(e, lo, hi);
+			at = within(e, wide);
 			if (e->plan[second(at)] < e->plan[second(best)])
 				best = at;
 		}

@@ -22,7 +22,7 @@ struct engine_client {
 	uint32_t life_s, refresh_in_s;
 	bool suspect;			/* a mail server refused it: used only if nothing better can be had */
 
-	bool in_flight;
+	bool in_flight, sent;		/* sent: it waits its turn no more */
 	void *fetch;			/* ops' handle while in flight */
 	uint64_t sent_boot, sent_wall;
 	unsigned temp_fails, perm_fails;	/* in a row */
@@ -83,8 +83,10 @@ uint64_t engine_refresh_due(struct engine_client *c, bool same_token);
 uint64_t engine_hold_ms(struct engine_client *c, const struct engine_result *r);
 
 /* plan.c: many refreshes are spread over the seconds. */
-/* A time from usual to hi; where that is crowded from lo to hi. Counted. lo <= usual <= hi. */
-uint64_t engine_plan(struct engine_client *c, uint64_t lo, uint64_t usual, uint64_t hi);
+struct span { uint64_t lo, hi; };	/* of times, both included */
+
+/* A time within usual; where that is crowded within wide. Counted. */
+uint64_t engine_plan(struct engine_client *c, struct span usual, struct span wide);
 void engine_unplan(struct engine_client *c);
 
 /* keep.c: the token at hand, in private memory or where it outlives the process. */
@@ -102,7 +104,7 @@ void engine_set_free(struct engine_set *s);
 void engine_client_free(struct engine_client *c);
 void engine_recall(struct engine_client *c);
 void engine_rearm(struct engine *e);
-void engine_move_waiters(struct engine_client *from, struct engine_client *to);
+void engine_move_waiters(struct engine_client *from, struct engine_client *to);	/* or answers them at once */
 void engine_answer_all(struct engine_client *c, const struct engine_answer *a);
 void engine_kick(struct engine_client *c);	/* starts a request if one is wanted and none is under way */
 

@@ -117,9 +117,8 @@ static void retire(struct engine *e, struct engine_client *old)
 
 	if (heir != NULL) {
 		engine_move_waiters(old, heir);
-		engine_kick(heir);
 	} else {
-		mx_fail(&gone, MX_CONFIG, "client-removed",
+		mx_fail(&gone, MX_TEMP, "client-removed",
 		    "client \"%s\" was removed from the configuration while its token was waited for; see the "
 		    "accounts that named it", old->name);
 		engine_answer_all(old, &a);

@@ -17,7 +17,7 @@ const uint32_t store_sizes[STORE_SIZES] = { 768, 1536, 2304, 3072, 4608, 9216 };
 
 const char *store_why(enum store_why w)
 {
-	static const char *const words[] = { "fine", "no-memory", "foreign", "version", "boot", "damaged" };
+	static const char *const words[] = { "fine", "no-memory", "no-room", "foreign", "version", "boot", "damaged" };
 
 	return words[w];
 }

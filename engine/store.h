@@ -23,6 +23,7 @@ struct store;
 enum store_why {
 	STORE_FINE = 0,
 	STORE_NO_MEMORY,		/* or no way to map it */
+	STORE_NO_ROOM,			/* the file cannot be made longer */
 	STORE_FOREIGN,			/* no store at all */
 	STORE_VERSION,			/* of another layout */
 	STORE_BOOT,			/* written before the last boot */

@@ -96,10 +96,14 @@ static bool scan_segment(struct store *s, unsigned char *p)
 
 static enum store_why check_head(int fd, const char *boot, off_t size)
 {
-	struct head h;
+	static const char nothing[sizeof magic];	/* what a process leaves that is killed before it has written the head */
+	struct head h = { .version = 0 };
 
-	if (size < (off_t)sizeof h || pread(fd, &h, sizeof h, 0) != (ssize_t)sizeof h ||
-	    memcmp(h.magic, magic, sizeof magic) != 0)
+	if (pread(fd, &h, sizeof h, 0) < 0)
+		return STORE_FOREIGN;
+	if (memcmp(h.magic, nothing, sizeof nothing) == 0)
+		return STORE_DAMAGED;
+	if (size < (off_t)sizeof h || memcmp(h.magic, magic, sizeof magic) != 0)
 		return STORE_FOREIGN;
 	if (h.version != STORE_LAYOUT || h.slot_head != sizeof(struct slot))
 		return STORE_VERSION;
@@ -118,7 +122,7 @@ static enum store_why make_head(int fd, const char *boot)
 		memcpy(h.boot, boot, strlen(boot));
 	h.sum = mx_fnv(MX_FNV_BASIS, &h, offsetof(struct head, sum));
 	if (!store_claim(fd, 0, STORE_HEAD) || pwrite(fd, &h, sizeof h, 0) != (ssize_t)sizeof h)
-		return STORE_NO_MEMORY;
+		return STORE_NO_ROOM;
 	return STORE_FINE;
 }
 

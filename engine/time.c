@@ -61,7 +61,8 @@ bool engine_servable(const struct engine_client *c)
 }
 
 #define SOON_MS 500
-#define LATE_MS 60000u
+#define LATE_MS 30000u		/* what is late is spread over so much, ... */
+#define LATE_CROWD_MS 900000u	/* ... and over so much where very many are late at once */
 
 static uint64_t not_before(uint64_t ms, uint64_t soonest)
 {
@@ -71,26 +72,31 @@ static uint64_t not_before(uint64_t ms, uint64_t soonest)
 /*
  * When to refresh: at refresh_in, else at half the life; up to a tenth earlier by chance, up to three quarters
  * where very many would meet. One that is late already (recalled after a long stop, or a clock has jumped) goes
- * soon, yet not all at once.
+ * soon, yet not all at once: while its token can still be used within half of that time, and a token that cannot
+ * is fetched for whoever asks anyway.
  */
 uint64_t engine_refresh_due(struct engine_client *c, bool same_token)
 {
-	uint64_t life = (uint64_t)c->life_s * 1000, base = life / 2, latest, hi;
+	uint64_t life = (uint64_t)c->life_s * 1000, base = life / 2, latest, hi, rest;
 	uint64_t margin = (uint64_t)min_remaining_ms(c);
 	uint64_t now = c->e->boot, soon = now + (same_token ? ENGINE_REJECT_MS : SOON_MS);
+	int64_t left = engine_left_ms(c);
+	uint64_t age = left > 0 ? life - (uint64_t)left : life;	/* by the clock that says more */
+	uint64_t born = now > age ? now - age : 0;
 
 	latest = life > margin ? life - margin : 0;
 	if (c->refresh_in_s != 0)
 		base = (uint64_t)c->refresh_in_s * 1000;
 	if (same_token || base > latest)	/* the same again: not asked before it can differ */
 		base = latest;
-	hi = c->got_boot + base;
+	hi = born + base;
 	if (hi < soon) {
-		hi = c->got_boot + latest > now ? (c->got_boot + latest - now) / 2 : 0;
-		hi = soon + (hi < LATE_MS ? hi : LATE_MS);
-		return engine_plan(c, soon, soon, hi);
+		rest = age < latest ? (latest - age) / 2 : LATE_CROWD_MS;
+		return engine_plan(c, (struct span){ soon, soon + (rest < LATE_MS ? rest : LATE_MS) },
+		    (struct span){ soon, soon + (rest < LATE_CROWD_MS ? rest : LATE_CROWD_MS) });
 	}
-	return engine_plan(c, not_before(hi - base / 4 * 3, soon), not_before(hi - base / 10, soon), hi);
+	return engine_plan(c, (struct span){ not_before(hi - base / 10, soon), hi },
+	    (struct span){ not_before(hi - base / 4 * 3, soon), hi });
 }
 
 uint64_t engine_hold_ms(struct engine_client *c, const struct engine_result *r)

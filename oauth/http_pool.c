@@ -6,7 +6,6 @@
 #include "oauth/http-private.h"
 
 #define HOST_CONNECTIONS 64L	/* with HTTP/1; with HTTP/2 as many requests share one */
-#define ALL_CONNECTIONS 256L	/* two pools or three stay below the usual 1024 descriptors */
 #define IDLE_CONNECTIONS 64L	/* kept after a herd, for the next one */
 #define LIFE_MS 300000u		/* no connection is used longer: who moved is followed by then */
 #define YOUNG_MS 1000u		/* what was made so recently has hardly died in silence */
@@ -64,8 +63,7 @@ bool oauth_pool_renew(struct oauth_http *h)
 	    curl_multi_setopt(p->m, CURLMOPT_TIMERDATA, p) != CURLM_OK ||
 	    curl_multi_setopt(p->m, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX) != CURLM_OK ||
 	    curl_multi_setopt(p->m, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS) != CURLM_OK ||
-	    curl_multi_setopt(p->m, CURLMOPT_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS) != CURLM_OK ||
-	    curl_multi_setopt(p->m, CURLMOPT_MAX_TOTAL_CONNECTIONS, ALL_CONNECTIONS) != CURLM_OK) {
+	    curl_multi_setopt(p->m, CURLMOPT_MAX_HOST_CONNECTIONS, HOST_CONNECTIONS) != CURLM_OK) {
 		pool_free(p);
 		return false;
 	}

@@ -138,7 +138,7 @@ long oauth_http_left_ms(const struct oauth_fetch *f)
 	uint64_t limit = f->c->timeout_ms > 0 ? f->c->timeout_ms : TIMEOUT_MS;
 	uint64_t gone = mx_now_ms() - f->started;
 
-	return gone < limit ? (long)(limit - gone) : 0;
+	return gone < limit ? (long)(limit - gone) : 1;	/* 0 would be for ever */
 }
 
 CURLcode oauth_http_prepare(struct oauth_fetch *f, struct mx_err *e)
@@ -210,7 +210,7 @@ bool oauth_http_repeat(struct oauth_fetch *f, CURLcode code)
 	long left = oauth_http_left_ms(f);
 	struct oauth_pool *failed = f->pool;
 
-	if (f->again || !f->req.repeatable || left == 0 || !unanswered(f, code))
+	if (f->again || !f->req.repeatable || left <= 1 || !unanswered(f, code))
 		return false;
 	f->again = true;
 	f->sent = 0;

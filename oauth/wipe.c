@@ -107,7 +107,7 @@ static void ssl_free(void *p, const char *file, int line)
 /*
  * What does not take an allocator (nghttp2 inside libcurl, json-c) is overwritten by the GNU C
  * library itself; its per-thread cache of small pieces (up to 1 kB) is not, which
- * doc/security-model.md says.
+ * doc/internals.md says.
  */
 bool oauth_wipe_install(void)
 {

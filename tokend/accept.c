@@ -20,7 +20,7 @@
 #define BATCH 64		/* connections taken per wake-up: the rest of the loop has its turn too */
 #define PAUSE_MS 100		/* when not even the spare descriptor helps */
 #define QUIET_MS 1000		/* between two log lines about peers without a name */
-#define DESCRIPTORS_KEPT 256	/* for everything but connections, token requests above all */
+#define DESCRIPTORS_KEPT 512	/* for everything but connections, token requests above all */
 
 static int spare = -1;		/* given up for a moment to tell an asker that there are no descriptors */
 static struct event *rest;	/* ends a pause */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,7 +161,7 @@ static int open_file(const char *path)
 	const struct timespec nap = { 0, 20 * 1000 * 1000 };
 	uint64_t until = mx_now_ms() + LOCK_MS;
 	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-	struct stat st;
+	struct stat st, named;
 	char text[200];
 
 	if (fd == -1) {
@@ -188,14 +189,34 @@ static int open_file(const char *path)
 		}
 		(void)nanosleep(&nap, NULL);
 	}
-	return fd;
+	if (stat(path, &named) == 0 && named.st_ino == st.st_ino && named.st_dev == st.st_dev)
+		return fd;
+	close(fd);			/* whoever had it has put another one in its place */
+	return open_file(path);
 fail:
 	close(fd);
 	return -1;
 }
 
+/*
+ * Somebody has made the file shorter while it is mapped, which only root and the daemon's user can. What was in it is
+ * gone, and with it what the instruction at hand wanted: there is no way on, but one to say why.
+ */
+static void on_sigbus(int sig)
+{
+	static const char text[] = "cache_truncated text=\"the file of token_cache was made shorter while in use; the daemon "
+	    "ends and is to be started again: remove that file, never truncate it\"\n";
+
+	(void)sig;
+	if (write(STDERR_FILENO, text, sizeof text - 1) == -1)
+		(void)errno;
+	_exit(75);
+}
+
 static struct store *open_on_tmpfs(const char *path)
 {
+	struct sigaction act = { .sa_handler = on_sigbus };
+
 	char boot[STORE_BOOT_MAX];
 	struct store *st = NULL;
 	enum store_why why;
@@ -203,6 +224,7 @@ static struct store *open_on_tmpfs(const char *path)
 
 	if (fd == -1)
 		return NULL;
+	(void)sigaction(SIGBUS, &act, NULL);
 	boot_id(boot);
 	why = store_open(fd, boot, &st);
 	if (why == STORE_VERSION || why == STORE_BOOT || why == STORE_DAMAGED) {
@@ -213,9 +235,13 @@ static struct store *open_on_tmpfs(const char *path)
 		why = store_open(fd, boot, &st);
 	}
 	if (why == STORE_FOREIGN)
-		failed(path, "foreign", "this file is something else and is left alone; set token_cache to another path");
+		failed(path, "foreign", "this file is something else and is left alone; set token_cache to another path, or "
+		    "remove the file");
+	else if (why == STORE_NO_ROOM)
+		failed(path, "no-room", "its file system is full; make room there and restart the daemon, which works "
+		    "without meanwhile");
 	else if (why != STORE_FINE)
-		failed(path, store_why(why), "no room for kept tokens");
+		failed(path, store_why(why), "no memory for kept tokens; look at the daemon's memory limit. It works without");
 	return st;
 }
 

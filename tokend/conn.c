@@ -91,6 +91,9 @@ static void drain(int fd)
 
 static void finish(struct conn *c)
 {
+	if (c->ev != NULL)
+		event_free(c->ev);	/* first: the number may be another thread's next file */
+	c->ev = NULL;
 	drain(c->fd);
 	close(c->fd);
 	c->fd = -1;

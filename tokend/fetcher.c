@@ -69,7 +69,7 @@ static void timer(void *ctx, long ms)
 		event_add(f->timer, &tv);
 }
 
-static void on_turn(struct gate_ticket *t);
+static bool on_turn(struct gate_ticket *t);
 
 struct fetcher *fetcher_new(struct server *s)
 {
@@ -157,26 +157,35 @@ static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f
 /* false: no memory. */
 static bool launch(struct fetch *x)
 {
+	engine_sent(x->c);
 	watch_look(&x->cc->oc, &x->files);
 	x->transfer = oauth_http_start(x->s->http, &x->cc->oc, done, x);
 	return x->transfer != NULL;
 }
 
-static void on_turn(struct gate_ticket *t)
+static bool on_turn(struct gate_ticket *t)
 {
 	struct fetch *x = (struct fetch *)(void *)t;
 	struct engine_result r = { .retry_after_s = -1 };
 	struct mx_err err;
 
 	if (x->s->ending || launch(x))
-		return;
+		return true;
 	mx_fail(&err, MX_TEMP, "no-memory", "client \"%s\": no memory for a token request", engine_client_name(x->c));
 	r.err = &err;
+	x->ticket.gate = NULL;		/* the place goes back by our answer */
 	engine_fetched(x->c, &r);
 	fetch_free(x);
+	return false;
 }
 
-void *fetcher_start(void *ctx, struct engine_client *c, void *client)
+void fetcher_urge(void *ctx, void *fetch, bool urgent)
+{
+	(void)ctx;
+	gate_urge(&((struct fetch *)fetch)->ticket, urgent);
+}
+
+void *fetcher_start(void *ctx, struct engine_client *c, void *client, bool urgent)
 {
 	struct server *s = ctx;
 	const struct conf_client *cc = client;
@@ -186,7 +195,7 @@ void *fetcher_start(void *ctx, struct engine_client *c, void *client)
 		return NULL;
 	*x = (struct fetch){ .s = s, .c = c, .ref = s->conf, .cc = cc };
 	x->ref->refs++;
-	if (!gate_enter(&s->fetcher->gates, &x->ticket, cc->oc.token_endpoint) || launch(x))
+	if (!gate_enter(&s->fetcher->gates, &x->ticket, cc->oc.token_endpoint, urgent) || launch(x))
 		return x;
 	fetch_free(x);
 	return NULL;

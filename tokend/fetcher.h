@@ -12,8 +12,9 @@ struct fetcher;
 struct fetcher *fetcher_new(struct server *s);	/* makes s->http; NULL: no memory or no TLS */
 void fetcher_free(struct fetcher *f);
 
-/* struct engine_ops' fetch and cancel; ctx is the server. client: the configuration's struct conf_client. */
-void *fetcher_start(void *ctx, struct engine_client *c, void *client);
+/* struct engine_ops' fetch, urge and cancel; ctx is the server. client: the configuration's struct conf_client. */
+void *fetcher_start(void *ctx, struct engine_client *c, void *client, bool urgent);
+void fetcher_urge(void *ctx, void *fetch, bool urgent);
 void fetcher_cancel(void *ctx, void *fetch);
 
 #endif

@@ -6,10 +6,12 @@
 #include "common/hash.h"
 #include "tokend/gate.h"
 
+struct queue { struct gate_ticket *first, *last; };
+
 struct gate {
 	struct gate *next;		/* in its bucket */
 	size_t inside;
-	struct gate_ticket *first, *last;	/* that wait */
+	struct queue wait[2];		/* [1]: urgent */
 	size_t n;
 	char host[];			/* of n bytes */
 };
@@ -40,29 +42,55 @@ static struct gate *gate_of(struct gates *g, const char *url)
 	return *at;
 }
 
-bool gate_enter(struct gates *g, struct gate_ticket *t, const char *url)
+static void append(struct queue *q, struct gate_ticket *t)
+{
+	t->next = NULL;
+	t->prev = q->last;
+	*(q->last != NULL ? &q->last->next : &q->first) = t;
+	q->last = t;
+}
+
+static void unlink_ticket(struct queue *q, struct gate_ticket *t)
+{
+	*(t->prev != NULL ? &t->prev->next : &q->first) = t->next;
+	*(t->next != NULL ? &t->next->prev : &q->last) = t->prev;
+	t->next = t->prev = NULL;
+}
+
+static bool has_place(const struct gates *g, const struct gate *x)
+{
+	return x->inside < (g->inside < GATE_CROWD ? GATE_MAX : GATE_FEW);
+}
+
+static void come_in(struct gates *g, struct gate *x, struct gate_ticket *t)
+{
+	t->inside = true;
+	x->inside++;
+	g->inside++;
+}
+
+bool gate_enter(struct gates *g, struct gate_ticket *t, const char *url, bool urgent)
 {
 	struct gate *x = gate_of(g, url);
 
-	*t = (struct gate_ticket){ .gate = x };
+	*t = (struct gate_ticket){ .gate = x, .urgent = urgent };
 	if (x == NULL)
 		return true;
-	if (x->inside < GATE_MAX) {
-		x->inside++;
-		t->inside = true;
+	if (has_place(g, x)) {
+		come_in(g, x, t);
 		return true;
 	}
-	t->prev = x->last;
-	*(x->last != NULL ? &x->last->next : &x->first) = t;
-	x->last = t;
+	append(&x->wait[urgent], t);
 	return false;
 }
 
-static void unlink_ticket(struct gate *x, struct gate_ticket *t)
+void gate_urge(struct gate_ticket *t, bool urgent)
 {
-	*(t->prev != NULL ? &t->prev->next : &x->first) = t->next;
-	*(t->next != NULL ? &t->next->prev : &x->last) = t->prev;
-	t->next = t->prev = NULL;
+	if (t->gate == NULL || t->inside || t->urgent == urgent)
+		return;
+	unlink_ticket(&t->gate->wait[t->urgent], t);
+	t->urgent = urgent;
+	append(&t->gate->wait[urgent], t);
 }
 
 void gate_leave(struct gates *g, struct gate_ticket *t)
@@ -74,19 +102,26 @@ void gate_leave(struct gates *g, struct gate_ticket *t)
 		return;
 	t->gate = NULL;
 	if (!t->inside) {
-		unlink_ticket(x, t);
+		unlink_ticket(&x->wait[t->urgent], t);
 		return;			/* whoever is inside is still there */
 	}
 	t->inside = false;
-	x->inside--;
-	if ((next = x->first) != NULL) {
-		unlink_ticket(x, next);
-		next->inside = true;
-		x->inside++;
-		g->go(next);
-	} else if (x->inside == 0) {
-		at = place_of(g, x->host, x->n);
-		*at = x->next;
-		free(x);
+	g->inside--;
+	/* x->inside goes down last: until then nobody below can take x away. */
+	while (x->inside == 1 || x->inside - 1 < (g->inside < GATE_CROWD ? GATE_MAX : GATE_FEW)) {
+		next = x->wait[1].first != NULL ? x->wait[1].first : x->wait[0].first;
+		if (next == NULL)
+			break;
+		unlink_ticket(&x->wait[next->urgent], next);
+		come_in(g, x, next);
+		if (g->go(next))
+			continue;
+		x->inside--;		/* it could not begin, and is gone: the next one */
+		g->inside--;
 	}
+	if (--x->inside > 0)
+		return;
+	at = place_of(g, x->host, x->n);
+	*at = x->next;
+	free(x);
 }

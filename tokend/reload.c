@@ -143,6 +143,7 @@ static bool exchange(struct server *s, struct conf *c, struct conf_ref **old)
 	s->conf = ref;
 	engine_commit(s->engine);	/* may start requests: the new configuration is in place */
 	s->loaded_wall_ms = mx_wall_ms();
+	s->loaded_boot_ms = mx_boot_ms();
 	metrics_file_start(s);
 	return true;
 }
@@ -211,6 +212,23 @@ static void finish(struct server *s, const struct mx_err *e)
 		begin(s);
 }
 
+/* The daemon stops: nothing new is taken into service, and above all no socket is made. */
+static bool too_late(struct server *s)
+{
+	struct mx_err e;
+
+	if (!s->stopping)
+		return false;
+	if (s->reload->stage == PUTTING)
+		engine_abort(s->engine);
+	conf_free(s->reload->conf);
+	s->reload->conf = NULL;
+	mx_fail(&e, MX_TEMP, "shutting-down", "the token daemon is being stopped; try again");
+	finish(s, &e);
+	answer_askers(s, UINT64_MAX, &e);
+	return true;
+}
+
 static void failed(struct server *s)
 {
 	struct mx_err e;
@@ -236,6 +254,8 @@ static void on_slice(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	if (r->stage == PUTTING) {
+		if (too_late(s))
+			return;
 		if (!put_clients(s, r->conf, &r->put, SLICE)) {
 			log_event(LOG_ERR, "no_memory", "for=configuration");
 			failed(s);
@@ -281,6 +301,8 @@ static void have_read(struct server *s)
 
 	tell(&r->report, first);
 	conf_report_free(&r->report);
+	if (too_late(s))
+		return;
 	if (r->conf == NULL) {
 		mx_fail(&e, MX_CONFIG, "configuration-wrong", "the old configuration stays in force, the new one is wrong: "
 		    "%s", first);

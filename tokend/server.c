@@ -68,7 +68,7 @@ static void on_note(void *ctx, struct engine_client *c, enum engine_note n, cons
     uint64_t in_ms)
 {
 	struct server *s = ctx;
-	const char *name = engine_client_name(c);
+	const char *name = c != NULL ? engine_client_name(c) : "";
 	unsigned long long ms = in_ms;
 
 	switch (n) {
@@ -89,7 +89,7 @@ static void on_note(void *ctx, struct engine_client *c, enum engine_note n, cons
 	case EN_REJECT_IGNORED:
 		break;			/* verbs.c logs reports of rejection */
 	case EN_JUMP:
-		log_event(LOG_NOTICE, "clock_jump", "client=%s refresh_in_ms=%llu", name, ms);
+		log_event(LOG_NOTICE, "clock_jump", "refreshes_sooner=%llu", ms);
 		break;
 	case EN_BUG:
 		s->count.bugs++;
@@ -101,13 +101,14 @@ static void on_note(void *ctx, struct engine_client *c, enum engine_note n, cons
 bool server_init(struct server *s, const char *conf_path)
 {
 	struct engine_ops ops = {
-		.now = now, .random = jitter, .fetch = fetcher_start, .cancel = fetcher_cancel,
+		.now = now, .random = jitter, .fetch = fetcher_start, .urge = fetcher_urge, .cancel = fetcher_cancel,
 		.timer = set_timer, .note = on_note, .ctx = s,
 	};
 
 	cache_hooks(&ops);
 	s->conf_path = conf_path;
 	s->started_wall_ms = mx_wall_ms();
+	s->started_boot_ms = mx_boot_ms();
 	s->base = event_base_new();
 	if (s->base == NULL)
 		return false;
@@ -176,9 +177,12 @@ void server_run(struct server *s)
 		notify("READY=1");
 		event_base_dispatch(s->base);
 	}
-	event_free(stop1);
-	event_free(stop2);
-	event_free(hup);
+	if (stop1 != NULL)
+		event_free(stop1);
+	if (stop2 != NULL)
+		event_free(stop2);
+	if (hup != NULL)
+		event_free(hup);
 	if (dog != NULL)
 		event_free(dog);
 }

@@ -54,7 +54,8 @@ struct server {
 	struct histogram answer_time[2], fetch_time;	/* answers: SASL, RAW and TOKEN; all others */
 	struct reload_result last_reload;
 	struct metrics_file *metrics_file;	/* NULL: none is written */
-	uint64_t started_wall_ms, loaded_wall_ms;
+	uint64_t started_wall_ms, loaded_wall_ms;	/* for people; ages are counted on the other clock */
+	uint64_t started_boot_ms, loaded_boot_ms;
 	bool stopping;
 	bool ending;			/* the loop is over: nothing new is begun */
 };

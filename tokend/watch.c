@@ -24,7 +24,7 @@ static void stamp(const char *path, struct watch_stamp *s)
 		return;
 	*s = (struct watch_stamp){ .dev = (uint64_t)st.st_dev, .ino = (uint64_t)st.st_ino, .size = (uint64_t)st.st_size,
 		.mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec,
-		.ctime_ns = (uint64_t)st.st_ctim.tv_sec * 1000000000u + (uint64_t)st.st_ctim.tv_nsec };
+		.mode = st.st_mode, .uid = st.st_uid, .gid = st.st_gid };	/* not ctime: to set the same mode again changes nothing */
 }
 
 void watch_look(const struct oauth_client *c, struct watch_state *st)

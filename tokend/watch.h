@@ -19,7 +19,7 @@ struct server;
 #define WATCH_CROWD_MS 50		/* between two batches */
 
 /* A file's identity and age; all zero: it is not there. */
-struct watch_stamp { uint64_t dev, ino, size, mtime_ns, ctime_ns; };
+struct watch_stamp { uint64_t dev, ino, size, mtime_ns, mode, uid, gid; };
 
 /* Of the client's secret and CA, as they are now. */
 struct watch_state { struct watch_stamp secret, ca; };

@@ -260,3 +260,31 @@ def test_a_changed_path_needs_a_restart(tokend, tmpfs):
     tokend.top["token_cache"] = str(tmpfs / "elsewhere")
     tokend.reload("reloaded")
     assert "token_cache has changed" in tokend.wait_log("restart_needed ") and not (tmpfs / "elsewhere").exists()
+
+
+def test_truncated_while_in_use(tokend, recorder, tmpfs):
+    """What the kernel does to whoever has a file mapped that somebody makes shorter: the daemon can only say so and end."""
+    assert tokend.sasl(BOX).ok
+    os.truncate(tmpfs / "tokens", 0)
+    with pytest.raises(OSError):
+        for _ in range(3):
+            tokend.sasl(BOX)
+    assert tokend.proc.wait(10) == 75 and "never truncate it" in tokend.log()
+    tokend.proc = None
+    tokend.start()
+    assert tokend.sasl(BOX).ok and len(recorder.requests) == 2
+
+
+@pytest.mark.parametrize("size", [1, 100, 4096, 4097, 69632])
+def test_a_head_that_was_never_written(up, workdir, pki, recorder, tmpfs, binaries, size):
+    """Killed before it had written anything: the next one begins anew by itself."""
+    path = tmpfs / "tokens"
+    path.write_bytes(b"\0" * size)
+    os.chown(path, pwd.getpwnam(DAEMON).pw_uid, -1)
+    path.chmod(0o600)
+    tokend = up(lone_tokend(workdir / "t", recorder.url, pki.ca, top={"token_cache": str(path)}))
+    assert "reason=damaged" in tokend.wait_log("cache_ignored ")
+    tokend.sasl(BOX)
+    tokend.kill()
+    tokend.start()
+    assert tokend.sasl(BOX).ok and len(recorder.requests) == 1

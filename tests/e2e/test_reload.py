@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import threading
+import time
 
 import pytest
 
@@ -242,4 +243,27 @@ def test_waiters_of_a_removed_client_are_answered(tokend, recorder):
     del tokend.clients["d"], tokend.accounts[OTHER]
     reload_by_signal(tokend)
     asker.join(10)
-    assert (answers[0].class_, answers[0].code) == ("config", "client-removed") and tokend.sasl(BOX).ok
+    assert (answers[0].class_, answers[0].code) == ("temp", "client-removed") and tokend.sasl(BOX).ok
+
+
+@pytest.mark.parametrize("late", [0.0, 0.05, 0.3])
+def test_a_stop_during_a_reload_opens_no_socket_again(tokend, recorder, crowded, late):
+    """Somebody still waits for a hanging provider, a large configuration is being read, and the daemon is told to stop."""
+    recorder.script(Answer({"access_token": "slow", "token_type": "Bearer", "expires_in": 3600}, delay=3.0))
+    answers = []
+    asker = threading.Thread(target=lambda: answers.append(tokend.sasl(BOX)))
+    asker.start()
+    wait_for("the request", lambda: len(recorder.requests) == 1)
+    crowded()
+    tokend.hup()
+    time.sleep(late)            # in which stage it is then is left to chance; each must hold
+    tokend.proc.terminate()
+    tokend.wait_log("stopping signal=15")
+    for _ in range(40):
+        with pytest.raises(OSError):
+            tokend.ask("PING", seconds=0.5)
+        time.sleep(0.02)
+    asker.join(10)
+    assert answers[0].ok and tokend.proc.wait(10) == 0
+    stopped = tokend.log().partition("stopping signal=15")[2]
+    assert "listening path=" not in stopped and "listen_failed" not in stopped

@@ -25,11 +25,11 @@ static uint32_t rnd(void *ctx)
 	return f->rnd_fn != NULL ? f->rnd_fn(f) : f->rnd;
 }
 
-static void *fetch(void *ctx, struct engine_client *c, void *client)
+static void *fetch(void *ctx, struct engine_client *c, void *client, bool urgent)
 {
 	struct fake *f = ctx;
 
-	(void)client;
+	(void)client, (void)urgent;
 	if (f->refuse_to_start)
 		return NULL;
 	f->started++;

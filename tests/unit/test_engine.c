@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "engine/private.h"
 #include "fakeengine.h"
 
 #define MIN 60000u
@@ -468,6 +469,81 @@ static void life_from_sending(void **state)
 	fake_done(&f);
 }
 
+/* What waits its turn is not sent yet; and what took longer than the token lives is no success. */
+static void life_from_the_turn(void **state)
+{
+	struct fake f;
+	struct engine_client *c;
+	struct asker a;
+
+	(void)state;
+	fake_init(&f);
+	c = fake_client(&f, "c", 300, 60);
+	fake_ask(c, &a);
+	fake_pass(&f, 25000);
+	engine_sent(c);
+	fake_pass(&f, 2000);
+	fake_ok(&f, "T1", 3600, 0);
+	assert_int_equal(a.expires_in_s, 3598);
+	engine_flush(c);
+	fake_ask(c, &a);
+	fake_pass(&f, 9000);
+	fake_ok(&f, "T2", 8, 0);
+	if (!a.answered)
+		fake_give_up(&a);
+	assert_string_equal(a.token, "");
+	assert_string_equal(a.code, "token-too-late");
+	fake_done(&f);
+}
+
+/* A paused machine: the token still serves, but what was to renew it in time would come too late. */
+static void a_pause_brings_the_refresh_forward(void **state)
+{
+	struct fake f;
+	struct engine_client *c;
+	struct engine_status s;
+	struct asker a;
+
+	(void)state;
+	fake_init(&f);
+	c = fake_client(&f, "c", 300, 60);
+	fake_ask(c, &a);
+	fake_ok(&f, "T1", 3600, 0);
+	fake_pass(&f, MIN);
+	f.wall += 2500000;
+	fake_pass(&f, 31000);			/* a timer is never longer */
+	engine_status(c, &s);
+	assert_true(s.next_in_ms < (uint64_t)s.expires_in_ms / 2);
+	fake_pass(&f, 31000);
+	assert_int_equal(f.started, 2);
+	assert_int_equal(f.notes[EN_JUMP], 1);
+	assert_true(fake_ask(c, &a));
+	assert_string_equal(a.token, "T1");	/* nobody waits for it */
+	fake_ok(&f, "T2", 3600, 0);
+	fake_done(&f);
+}
+
+/* A state nobody thought of is noted, and the client starts over. */
+static void an_unlisted_transition(void **state)
+{
+	struct fake f;
+	struct engine_client *c;
+	struct asker a;
+
+	(void)state;
+	fake_init(&f);
+	c = fake_client(&f, "c", 300, 60);
+	fake_ask(c, &a);
+	c->st = ES_EMPTY;			/* as no event can bring about */
+	fake_ok(&f, "T1", 3600, 0);
+	assert_int_equal(f.notes[EN_BUG], 1);
+	f.notes[EN_BUG] = 0;
+	assert_int_equal(f.started, 2);
+	fake_ok(&f, "T2", 3600, 0);
+	assert_string_equal(a.token, "T2");
+	fake_done(&f);
+}
+
 /* Suspend (both clocks), paused machine (wall alone), wall set back, wall an hour wrong. */
 static void clocks(void **state)
 {
@@ -660,6 +736,8 @@ int main(void)
 		cmocka_unit_test(rejected_in_an_outage),
 		cmocka_unit_test(deadline),
 		cmocka_unit_test(life_from_sending),
+		cmocka_unit_test(life_from_the_turn),
+		cmocka_unit_test(a_pause_brings_the_refresh_forward), cmocka_unit_test(an_unlisted_transition),
 		cmocka_unit_test(clocks),
 		cmocka_unit_test(reload),
 		cmocka_unit_test(start_without_memory),

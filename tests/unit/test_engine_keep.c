@@ -313,6 +313,45 @@ static void a_cold_start_is_spread(void **state)
 	fake_done(&f);
 }
 
+/* The clock is set forward beyond all tokens' lives: no storm, though all are late. */
+static void a_jump_is_spread(void **state)
+{
+	static struct asker a[MANY];
+	struct fake f;
+	unsigned i, second, worst = 0;
+	char name[16];
+
+	(void)state;
+	fake_init(&f);
+	f.rnd_fn = chance;
+	f.answer_at_once = true;
+	for (i = 0; i < MANY; i++) {
+		struct engine_params p = { .name = name, .fingerprint = i, .min_remaining_s = 300, .stale_until_s = 60,
+			.backoff_min_ms = 1000, .backoff_max_ms = 300000 };
+
+		snprintf(name, sizeof name, "c%u", i);
+		assert_non_null(engine_put(f.e, &p));
+	}
+	engine_commit(f.e);
+	for (i = 0; i < MANY; i++) {
+		snprintf(name, sizeof name, "c%u", i);
+		fake_ask(engine_find(f.e, name), &a[i]);
+	}
+	fake_answer_all(&f);
+	fake_pass(&f, 31000);
+	f.wall += 2 * 3600000;
+	f.started = 0;
+	for (second = 0; second < 1000; second++) {
+		fake_pass(&f, 1000);
+		worst = f.started > worst ? f.started : worst;
+		f.started = 0;
+		fake_answer_all(&f);
+	}
+	print_message("# %u clients late at once: most in a second %u\n", MANY, worst);
+	assert_true(worst <= 4 * MANY / 900);
+	fake_done(&f);
+}
+
 /* Few clients keep their own time: half the life, a tenth earlier at most. */
 static void few_clients_are_not_moved(void **state)
 {
@@ -349,7 +388,7 @@ int main(void)
 		cmocka_unit_test(a_token_survives), cmocka_unit_test(a_dead_or_foreign_token_does_not),
 		cmocka_unit_test(a_rejection_survives), cmocka_unit_test(what_goes_is_wiped),
 		cmocka_unit_test(without_room), cmocka_unit_test(a_cold_start_is_spread),
-		cmocka_unit_test(few_clients_are_not_moved),
+		cmocka_unit_test(a_jump_is_spread), cmocka_unit_test(few_clients_are_not_moved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -18,14 +19,18 @@
 static struct gate_ticket *went[1000];
 static size_t nwent;
 
-static void go(struct gate_ticket *t)
+static struct gate_ticket *cannot;	/* it cannot begin */
+
+static bool go(struct gate_ticket *t)
 {
 	went[nwent++] = t;
+	return t != cannot;
 }
 
 static struct gates fresh(void)
 {
 	nwent = 0;
+	cannot = NULL;
 	return (struct gates){ .go = go };
 }
 
@@ -37,7 +42,7 @@ static void one_host_waits_in_order(void **state)
 
 	(void)state;
 	for (i = 0; i < 3 * GATE_MAX; i++)
-		assert_int_equal(gate_enter(&g, &t[i], i % 2 == 0 ? A : A2), i < GATE_MAX);
+		assert_int_equal(gate_enter(&g, &t[i], i % 2 == 0 ? A : A2, false), i < GATE_MAX);
 	for (i = 0; i < 3 * GATE_MAX; i++) {
 		gate_leave(&g, &t[i]);
 		assert_int_equal(nwent, i < 2 * GATE_MAX ? i + 1 : 2 * GATE_MAX);
@@ -56,8 +61,8 @@ static void hosts_do_not_wait_for_each_other(void **state)
 
 	(void)state;
 	for (i = 0; i < GATE_MAX + 1; i++)
-		assert_int_equal(gate_enter(&g, &t[i], A), i < GATE_MAX);
-	assert_true(gate_enter(&g, &other, B));
+		assert_int_equal(gate_enter(&g, &t[i], A, false), i < GATE_MAX);
+	assert_true(gate_enter(&g, &other, B, false));
 	gate_leave(&g, &other);
 	assert_int_equal(nwent, 0);
 	for (i = 0; i < GATE_MAX + 1; i++)
@@ -73,7 +78,7 @@ static void who_gives_up_takes_nobodys_place(void **state)
 
 	(void)state;
 	for (i = 0; i < GATE_MAX + 3; i++)
-		(void)gate_enter(&g, &t[i], A);
+		(void)gate_enter(&g, &t[i], A, false);
 	gate_leave(&g, &t[GATE_MAX + 1]);	/* of those that wait, the one in the middle */
 	gate_leave(&g, &t[GATE_MAX + 1]);	/* twice is fine */
 	assert_int_equal(nwent, 0);
@@ -87,11 +92,95 @@ static void who_gives_up_takes_nobodys_place(void **state)
 		gate_leave(&g, &t[i]);
 }
 
+static void who_is_waited_for_goes_first(void **state)
+{
+	static struct gate_ticket t[GATE_MAX], quiet[3], urgent[2];
+	struct gates g = fresh();
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < GATE_MAX; i++)
+		assert_true(gate_enter(&g, &t[i], A, false));
+	for (i = 0; i < 3; i++)
+		assert_false(gate_enter(&g, &quiet[i], A, false));
+	assert_false(gate_enter(&g, &urgent[0], A, true));
+	assert_false(gate_enter(&g, &urgent[1], A, true));
+	gate_urge(&quiet[1], true);
+	gate_urge(&quiet[1], false);
+	gate_urge(&quiet[2], true);
+	gate_urge(&quiet[2], true);
+	gate_urge(&t[0], true);		/* inside: nothing to hurry */
+	for (i = 0; i < 5; i++)
+		gate_leave(&g, &t[i]);
+	assert_int_equal(nwent, 5);
+	assert_ptr_equal(went[0], &urgent[0]);
+	assert_ptr_equal(went[1], &urgent[1]);
+	assert_ptr_equal(went[2], &quiet[2]);
+	assert_ptr_equal(went[3], &quiet[0]);
+	for (i = 5; i < GATE_MAX; i++)
+		gate_leave(&g, &t[i]);
+	for (i = 0; i < 5; i++)
+		gate_leave(&g, went[i]);
+	assert_int_equal(g.inside, 0);
+}
+
+/* Hosts that hang leave places for others; and one that cannot begin gives its place to the next. */
+static void a_crowd_leaves_room(void **state)
+{
+	static struct gate_ticket t[10][GATE_MAX];
+	struct gates g = fresh();
+	char url[40];
+	size_t h, i, in = 0, of[10] = { 0 };
+
+	(void)state;
+	for (h = 0; h < 10; h++)
+		for (i = 0; i < GATE_MAX; i++) {
+			snprintf(url, sizeof url, "https://host-%zu.example/token", h);
+			of[h] += gate_enter(&g, &t[h][i], url, false);
+		}
+	for (h = 0; h < 10; h++)
+		assert_int_equal(of[h], h < 3 ? GATE_MAX : GATE_FEW);
+	assert_int_equal(g.inside, 3 * GATE_MAX + 7 * GATE_FEW);
+	for (h = 0; h < 3; h++)			/* the hanging ones end: the others may have more */
+		for (i = 0; i < GATE_MAX; i++)
+			gate_leave(&g, &t[h][i]);
+	for (h = 3; h < 10; h++)
+		for (i = 0; i < GATE_MAX; i++) {
+			in += t[h][i].inside;
+			gate_leave(&g, &t[h][i]);
+		}
+	assert_int_equal(g.inside, 0);
+	assert_int_equal(in, 7 * GATE_MAX);	/* each had its turn */
+}
+
+static void one_that_cannot_begin(void **state)
+{
+	static struct gate_ticket t[GATE_MAX + 3];
+	struct gates g = fresh();
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < GATE_MAX + 3; i++)
+		(void)gate_enter(&g, &t[i], A, false);
+	cannot = &t[GATE_MAX];
+	gate_leave(&g, &t[0]);
+	assert_int_equal(nwent, 2);
+	assert_ptr_equal(went[1], &t[GATE_MAX + 1]);
+	for (i = 1; i < GATE_MAX; i++)
+		gate_leave(&g, &t[i]);
+	gate_leave(&g, &t[GATE_MAX + 1]);
+	gate_leave(&g, &t[GATE_MAX + 2]);
+	assert_int_equal(g.inside, 0);
+	for (i = 0; i < sizeof g.bucket / sizeof g.bucket[0]; i++)
+		assert_null(g.bucket[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_host_waits_in_order), cmocka_unit_test(hosts_do_not_wait_for_each_other),
-		cmocka_unit_test(who_gives_up_takes_nobodys_place),
+		cmocka_unit_test(who_gives_up_takes_nobodys_place), cmocka_unit_test(who_is_waited_for_goes_first),
+		cmocka_unit_test(a_crowd_leaves_room), cmocka_unit_test(one_that_cannot_begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,12 +71,12 @@ static uint32_t none(void *ctx)
 	return 0;
 }
 
-static void *fetch(void *ctx, struct engine_client *c, void *client)
+static void *fetch(void *ctx, struct engine_client *c, void *client, bool urgent)
 {
 	struct world *w = ctx;
 	void *p = malloc(16);
 
-	(void)client;
+	(void)client, (void)urgent;
 	free(p);
 	if (p == NULL)
 		return NULL;

@@ -25,6 +25,8 @@
 #define BOOT "11111111-2222-3333-4444-555555555555"
 #define SEGMENT 65536
 
+static const char ZEROS[64];
+
 static char path[] = "/tmp/mx-store-XXXXXX";
 
 static int make_file(void **state)
@@ -262,6 +264,7 @@ static void damaged_and_foreign_files(void **state)
 		{ "checksum damaged", 56, "xxxx", 0, BOOT, STORE_DAMAGED },
 		{ "another boot", -1, "", 0, "99999999-2222-3333-4444-555555555555", STORE_BOOT },
 		{ "boot not known", -1, "", 0, "", STORE_BOOT },
+		{ "a head that was never written", 0, ZEROS, 0, BOOT, STORE_DAMAGED },
 		{ "a few bytes", -1, "", 10, BOOT, STORE_FOREIGN },
 		{ "half a head", -1, "", 2000, BOOT, STORE_DAMAGED },
 		{ "half a segment", -1, "", 4096 + 1000, BOOT, STORE_DAMAGED },
@@ -276,7 +279,7 @@ static void damaged_and_foreign_files(void **state)
 		keep(s, "c", 1, 500);
 		store_close(s);
 		if (rows[i].at >= 0)
-			damage(rows[i].at, rows[i].bytes, strlen(rows[i].bytes));
+			damage(rows[i].at, rows[i].bytes, rows[i].bytes == ZEROS ? 64 : strlen(rows[i].bytes));
 		if (rows[i].cut > 0)
 			assert_int_equal(truncate(path, rows[i].cut), 0);
 		got = store_open(file(), rows[i].boot, &s);
