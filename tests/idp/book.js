@@ -1,12 +1,27 @@
-// The request log and its counts. No secret, assertion or token is ever put in.
+// The request log and its counts. No secret, signature or token is ever put in.
 import querystring from 'node:querystring';
 
-// The client that Basic names (form-decoded, RFC 6749 2.3.1).
-export function basicId(ctx) {
+// Id and secret of Basic (form-decoded, RFC 6749 2.3.1), or undefined.
+export function basicPair(ctx) {
   const basic = /^Basic\s+(\S+)$/i.exec(ctx.get('authorization'));
   if (!basic) return undefined;
-  const id = Buffer.from(basic[1], 'base64').toString('latin1').split(':')[0];
-  try { return decodeURIComponent(id.replace(/\+/g, ' ')); } catch { return id; }
+  const [, ...pair] = /^([^:]*):?(.*)$/s.exec(Buffer.from(basic[1], 'base64').toString('latin1'));
+  return pair.map((part) => { try { return decodeURIComponent(part.replace(/\+/g, ' ')); } catch { return part; } });
+}
+
+// The client that Basic names.
+export function basicId(ctx) {
+  return basicPair(ctx)?.[0];
+}
+
+// Header and claims of an assertion: without its signature nobody can use it.
+function assertionOf(jwt) {
+  try {
+    const [header, claims] = jwt.split('.').slice(0, 2).map((p) => JSON.parse(Buffer.from(p, 'base64url').toString()));
+    return { header, claims };
+  } catch {
+    return undefined;
+  }
 }
 
 // The client that the body names. Reads the body: oidc-provider then takes it from req.body.
@@ -40,6 +55,8 @@ export class Book {
       auth: ctx.get('authorization') ? 'basic' : body.client_assertion ? 'assertion' : 'body',
       scope: body.scope,
       error: ctx.body?.error,
+      aadsts: ctx.aadsts,
+      assertion: body.client_assertion ? assertionOf(body.client_assertion) : undefined,
       userAgent: ctx.get('user-agent') || undefined,
       accept: ctx.get('accept') || undefined,
       ms,

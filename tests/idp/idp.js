@@ -2,15 +2,15 @@
 //
 //   node idp.js CONFIG.json
 //
-// CONFIG: { port, adminPort, cert, key, keysDir, settings, clients: [ { client_id, client_secret, auth, sub, claims,
-// format, lifetime, bytes, introspector } ] }; see README.md. Prints one line "READY {json}" when both ports are open.
+// CONFIG: { port, adminPort, cert, key, keysDir, settings, clients: [ { client_id, client_secret, auth, certificates, alg,
+// sub, claims, format, lifetime, bytes, introspector } ] }; see README.md. Prints one line "READY {json}" when both ports are open.
 import fs from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
 import Provider from 'oidc-provider';
 import { adminServer } from './admin.js';
 import { Book, basicId, bodyId } from './book.js';
-import { bitsFor, padTo, signingKey } from './tokens.js';
+import { bitsFor, padTo, publicJwk, signingKey } from './tokens.js';
 
 const config = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
 const issuer = `https://127.0.0.1:${config.port}`;
@@ -36,9 +36,10 @@ if (config.keysDir) {	// where Dovecot looks for the key of a token: default/ALG
 const provider = new Provider(issuer, {
   clients: config.clients.map((c) => ({
     client_id: c.client_id,
-    client_secret: c.client_secret,
+    ...(c.client_secret ? { client_secret: c.client_secret } : {}),
     token_endpoint_auth_method: c.auth ?? 'client_secret_post',
-    ...(c.jwks ? { jwks: c.jwks } : {}),
+    ...(c.alg ? { token_endpoint_auth_signing_alg: c.alg } : {}),
+    ...(c.certificates ? { jwks: { keys: c.certificates.map(publicJwk) } } : {}),
     grant_types: c.introspector ? [] : ['client_credentials'],
     redirect_uris: [],
     response_types: [],

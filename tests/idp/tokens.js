@@ -13,6 +13,12 @@ export async function signingKey() {
   };
 }
 
+// The public key of a certificate, { pem, kid } or its PEM alone, as a JWK.
+export function publicJwk(certificate) {
+  const { pem, kid: name } = typeof certificate === 'string' ? { pem: certificate } : certificate;
+  return { ...crypto.createPublicKey(pem).export({ format: 'jwk' }), use: 'sig', ...(name ? { kid: name } : {}) };
+}
+
 const b64length = (n) => Math.ceil((n * 4) / 3);
 const RS256_2048 = b64length(256);
 

@@ -1,5 +1,6 @@
 """The whole way of a mail in one object: Postfix -> plugin -> daemon -> provider, and Dovecot -> sink."""
 
+from .alone import oauth_client
 from .dovecot import DovecotSubmission
 from .idp import Idp
 from .postfix import Postfix
@@ -16,14 +17,15 @@ class Chain:
     """Attributes idp, sink, dovecot, tokend, postfix; start() starts them in order, or one by one for special cases.
 
     auth: client_secret_post or client_secret_basic; check: "jwt" or "introspection"; mechanism: the one Postfix may use;
-    client, account: more keys for tokend.yaml; idp_client: more for the provider's client; tls=False: a server without
-    STARTTLS; postfix, dovecot: more arguments for those classes.
+    client, account: more keys for tokend.yaml, None takes one away; idp_client: more for the provider's client; idp: another
+    provider (an Entra); tls=False: a server without STARTTLS; postfix, dovecot: more arguments for those classes.
     """
 
     def __init__(self, folder, pki, box=BOX, mechanism="xoauth2", chroot=True, auth="client_secret_post", check="jwt",
-                 secret=SECRET, tls=True, client=None, account=None, idp_client=None, top=None, postfix=None, dovecot=None):
+                 secret=SECRET, tls=True, client=None, account=None, idp_client=None, idp=None, top=None, postfix=None,
+                 dovecot=None):
         self.box, self.pki, self.secret = box, pki, secret
-        self.idp = Idp(folder / "idp", pki, [{
+        self.idp = idp or Idp(folder / "idp", pki, [{
             "client_id": "chain", "client_secret": secret, "auth": auth, "sub": box,
             "format": "jwt" if check == "jwt" else "opaque", **(idp_client or {})}])
         self.sink = Sink(folder)
@@ -32,9 +34,7 @@ class Chain:
         self.postfix = Postfix(folder / "p", ("localhost", self.dovecot.port), box, pki.ca, chroot=chroot,
                                mechanisms=mechanism, **{"tls_level": "secure" if tls else "may", **(postfix or {})})
         self.tokend = Tokend(folder / "t", {
-            "chain": {"provider": "custom", "token_endpoint": self.idp.token_endpoint, "grant": "client_credentials",
-                      "client_id": "chain", "client_secret_file": "secret:chain.secret", "client_auth": auth,
-                      "scope": "mail", "ca_file": str(pki.ca), **(client or {})},
+            "chain": oauth_client(self.idp.token_endpoint, pki.ca, "chain.secret", **{"client_auth": auth, **(client or {})}),
         }, {box: {"client": "chain", "allow_users": ["root", "postfix"], **(account or {})}},
             secrets={"chain.secret": secret}, top=top, jail=self.postfix if chroot else None)
         self.postfix.socket = self.tokend.socket

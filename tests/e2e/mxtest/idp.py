@@ -61,7 +61,7 @@ class Idp:
     """oidc-provider over HTTPS.
 
     clients: dicts with client_id, client_secret, and if wanted auth (client_secret_post, the default, client_secret_basic,
-    private_key_jwt with jwks), sub (the mailbox in the token), claims, format (jwt, the default, or opaque), lifetime,
+    private_key_jwt with certificates, PEM or {pem, kid}, and alg, the only one it may sign with), sub (the mailbox in the token), claims, format (jwt, the default, or opaque), lifetime,
     bytes (size of the token), refuse, and introspector: True for a client that only introspects.
     """
 
@@ -116,7 +116,7 @@ class Idp:
         return sum(1 for r in self.requests() if r["path"] == "/token" and client in (None, r.get("client")))
 
     def requests(self):
-        """The request log: at, method, path, status, client, grant, auth, scope, error, ms."""
+        """The request log: at, method, path, status, client, grant, auth, scope, error, assertion ({header, claims}), ms."""
         return self._admin("/log")
 
     def reset(self):

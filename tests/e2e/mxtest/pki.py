@@ -1,6 +1,59 @@
-"""A test CA and server certificates, with the openssl command."""
+"""A test CA, server certificates, and clients' keys with their certificates, with the openssl command."""
+
+import base64
+import hashlib
 
 from .proc import run
+
+_NEW_KEY = {"rsa": ("RSA", "rsa_keygen_bits:2048"), "rsa1024": ("RSA", "rsa_keygen_bits:1024"),
+            "rsa3072": ("RSA", "rsa_keygen_bits:3072"), "p256": ("EC", "ec_paramgen_curve:P-256"),
+            "p384": ("EC", "ec_paramgen_curve:P-384")}
+
+
+class ClientKey:
+    """A private key (key: PKCS#8 PEM) and its certificate (cert: PEM), as files."""
+
+    def __init__(self, key, cert):
+        self.key, self.cert = key, cert
+
+    def _other(self, suffix):
+        return self.key.with_suffix(suffix)
+
+    def encrypted(self, passphrase):
+        """The key as encrypted PKCS#8: its bytes."""
+        out = self._other(".enc.pem")
+        run(["openssl", "pkcs8", "-topk8", "-v2", "aes-256-cbc", "-in", self.key, "-out", out, "-passout", "stdin"],
+            input=passphrase + "\n")
+        return out.read_bytes()
+
+    def pkcs12(self, passphrase):
+        """Key and certificate as PKCS#12: its bytes."""
+        out = self._other(".p12")
+        run(["openssl", "pkcs12", "-export", "-inkey", self.key, "-in", self.cert, "-out", out, "-passout", "stdin"],
+            input=passphrase + "\n")
+        return out.read_bytes()
+
+    def traditional(self):
+        """The key as PKCS#1 or SEC1: its bytes."""
+        out = self._other(".old.pem")
+        run(["openssl", "pkey", "-traditional", "-in", self.key, "-out", out])
+        return out.read_bytes()
+
+    def pem(self):
+        """The certificate's text."""
+        return self.cert.read_text()
+
+    def der(self):
+        body = self.pem().partition("-----BEGIN CERTIFICATE-----")[2].partition("-----END")[0]
+        return base64.b64decode(body)
+
+    def thumbprint(self, digest="sha256"):
+        """As in the header x5t#S256 (sha256) or x5t (sha1)."""
+        return base64.urlsafe_b64encode(hashlib.new(digest, self.der()).digest()).rstrip(b"=").decode()
+
+    def fingerprint(self, digest="sha1"):
+        """Upper-case hexadecimal, as portals show it."""
+        return hashlib.new(digest, self.der()).hexdigest().upper()
 
 
 class Pki:
@@ -68,3 +121,31 @@ class Pki:
     def wrong_name(self):
         """A valid certificate for another host."""
         return self.cert("wrong-name", names=("other.example.org",), addresses=())
+
+    def client(self, label="client", kind="rsa", days=20, dates=None):
+        """A ClientKey, self-signed, or by our CA where dates (from, to) are wanted; the same label gives the same files.
+        kind: rsa (2048 bits), rsa1024, rsa3072, p256, p384."""
+        if label in self._made:
+            return self._made[label]
+        base = self.dir / f"client-{label}"
+        key, crt = base.with_suffix(".key"), base.with_suffix(".pem")
+        algorithm, option = _NEW_KEY[kind]
+        self._openssl("genpkey", "-algorithm", algorithm, "-pkeyopt", option, "-out", key)
+        subject = ("-subj", f"/CN=mta-xoauth2 {label}")
+        if dates:
+            csr, ext = base.with_suffix(".csr"), base.with_suffix(".ext")
+            ext.write_text("basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature\n")
+            self._openssl("req", "-new", "-key", key, *subject, "-out", csr)
+            self._sign_dated(csr, crt, ext, *dates)
+        else:
+            self._openssl("req", "-x509", "-new", "-key", key, *subject, "-days", days, "-out", crt)
+        self._made[label] = ClientKey(key, crt)
+        return self._made[label]
+
+    def expired_client(self):
+        """An RSA ClientKey whose certificate ended in 2020."""
+        return self.client("ended", dates=("20200101000000Z", "20200201000000Z"))
+
+    def early_client(self):
+        """An RSA ClientKey whose certificate begins in 2048."""
+        return self.client("begins-later", dates=("20480101000000Z", "20490101000000Z"))
