@@ -44,6 +44,19 @@ void mx_b64_encode(struct mx_buf *out, const void *src, size_t n)
 	}
 }
 
+void mx_b64url_encode(struct mx_buf *out, const void *src, size_t n)
+{
+	size_t from = out->len;
+
+	mx_b64_encode(out, src, n);
+	if (out->bad)
+		return;
+	while (out->len > from && out->p[out->len - 1] == '=')
+		out->len--;
+	for (char *q = out->p + from; q < out->p + out->len; q++)
+		*q = *q == '+' ? '-' : *q == '/' ? '_' : *q;
+}
+
 /* The value of each character plus 1, so that 0, what is not named here, is none. */
 static const uint8_t values[256] = {
 	['A'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,

@@ -14,6 +14,9 @@
 
 void mx_b64_encode(struct mx_buf *out, const void *src, size_t n);
 
+/* The same with "-" and "_" and without "=" (RFC 4648 section 5, RFC 7515 section 2): for JWTs. */
+void mx_b64url_encode(struct mx_buf *out, const void *src, size_t n);
+
 /*
  * Decodes n characters into out; out may be the same address as in (decoding in place).
  * Returns the number of bytes, or -1 when the text is not canonical base64 or does not fit in cap.

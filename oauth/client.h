@@ -5,24 +5,45 @@
 #ifndef MX_OAUTH_CLIENT_H
 #define MX_OAUTH_CLIENT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum oauth_grant { OAUTH_GRANT_CLIENT_CREDENTIALS = 1 };	/* RFC 6749 section 4.4 */
 
-enum oauth_auth {		/* RFC 6749 section 2.3.1, named as in RFC 8414 */
+enum oauth_auth {		/* RFC 6749 section 2.3.1 and RFC 7523 section 2.2, named as in RFC 8414 */
 	OAUTH_AUTH_SECRET_POST = 1,
-	OAUTH_AUTH_SECRET_BASIC
+	OAUTH_AUTH_SECRET_BASIC,
+	OAUTH_AUTH_PRIVATE_KEY_JWT
+};
+
+enum oauth_alg { OAUTH_ALG_PS256 = 1, OAUTH_ALG_RS256, OAUTH_ALG_ES256 };	/* RFC 7518 section 3.1 */
+
+/* The header that names the certificate: RFC 7515 sections 4.1.7 and 4.1.8. */
+enum oauth_thumbprint { OAUTH_THUMB_NONE = 0, OAUTH_THUMB_S256, OAUTH_THUMB_SHA1 };
+
+/* What a client proves itself with. */
+struct oauth_credential {
+	enum oauth_auth auth;
+	const char *secret_file;	/* secrets: read anew for every request */
+	const char *key;		/* private_key_jwt: PEM or PKCS#12 file, or any OSSL_STORE URI */
+	const char *key_passphrase_file;	/* NULL: none is needed */
+	const char *certificate_file;	/* PEM; NULL: none, or the key's file has it */
+	enum oauth_alg alg;
+	enum oauth_thumbprint thumbprint;
+	const char *key_id;		/* "kid"; NULL: none is sent */
+	const char *audience;		/* "aud"; NULL: the token endpoint */
+	const char *typ;		/* "JWT" or what the provider wants */
 };
 
 struct oauth_client {
 	const char *name;		/* of the section, for texts */
 	enum oauth_grant grant;
-	enum oauth_auth auth;
 	const char *token_endpoint;	/* https URL */
 	const char *client_id;
 	const char *scope;		/* NULL: none is sent */
 	const char *resource;		/* RFC 8707; NULL: none is sent */
-	const char *secret_file;	/* read anew for every request */
+	const struct oauth_credential *credential;	/* in the order in which they are tried */
+	size_t ncredentials;
 	const char *proxy;		/* URL; NULL: none, and the environment is not looked at */
 	const char *no_proxy;		/* NULL: none */
 	const char *ca_file;		/* NULL: the system's */

@@ -33,6 +33,7 @@ struct oauth_fetch {
 	struct list *in;			/* NULL: in neither */
 	struct oauth_http *h;
 	const struct oauth_client *c;
+	const struct oauth_credential *k;
 	oauth_fetch_done *done;
 	void *arg;
 	uint64_t started;			/* mx_now_ms() */

@@ -135,7 +135,7 @@ void oauth_http_free(struct oauth_http *h)
 }
 
 struct oauth_fetch *oauth_http_start(struct oauth_http *h, const struct oauth_client *c,
-    oauth_fetch_done *done, void *arg)
+    const struct oauth_credential *k, oauth_fetch_done *done, void *arg)
 {
 	struct oauth_fetch *f = calloc(1, sizeof *f);
 	struct mx_err e;
@@ -143,7 +143,7 @@ struct oauth_fetch *oauth_http_start(struct oauth_http *h, const struct oauth_cl
 
 	if (f == NULL)
 		return NULL;
-	f->h = h, f->c = c, f->done = done, f->arg = arg;
+	f->h = h, f->c = c, f->k = k, f->done = done, f->arg = arg;
 	f->started = mx_now_ms();
 	if ((r = oauth_http_prepare(f, &e)) == CURLE_OK) {
 		oauth_http_link(&h->live, f);

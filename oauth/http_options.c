@@ -2,10 +2,10 @@
 
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "oauth/guid.h"
 #include "oauth/http-private.h"
 
 #define CONNECT_TIMEOUT_MS 5000u	/* where a client gives none */
@@ -28,21 +28,11 @@ static bool add_header(struct oauth_fetch *f, const char *name, const char *valu
 	return more != NULL;
 }
 
-/* A random GUID (RFC 4122 version 4): Microsoft's support finds a request by it. */
 static bool add_request_id(struct oauth_fetch *f)
 {
-	unsigned char r[16];
-	char guid[40];
-	struct mx_buf b;
+	char guid[OAUTH_GUID_LEN + 1];
 
-	if (getentropy(r, sizeof r) != 0)
-		return false;
-	r[6] = (unsigned char)((r[6] & 0x0f) | 0x40);
-	r[8] = (unsigned char)((r[8] & 0x3f) | 0x80);
-	mx_buf_init(&b, guid, sizeof guid);
-	for (size_t i = 0; i < sizeof r; i++)
-		mx_buf_addf(&b, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", r[i]);
-	return mx_buf_str(&b) != NULL && add_header(f, "client-request-id: ", guid, 128);
+	return oauth_guid(guid) && add_header(f, "client-request-id: ", guid, 128);
 }
 
 static bool headers(struct oauth_fetch *f)

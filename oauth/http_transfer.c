@@ -148,7 +148,7 @@ CURLcode oauth_http_prepare(struct oauth_fetch *f, struct mx_err *e)
 	e->cls = MX_OK;
 	if ((r = oauth_http_judge_url(f)) != CURLE_OK)
 		return r;
-	if (oauth_request_build(f->c, &f->req, e) != MX_OK)
+	if (oauth_request_build(f->c, f->k, &f->req, e) != MX_OK)
 		return CURLE_READ_ERROR;
 	if ((f->easy = curl_easy_init()) == NULL)
 		return CURLE_OUT_OF_MEMORY;

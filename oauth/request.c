@@ -4,7 +4,11 @@
 
 #include "common/base64.h"
 #include "common/buf.h"
+#include "common/clock.h"
+#include "oauth/assertion.h"
 #include "oauth/form.h"
+#include "oauth/guid.h"
+#include "oauth/key.h"
 #include "oauth/request.h"
 #include "oauth/secretfile.h"
 
@@ -51,48 +55,63 @@ out:
 	return ok;
 }
 
-/*
- * With Basic neither id nor secret goes into the body: RFC 6749 section 2.3 wants one method only.
- */
-static bool build_body(const struct oauth_client *c, const struct mx_secret *secret,
-    struct mx_secret *out)
+/* Room for a body with extra bytes of credential in it, encoded. */
+static bool body_alloc(const struct oauth_client *c, size_t extra, struct mx_secret *out, struct mx_buf *b)
 {
-	size_t max = 128 + 3 * (len_of(c->client_id) + secret->len + len_of(c->scope) +
-	    len_of(c->resource));
-	struct mx_buf b;
+	size_t max = 256 + 3 * (len_of(c->client_id) + extra + len_of(c->scope) + len_of(c->resource));
 
 	if (!mx_secret_alloc(out, max))
 		return false;
-	mx_buf_init(&b, out->p, out->cap);
-	oauth_form_add(&b, "grant_type", "client_credentials");
-	if (c->auth == OAUTH_AUTH_SECRET_POST) {
+	mx_buf_init(b, out->p, out->cap);
+	oauth_form_add(b, "grant_type", "client_credentials");
+	return true;
+}
+
+/*
+ * With Basic neither id nor secret goes into the body: RFC 6749 section 2.3 wants one method only.
+ */
+static bool with_secret(const struct oauth_client *c, enum oauth_auth auth, const struct mx_secret *secret,
+    struct oauth_request *r)
+{
+	struct mx_buf b;
+
+	if (!body_alloc(c, secret->len, &r->body, &b))
+		return false;
+	if (auth == OAUTH_AUTH_SECRET_POST) {
 		oauth_form_add(&b, "client_id", c->client_id);
 		oauth_form_add_bytes(&b, "client_secret", secret->p, secret->len);
 	}
 	oauth_form_add(&b, "scope", c->scope);
 	oauth_form_add(&b, "resource", c->resource);
-	return seal(out, &b);
+	return seal(&r->body, &b) && mx_secret_set(&r->secret, secret->p, secret->len) &&
+	    (auth == OAUTH_AUTH_SECRET_POST || build_basic(c, secret, &r->authorization));
 }
 
-enum mx_class oauth_request_build_with(const struct oauth_client *c, const struct mx_secret *secret,
-    struct oauth_request *r, struct mx_err *e)
+/* RFC 7523 section 2.2. The client_id beside it is optional there; Microsoft wants it. */
+static bool with_assertion(const struct oauth_client *c, const struct mx_secret *assertion, struct oauth_request *r)
 {
-	*r = (struct oauth_request){ .url = c->token_endpoint, .repeatable = true };
-	if (c->grant != OAUTH_GRANT_CLIENT_CREDENTIALS ||
-	    (c->auth != OAUTH_AUTH_SECRET_POST && c->auth != OAUTH_AUTH_SECRET_BASIC))
-		return mx_fail(e, MX_CONFIG, "grant-unsupported",
-		    "client \"%.64s\": this version asks for tokens by client credentials with a "
-		    "secret only; "
-		    "set grant: client_credentials and client_auth: client_secret_post or "
-		    "client_secret_basic",
-		    c->name);
-	if (secret->len == 0)
+	struct mx_buf b;
+
+	if (!body_alloc(c, assertion->len, &r->body, &b))
+		return false;
+	oauth_form_add(&b, "client_id", c->client_id);
+	oauth_form_add(&b, "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+	oauth_form_add_bytes(&b, "client_assertion", assertion->p, assertion->len);
+	oauth_form_add(&b, "scope", c->scope);
+	oauth_form_add(&b, "resource", c->resource);
+	return seal(&r->body, &b) && mx_secret_set(&r->secret, assertion->p, assertion->len);
+}
+
+enum mx_class oauth_request_build_with(const struct oauth_client *c, enum oauth_auth auth,
+    const struct mx_secret *proof, struct oauth_request *r, struct mx_err *e)
+{
+	*r = (struct oauth_request){ .url = c->token_endpoint, .repeatable = auth != OAUTH_AUTH_PRIVATE_KEY_JWT };
+	if (proof->len == 0)
 		return mx_fail(e, MX_CONFIG, "secret-empty",
 		    "client \"%.64s\": the secret is empty; put the secret's value into "
 		    "client_secret_file",
 		    c->name);
-	if (build_body(c, secret, &r->body) && mx_secret_set(&r->secret, secret->p, secret->len) &&
-	    (c->auth == OAUTH_AUTH_SECRET_POST || build_basic(c, secret, &r->authorization)))
+	if (auth == OAUTH_AUTH_PRIVATE_KEY_JWT ? with_assertion(c, proof, r) : with_secret(c, auth, proof, r))
 		return MX_OK;
 	oauth_request_free(r);
 	return mx_fail(e, MX_TEMP, "no-memory",
@@ -100,19 +119,38 @@ enum mx_class oauth_request_build_with(const struct oauth_client *c, const struc
 	    c->name);
 }
 
-enum mx_class oauth_request_build(const struct oauth_client *c, struct oauth_request *r,
+/* The key is opened anew for each request: it may have been exchanged, and is in memory no longer than needed. */
+static enum mx_class sign(const struct oauth_client *c, const struct oauth_credential *k, struct mx_secret *out,
     struct mx_err *e)
 {
-	struct mx_secret secret = { 0 };
+	uint64_t now = mx_wall_ms() / 1000;
+	struct oauth_key *key = NULL;
+	char jti[OAUTH_GUID_LEN + 1];
+	enum mx_class cls;
+
+	if (!oauth_guid(jti))
+		return mx_fail(e, MX_TEMP, "no-randomness", "the system gives no random numbers; try again");
+	if ((cls = oauth_key_open(k, now, &key, e)) == MX_OK)
+		cls = oauth_assertion(k, key, c->client_id, c->token_endpoint, now, jti, out, e);
+	oauth_key_free(key);
+	return cls;
+}
+
+enum mx_class oauth_request_build(const struct oauth_client *c, const struct oauth_credential *k,
+    struct oauth_request *r, struct mx_err *e)
+{
+	struct mx_secret proof = { 0 };
 	struct mx_err why;
 	enum mx_class cls;
 
 	*r = (struct oauth_request){ .url = c->token_endpoint };
-	if ((cls = oauth_secret_read_for(c, &secret, &why)) == MX_OK)
-		cls = oauth_request_build_with(c, &secret, r, e);
+	cls = k->auth == OAUTH_AUTH_PRIVATE_KEY_JWT ? sign(c, k, &proof, &why) :
+	    oauth_secret_read_for(c, k->secret_file, &proof, &why);
+	if (cls == MX_OK)
+		cls = oauth_request_build_with(c, k->auth, &proof, r, e);
 	else
 		mx_fail(e, cls, why.code, "client \"%.64s\": %s", c->name, why.text);
-	mx_secret_free(&secret);
+	mx_secret_free(&proof);
 	return cls;
 }
 

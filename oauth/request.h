@@ -26,15 +26,17 @@ struct oauth_request {
 };
 
 /*
- * Reads the credential and builds the request. MX_CONFIG with oauth_secret_read()'s code when it
- * cannot be used, MX_TEMP (no-memory). *r is inert on failure. The text names the client.
+ * Reads the credential k, one of c's, and builds the request. MX_CONFIG with oauth_secret_read()'s or
+ * oauth_key_open()'s code when it cannot be used, MX_TEMP (no-memory). *r is inert on failure. The text
+ * names the client.
  */
-enum mx_class oauth_request_build(const struct oauth_client *c, struct oauth_request *r,
-    struct mx_err *e) __attribute__((warn_unused_result));
-
-/* The same with the credential given, any bytes (tests, and clients that read it elsewhere). */
-enum mx_class oauth_request_build_with(const struct oauth_client *c, const struct mx_secret *secret,
+enum mx_class oauth_request_build(const struct oauth_client *c, const struct oauth_credential *k,
     struct oauth_request *r, struct mx_err *e) __attribute__((warn_unused_result));
+
+/* The same with the proof given: a secret, any bytes, or a signed assertion. */
+enum mx_class oauth_request_build_with(const struct oauth_client *c, enum oauth_auth auth,
+    const struct mx_secret *proof, struct oauth_request *r, struct mx_err *e)
+    __attribute__((warn_unused_result));
 
 void oauth_request_free(struct oauth_request *r);
 

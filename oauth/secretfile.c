@@ -265,9 +265,9 @@ enum mx_class oauth_secret_read(const char *path, struct mx_secret *out, struct 
 }
 
 enum mx_class oauth_secret_read_for(
-    const struct oauth_client *c, struct mx_secret *out, struct mx_err *e)
+    const struct oauth_client *c, const char *path, struct mx_secret *out, struct mx_err *e)
 {
-	return read_named(c->secret_file, !is_microsoft(c->token_endpoint), out, e);
+	return read_named(path, !is_microsoft(c->token_endpoint), out, e);
 }
 
 bool oauth_secret_lint(const struct mx_secret *s, struct mx_err *e)

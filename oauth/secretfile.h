@@ -25,12 +25,12 @@ enum mx_class oauth_secret_read(const char *path, struct mx_secret *out, struct 
     __attribute__((warn_unused_result));
 
 /*
- * The same for a client's secret_file. secret-is-guid and secret-malformed are raised only where the
+ * The same for a client's secret in path. secret-is-guid and secret-malformed are raised only where the
  * token endpoint is one of Microsoft's: elsewhere a GUID may well be the secret (Keycloak used to make
  * such ones), and so may any bytes; oauth_secret_lint() then warns.
  */
-enum mx_class oauth_secret_read_for(const struct oauth_client *c, struct mx_secret *out,
-    struct mx_err *e) __attribute__((warn_unused_result));
+enum mx_class oauth_secret_read_for(const struct oauth_client *c, const char *path,
+    struct mx_secret *out, struct mx_err *e) __attribute__((warn_unused_result));
 
 /*
  * Is there something odd about a secret that is none the less used as it is? true: *e has class

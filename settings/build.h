@@ -15,7 +15,7 @@ struct conf_own {
 	struct cf_map folded;	/* address in lower case -> account that has upper case in it */
 };
 
-struct cf_client_side { struct conf_where secret_at, ca_at; bool used; };
+struct cf_client_side { struct conf_where ca_at; bool used; };
 struct cf_account_side { const char *client; struct conf_where client_at; };
 
 struct build {
@@ -73,6 +73,9 @@ void cf_add_client(struct build *b, const char *name, const struct conf_where *a
     struct cf_client *w);
 void cf_add_account(struct build *b, const char *pattern, const struct conf_where *at,
     struct cf_account *w);
+/* credential.c: entra: the token endpoint, or the preset, is Microsoft's. */
+void cf_add_credentials(struct build *b, struct conf_client *c, const struct cf_client *w, bool entra);
+uint64_t cf_mix_credentials(uint64_t h, const struct oauth_client *oc);	/* into a fingerprint */
 void cf_link_accounts(struct build *b);	/* after the last file: accounts find their clients */
 
 /* secrets.c: opens every client's secret and trusted certificates. Clients are still unsorted. */

@@ -259,6 +259,23 @@ const char *cf_bad_user(const char *s, size_t n)
 	    : NULL;
 }
 
+const char *cf_bad_key(const char *s, size_t n)
+{
+	size_t k = 0;
+
+	if (s[0] == '/')
+		return cf_bad_path(s, n);
+	while (k < n && (only(s + k, 1, ALPHA DIGIT "+-.")))
+		k++;
+	return k > 1 && k + 1 < n && s[k] == ':' ? NULL :
+	    "must be an absolute path, or a URI such as pkcs11:object=mail or handle:0x81000001";
+}
+
+const char *cf_bad_typ(const char *s, size_t n)
+{
+	return only(s, n, ALPHA DIGIT "-._+") ? NULL : "must be letters, digits, \"-\", \".\", \"_\" and \"+\"";
+}
+
 const char *cf_bad_cache(const char *s, size_t n)
 {
 	if (n == 4 && memcmp(s, "none", 4) == 0)

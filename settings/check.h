@@ -21,6 +21,8 @@ const char *cf_bad_proxy(const char *s, size_t n);
 const char *cf_bad_path(const char *s, size_t n);
 const char *cf_bad_secret_path(const char *s, size_t n);
 const char *cf_bad_socket_path(const char *s, size_t n);
+const char *cf_bad_key(const char *s, size_t n);	/* path, or SCHEME:... */
+const char *cf_bad_typ(const char *s, size_t n);	/* of a JWT: a media type without "application/" */
 const char *cf_bad_cache(const char *s, size_t n);	/* path or "none" */
 const char *cf_bad_user(const char *s, size_t n);	/* name of an account or group */
 const char *cf_bad_name(const char *s, size_t n);	/* name of a client */

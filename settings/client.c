@@ -2,7 +2,6 @@
 
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "common/buf.h"
 #include "common/hash.h"
@@ -226,18 +225,6 @@ static void identity(const struct work *x)
 		    "(client) ID\"");
 }
 
-static void expiry(const struct work *x)
-{
-	const struct cf_value *day = &x->w->secret_expires;
-	const time_t now = time(NULL);
-
-	x->c->secret_expires = day->v;
-	if (day->v != 0 && now >= 0 && (uint64_t)now >= day->v)
-		cf_warn(x->b->r, &day->at,
-		    "\"secret_expires\": that day has come: make a new secret, put it into the "
-		    "file, and write its day here");
-}
-
 /* Settings that only make sense together. */
 static void relations(const struct work *x)
 {
@@ -268,9 +255,6 @@ static void relations(const struct work *x)
 	if (w->no_proxy.at.line != 0 && w->proxy.at.line == 0)
 		cf_warn(x->b->r, &w->no_proxy.at,
 		    "\"no_proxy\" is not used: there is no \"proxy\"");
-	if (w->client_secret_file.at.line == 0 && w->credentials.at.line == 0)
-		LACKS(x, "client \"%s\" has no credential: write \"client_secret_file: PATH\"",
-		    c->oc.name);
 }
 
 /* libcurl wants the exceptions as one string. */
@@ -300,10 +284,10 @@ static uint64_t mix(uint64_t h, const char *s)
 /* Everything that makes a token another one, or a fetch a different fetch. */
 static uint64_t fingerprint(const struct oauth_client *oc)
 {
-	const unsigned char kinds[2] = { (unsigned char)oc->grant, (unsigned char)oc->auth };
-	const char *const parts[] = { oc->token_endpoint, oc->client_id, oc->scope, oc->resource,
-		oc->secret_file, oc->proxy, oc->no_proxy, oc->ca_file };
-	uint64_t h = mx_fnv(MX_FNV_BASIS, kinds, sizeof kinds);
+	const unsigned char grant = (unsigned char)oc->grant;
+	const char *const parts[] = { oc->token_endpoint, oc->client_id, oc->scope, oc->resource, oc->proxy,
+		oc->no_proxy, oc->ca_file };
+	uint64_t h = cf_mix_credentials(mx_fnv(MX_FNV_BASIS, &grant, 1), oc);
 
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
 		h = mix(h, parts[i]);
@@ -318,11 +302,9 @@ static void resolve(struct work *x)
 	struct oauth_client *oc = &c->oc;
 
 	oc->grant = w->grant.at.line != 0 ? (enum oauth_grant)(w->grant.v + 1) : p->grant;
-	oc->auth = w->client_auth.at.line != 0 ? (enum oauth_auth)(w->client_auth.v + 1) : p->auth;
 	oc->client_id = w->client_id.s;
 	oc->scope = w->scope.s != NULL ? w->scope.s : p->scope;
 	oc->resource = w->resource.s;
-	oc->secret_file = w->client_secret_file.s;
 	oc->proxy = w->proxy.s;
 	oc->ca_file = w->ca_file.s;
 	oc->connect_timeout_ms = w->connect_timeout.v;
@@ -339,7 +321,7 @@ static void resolve(struct work *x)
 		scope(x);
 	}
 	identity(x);
-	expiry(x);
+	cf_add_credentials(x->b, c, w, x->entra || (p->token_endpoint != NULL && is_entra(p->token_endpoint)));
 	relations(x);
 	c->fingerprint = fingerprint(oc);
 }
@@ -366,8 +348,7 @@ void cf_add_client(struct build *b, const char *name, const struct conf_where *a
 	}
 	x.c = &c->clients[c->nclients++];
 	*x.c = (struct conf_client){ .oc.name = name, .at = *at };
-	b->client_side[i] =
-	    (struct cf_client_side){ w->client_secret_file.at, w->ca_file.at, false };
+	b->client_side[i] = (struct cf_client_side){ w->ca_file.at, false };
 	if (w->provider.at.line != 0 && find_provider(&x))
 		resolve(&x);
 }

@@ -24,12 +24,16 @@ struct conf_listen {
 	struct conf_where at;
 };
 
+#define CONF_CREDENTIALS_MAX 8
+
 struct conf_client {
 	struct oauth_client oc;			/* what a fetch needs */
 	const struct oauth_provider *provider;
 	uint32_t min_remaining_s, stale_until_s;
 	uint32_t backoff_min_ms, backoff_max_ms;	/* transient failures: 1 s ... 300 s */
-	uint32_t secret_expires;		/* seconds since the epoch; 0: not given */
+	/* of each of oc.credential: */
+	struct conf_credential { struct conf_where at; uint64_t expires; } *cred;
+	uint64_t expires;		/* of the credential that ends first, as far as is known; 0: none */
 	uint64_t fingerprint;			/* of everything that makes a token another one */
 	struct conf_where at;
 };

@@ -23,7 +23,14 @@ static const char *word_grant(unsigned i)
 
 static const char *word_auth(unsigned i)
 {
-	static const char *const w[] = { "client_secret_post", "client_secret_basic" };
+	static const char *const w[] = { "client_secret_post", "client_secret_basic", "private_key_jwt" };
+
+	return i < N(w) ? w[i] : NULL;
+}
+
+static const char *word_algorithm(unsigned i)	/* enum oauth_alg, less 1 */
+{
+	static const char *const w[] = { "PS256", "RS256", "ES256" };
 
 	return i < N(w) ? w[i] : NULL;
 }
@@ -102,35 +109,47 @@ static const struct conf_key listens[] = {
 #undef S
 
 #define S struct cf_client
-#define NO_CERT "is not supported by this version: it authenticates with client_secret_file"
+#define NO_CERT "is not supported by this version: it has client_secret_file and key"
 #define NO_TEXT "must not stand here: put the secret in a file of its own and name that file " \
 	"with client_secret_file"
+#define KEY_HELP "private key: a PEM or PKCS#12 file, or a URI that OpenSSL's providers know"
+#define KID_HELP "\"kid\" of assertions: the name under which the provider knows the key"
+#define PASS_HELP "file with the key's passphrase, or credential:NAME"
 static const struct conf_key clients[] = {
+	{ "assertion_algorithm", CONF_T_ENUM, F(own.assertion_algorithm), "PS256", 0, 0, word_algorithm, NULL, 0,
+	    "how assertions are signed" },
+	{ "assertion_audience", CONF_T_STRING, F(own.assertion_audience), NULL, 1, 1024, NULL, cf_bad_resource,
+	    CONF_K_PRESET, "\"aud\" of assertions (default: the token endpoint)" },
+	{ "assertion_typ", CONF_T_STRING, F(own.assertion_typ), "JWT", 1, 64, NULL, cf_bad_typ, 0,
+	    "\"typ\" of assertions" },
 	{ "backoff_max", CONF_T_MS, F(backoff_max), "300s", 1000, H, NULL, NULL, 0,
 	    "longest pause between attempts after temporary failures" },
 	{ "backoff_min", CONF_T_MS, F(backoff_min), "1s", 100, 60 * 1000, NULL, NULL, 0,
 	    "first pause after a temporary failure; it doubles each time" },
 	{ "ca_file", CONF_T_PATH, F(ca_file), NULL, 2, 4095, NULL, cf_bad_path, 0,
 	    "certificates (PEM) trusted for the token endpoint instead of the system's" },
-	{ "certificate_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
-	    NO_CERT },
+	{ "certificate_file", CONF_T_PATH, F(own.certificate_file), NULL, 2, 4095, NULL, cf_bad_path, 0,
+	    "certificate (PEM) of the key, for its thumbprint" },
 	{ "client_auth", CONF_T_ENUM, F(client_auth), NULL, 0, 0, word_auth, NULL, CONF_K_PRESET,
-	    "how the secret is sent (RFC 6749 section 2.3.1; default: the preset's)" },
+	    "how the client proves itself (RFC 8414; default: the preset's, with key private_key_jwt)" },
 	{ "client_id", CONF_T_STRING, F(client_id), NULL, 1, 512, NULL, cf_bad_client_id,
 	    CONF_K_REQUIRED, "the client's identifier (Entra: \"Application (client) ID\")" },
 	{ "client_secret", CONF_T_STRING, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
 	    NO_TEXT },
-	{ "client_secret_file", CONF_T_SECRET, F(client_secret_file), NULL, 2, 4095, NULL,
+	{ "client_secret_file", CONF_T_SECRET, F(own.client_secret_file), NULL, 2, 4095, NULL,
 	    cf_bad_secret_path, 0, "file with the secret's value, or credential:NAME" },
 	{ "cloud", CONF_T_ENUM, F(cloud), "public", 0, 0, oauth_cloud_name, NULL, 0,
 	    "Microsoft's national cloud" },
 	{ "connect_timeout", CONF_T_MS, F(connect_timeout), "5s", 100, 60 * 1000, NULL, NULL, 0,
 	    "longest time to connect to the token endpoint" },
 	{ "credentials", CONF_T_CREDENTIALS, F(credentials), NULL, 0, 0, NULL, NULL, 0,
-	    "a list with one mapping that holds client_secret_file" },
+	    "a list of mappings with the keys of one credential each, tried in order" },
 	{ "grant", CONF_T_ENUM, F(grant), NULL, 0, 0, word_grant, NULL, CONF_K_PRESET,
 	    "OAuth 2.0 grant (default: the preset's)" },
-	{ "key", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED, NO_CERT },
+	{ "key", CONF_T_STRING, F(own.key), NULL, 2, 4095, NULL, cf_bad_key, 0, KEY_HELP },
+	{ "key_id", CONF_T_STRING, F(own.key_id), NULL, 1, 256, NULL, NULL, 0, KID_HELP },
+	{ "key_passphrase_file", CONF_T_SECRET, F(own.key_passphrase_file), NULL, 2, 4095, NULL,
+	    cf_bad_secret_path, 0, PASS_HELP },
 	{ "min_remaining", CONF_T_SECONDS, F(min_remaining), NULL, 1, 3600, NULL, NULL,
 	    CONF_K_PRESET, "a token with less life left is not handed out (default: the "
 	    "preset's)" },
@@ -146,7 +165,7 @@ static const struct conf_key clients[] = {
 	    "resource indicator (RFC 8707)" },
 	{ "scope", CONF_T_STRING, F(scope), NULL, 1, 1024, NULL, cf_bad_scope, CONF_K_PRESET,
 	    "scope that is asked for (default: the preset's)" },
-	{ "secret_expires", CONF_T_DATE, F(secret_expires), NULL, 0, 0, NULL, NULL, 0,
+	{ "secret_expires", CONF_T_DATE, F(own.secret_expires), NULL, 0, 0, NULL, NULL, 0,
 	    "day the secret expires on, YYYY-MM-DD in UTC; watched, never acted upon" },
 	{ "stale_until", CONF_T_SECONDS, F(stale_until), NULL, 0, 3600, NULL, NULL, CONF_K_PRESET,
 	    "in an outage a token is served until so much life is left; 0: never (default: the "
@@ -162,16 +181,24 @@ static const struct conf_key clients[] = {
 
 #define S struct cf_credential
 static const struct conf_key credentials[] = {
+	{ "assertion_algorithm", CONF_T_ENUM, F(assertion_algorithm), "PS256", 0, 0, word_algorithm, NULL, 0,
+	    "how assertions are signed" },
+	{ "assertion_audience", CONF_T_STRING, F(assertion_audience), NULL, 1, 1024, NULL, cf_bad_resource,
+	    CONF_K_PRESET, "\"aud\" of assertions (default: the token endpoint)" },
 	{ "assertion_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
 	    NO_CERT },
-	{ "certificate_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
-	    NO_CERT },
+	{ "assertion_typ", CONF_T_STRING, F(assertion_typ), "JWT", 1, 64, NULL, cf_bad_typ, 0,
+	    "\"typ\" of assertions" },
+	{ "certificate_file", CONF_T_PATH, F(certificate_file), NULL, 2, 4095, NULL, cf_bad_path, 0,
+	    "certificate (PEM) of the key, for its thumbprint" },
 	{ "client_secret", CONF_T_STRING, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
 	    NO_TEXT },
 	{ "client_secret_file", CONF_T_SECRET, F(client_secret_file), NULL, 2, 4095, NULL,
-	    cf_bad_secret_path, CONF_K_REQUIRED, "file with the secret's value, or "
-	    "credential:NAME" },
-	{ "key", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED, NO_CERT },
+	    cf_bad_secret_path, 0, "file with the secret's value, or credential:NAME" },
+	{ "key", CONF_T_STRING, F(key), NULL, 2, 4095, NULL, cf_bad_key, 0, KEY_HELP },
+	{ "key_id", CONF_T_STRING, F(key_id), NULL, 1, 256, NULL, NULL, 0, KID_HELP },
+	{ "key_passphrase_file", CONF_T_SECRET, F(key_passphrase_file), NULL, 2, 4095, NULL,
+	    cf_bad_secret_path, 0, PASS_HELP },
 	{ "secret_expires", CONF_T_DATE, F(secret_expires), NULL, 0, 0, NULL, NULL, 0,
 	    "day the secret expires on, YYYY-MM-DD in UTC; watched, never acted upon" },
 };

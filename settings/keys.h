@@ -84,15 +84,24 @@ struct cf_top {
 
 struct cf_listen { struct cf_value path, mode, owner, group; };
 
-struct cf_client {
-	struct cf_value provider, cloud, tenant, client_id, grant, scope, resource, token_endpoint;
-	struct cf_value client_auth, client_secret_file, credentials, proxy, no_proxy, ca_file;
-	struct cf_value min_remaining, stale_until, connect_timeout, timeout;
-	struct cf_value backoff_min, backoff_max, secret_expires;
+struct cf_credential {
+	struct conf_where at;		/* of the entry; line 0: beside the client's other keys */
+	struct cf_value client_secret_file, secret_expires;
+	struct cf_value key, key_passphrase_file, certificate_file, key_id;
+	struct cf_value assertion_algorithm, assertion_audience, assertion_typ;
 	struct cf_value refused;
 };
 
-struct cf_credential { struct cf_value client_secret_file, secret_expires, refused; };
+struct cf_client {
+	struct cf_value provider, cloud, tenant, client_id, grant, scope, resource, token_endpoint;
+	struct cf_value client_auth, credentials, proxy, no_proxy, ca_file;
+	struct cf_value min_remaining, stale_until, connect_timeout, timeout;
+	struct cf_value backoff_min, backoff_max;
+	struct cf_credential own;	/* given beside the client's other keys */
+	struct cf_credential list[CONF_CREDENTIALS_MAX];	/* of "credentials" */
+	size_t nlist;
+	struct cf_value refused;
+};
 
 struct cf_account {
 	struct cf_value client, user, allow_users, allow_groups, allow_token_users;

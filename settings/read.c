@@ -245,7 +245,6 @@ static bool read_credentials(const struct into *m, const struct cf_event *first)
 	struct cf_credential w;
 	struct cf_event e;
 	size_t items = 0;
-	char first_place[512];
 
 	if (first->kind != CF_LIST) {
 		if (!first->bad)
@@ -258,11 +257,9 @@ static bool read_credentials(const struct into *m, const struct cf_event *first)
 
 		if (e.kind == CF_BROKEN)
 			return false;
-		if (items == 1)
-			cf_error(m->b->r, &at,
-			    "a second credential: this version supports one secret for each "
-			    "client");
-		if (items > 0) {
+		if (items == CONF_CREDENTIALS_MAX)
+			cf_error(m->b->r, &at, "more than %d credentials", CONF_CREDENTIALS_MAX);
+		if (items >= CONF_CREDENTIALS_MAX) {
 			if (!cf_skip(m->y, &e))
 				return false;
 			continue;
@@ -270,22 +267,12 @@ static bool read_credentials(const struct into *m, const struct cf_event *first)
 		if (!read_entry(m->b, m->y, CONF_SECTION_CREDENTIAL, &w, &e,
 			"an entry of \"credentials\"", &at))
 			return false;
-		if (w.secret_expires.at.line != 0 && client->secret_expires.at.line == 0)
-			client->secret_expires = w.secret_expires;
-		else if (w.secret_expires.at.line != 0)
-			cf_error(m->b->r, &w.secret_expires.at, "\"secret_expires\" is given twice%s",
-			    cf_first_place(first_place, sizeof first_place,
-			    &client->secret_expires.at, &w.secret_expires.at));
-		if (client->client_secret_file.at.line == 0)
-			client->client_secret_file = w.client_secret_file;
-		else
-			cf_error(m->b->r, &at,
-			    "the secret is given twice: here and as \"client_secret_file\"");
+		w.at = at;
+		client->list[client->nlist++] = w;
 	}
 	if (items == 0)
-		cf_error(m->b->r, &first->at,
-		    "\"credentials\" is an empty list: this version needs one "
-		    "client_secret_file");
+		cf_error(m->b->r, &first->at, "\"credentials\" is an empty list: it needs at least "
+		    "one \"- client_secret_file: PATH\"");
 	return true;
 }
 

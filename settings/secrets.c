@@ -9,10 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+#include "oauth/key.h"
 #include "oauth/secretfile.h"
 #include "settings/build.h"
 
 #define GROUPS_MAX 64
+#define EXPIRY_WARN_S (30 * 86400u)
 
 /* The account the daemon will run as, when that is not this process's own. */
 struct account {
@@ -115,30 +118,29 @@ static void check_as(struct build *b, struct account *a, const char *path,
 }
 
 static void check_secret(struct build *b, struct account *a, const struct oauth_client *oc,
-    const struct conf_where *at)
+    const char *path, const struct conf_where *at)
 {
 	static const char credential[] = "credential:";
 	const size_t before = b->r->errors + b->r->warnings;
 	struct mx_secret s = { 0 };
 	struct mx_err e;
 
-	if (oc->secret_file == a->secret && oc->token_endpoint == a->endpoint)
+	if (path == a->secret && oc->token_endpoint == a->endpoint)
 		return;		/* what is judged depends on the provider too */
-
-	if (strncmp(oc->secret_file, credential, sizeof credential - 1) == 0 &&
+	if (strncmp(path, credential, sizeof credential - 1) == 0 &&
 	    secure_getenv("CREDENTIALS_DIRECTORY") == NULL) {
 		cf_warn(b->r, at,
 		    "\"%s\" cannot be checked here: $CREDENTIALS_DIRECTORY is not set, as it is "
 		    "for services with LoadCredential= in their systemd unit",
-		    oc->secret_file);
+		    path);
 		return;
 	}
-	switch (oauth_secret_read_for(oc, &s, &e)) {
+	switch (oauth_secret_read_for(oc, path, &s, &e)) {
 	case MX_OK:
 		if (oauth_secret_lint(&s, &e))
 			cf_warn(b->r, at, "%s", e.text);
 		if (a->other)
-			check_as(b, a, oc->secret_file, at);
+			check_as(b, a, path, at);
 		break;
 	case MX_CONFIG:
 		if (a->other && strcmp(e.code, "secret-unreadable") == 0)
@@ -155,7 +157,7 @@ static void check_secret(struct build *b, struct account *a, const struct oauth_
 	}
 	mx_secret_free(&s);
 	if (b->r->errors + b->r->warnings == before) {
-		a->secret = oc->secret_file;
+		a->secret = path;
 		a->endpoint = oc->token_endpoint;
 	}
 }
@@ -181,6 +183,51 @@ static void check_ca(struct build *b, struct account *a, const char *path,
 		a->ca = path;
 }
 
+/* What would be found at the first request is found now. *expires: when its certificate ends; 0: it has none. */
+static void check_key(struct build *b, struct account *a, const struct oauth_credential *k,
+    struct conf_credential *side)
+{
+	const char *const files[] = { k->key, k->key_passphrase_file, k->certificate_file };
+	const uint64_t now = mx_wall_ms() / 1000;
+	struct oauth_key *key = NULL;
+	struct mx_err e;
+
+	switch (oauth_key_open(k, now, &key, &e)) {
+	case MX_OK:
+		if (oauth_key_try(key, k->alg, &e) != MX_OK)
+			cf_error(b->r, &side->at, "%s", e.text);
+		side->expires = oauth_key_not_after(key);
+		if (side->expires != 0 && side->expires - now < EXPIRY_WARN_S)
+			cf_warn(b->r, &side->at, "the certificate ends in %u days: make a new one and register it with the "
+			    "provider", (unsigned)((side->expires - now) / 86400));
+		for (size_t i = 0; a->other && i < sizeof files / sizeof files[0]; i++)
+			if (files[i] != NULL)
+				check_as(b, a, files[i], &side->at);
+		break;
+	case MX_CONFIG:
+		cf_error(b->r, &side->at, "%s", e.text);
+		break;
+	default:
+		cf_warn(b->r, &side->at, "%s", e.text);
+	}
+	oauth_key_free(key);
+}
+
+/* The end that comes first: of a secret by its date, of a certificate by itself. */
+static void check_client(struct build *b, struct account *a, struct conf_client *c)
+{
+	for (size_t k = 0; k < c->oc.ncredentials; k++) {
+		const struct oauth_credential *oc = &c->oc.credential[k];
+
+		if (oc->secret_file != NULL)
+			check_secret(b, a, &c->oc, oc->secret_file, &c->cred[k].at);
+		if (oc->key != NULL)
+			check_key(b, a, oc, &c->cred[k]);
+		if (c->cred[k].expires != 0 && (c->expires == 0 || c->cred[k].expires < c->expires))
+			c->expires = c->cred[k].expires;
+	}
+}
+
 void cf_check_secrets(struct build *b)
 {
 	struct account a;
@@ -189,8 +236,7 @@ void cf_check_secrets(struct build *b)
 	for (size_t i = 0; i < b->c->nclients; i++) {
 		const struct oauth_client *oc = &b->c->clients[i].oc;
 
-		if (oc->secret_file != NULL)
-			check_secret(b, &a, oc, &b->client_side[i].secret_at);
+		check_client(b, &a, &b->c->clients[i]);
 		if (oc->ca_file != NULL)
 			check_ca(b, &a, oc->ca_file, &b->client_side[i].ca_at);
 	}

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/text.h"
 #include "tokend/fetcher.h"
 #include "tokend/gate.h"
 #include "tokend/log.h"
+#include "tokend/side.h"
 #include "tokend/watch.h"
 
 struct fetcher {
@@ -23,7 +25,8 @@ struct fetch {
 	struct conf_ref *ref;		/* the configuration the request is built from */
 	const struct conf_client *cc;	/* of it */
 	struct oauth_fetch *transfer;	/* NULL: waits its turn */
-	struct watch_state files;	/* as they were when it was begun */
+	size_t credential;		/* the one it is made with */
+	uint64_t files;			/* all of its client's, as they were when it was begun (watch_look()) */
 };
 
 static void on_fd(evutil_socket_t fd, short what, void *arg)
@@ -101,6 +104,8 @@ void fetcher_free(struct fetcher *f)
 	free(f);
 }
 
+static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f, uint32_t ms);
+
 static void log_failure(const char *client, const struct oauth_failure *f, uint32_t ms)
 {
 	char error[80], description[400], trace[64], correlation[64], text[700];
@@ -124,6 +129,55 @@ static void fetch_free(struct fetch *x)
 	free(x);
 }
 
+#define AGAIN_MS (3600 * 1000u)	/* credentials that were refused are tried again so much later */
+
+/* The first, unless it was refused lately and has not been changed since. */
+static size_t first_credential(const struct fetch *x)
+{
+	const struct side *s = side_find(x->c);
+
+	if (s == NULL || s->credential >= x->cc->oc.ncredentials || mx_boot_ms() >= s->again_ms ||
+	    watch_look(&x->cc->oc, s->credential) != s->files)
+		return 0;
+	return s->credential;
+}
+
+/* It got a token: with which credential will be known next time. */
+static void works(struct fetch *x)
+{
+	struct side *s = x->credential > 0 ? side_make(x->c) : side_find(x->c);
+
+	if (s == NULL)
+		return;
+	if (x->credential == 0 && s->credential != 0)
+		log_event(LOG_NOTICE, "credential_works", "client=%s credential=1", engine_client_name(x->c));
+	if (x->credential != s->credential)
+		s->again_ms = 0;
+	s->credential = x->credential;
+	if (mx_boot_ms() >= s->again_ms || watch_look(&x->cc->oc, s->credential) != s->files) {
+		s->again_ms = mx_boot_ms() + AGAIN_MS;
+		s->files = watch_look(&x->cc->oc, s->credential);
+	}
+}
+
+/* Is it the credential that was refused, or cannot be used, and is there another one? Then that is tried at once. */
+static bool next_credential(struct fetch *x, const struct oauth_failure *f)
+{
+	char text[MX_TEXT_MAX + 40];
+
+	if (x->s->ending || x->credential + 1 >= x->cc->oc.ncredentials ||
+	    !(strcmp(f->error, "invalid_client") == 0 || (f->http_status == 0 && f->permanent)))
+		return false;
+	x->s->count.credential_failed++;
+	log_event(LOG_ERR, "credential_failed", "client=%s credential=%zu code=%s next=%zu text=%s",
+	    engine_client_name(x->c), x->credential + 1, f->err.code, x->credential + 2,
+	    mx_quote(text, sizeof text, f->err.text, strlen(f->err.text)));
+	x->credential++;
+	engine_sent(x->c);
+	x->transfer = oauth_http_start(x->s->http, &x->cc->oc, &x->cc->oc.credential[x->credential], done, x);
+	return x->transfer != NULL;
+}
+
 static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f, uint32_t ms)
 {
 	struct fetch *x = arg;
@@ -138,6 +192,7 @@ static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f
 		r.id = t->id;
 		r.expires_in_s = t->expires_in_s;
 		r.refresh_in_s = t->refresh_in_s;
+		works(x);
 		log_event(LOG_INFO, "fetch_ok", "client=%s token=%s expires_in=%u bytes=%zu ms=%u",
 		    engine_client_name(c), t->id, (unsigned)t->expires_in_s, t->access_token.len, (unsigned)ms);
 	} else {
@@ -146,10 +201,12 @@ static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f
 		r.permanent = f->permanent;
 		r.retry_after_s = f->retry_after_s;
 		log_failure(engine_client_name(c), f, ms);
+		if (next_credential(x, f))
+			return;
 	}
 	engine_fetched(c, &r);
 	if (r.permanent)
-		watch_add(s, c, &x->files);
+		watch_add(s, c, x->files);
 	fetch_free(x);
 	server_last_answer(s);
 }
@@ -158,8 +215,9 @@ static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f
 static bool launch(struct fetch *x)
 {
 	engine_sent(x->c);
-	watch_look(&x->cc->oc, &x->files);
-	x->transfer = oauth_http_start(x->s->http, &x->cc->oc, done, x);
+	x->files = watch_look(&x->cc->oc, SIZE_MAX);
+	x->credential = first_credential(x);
+	x->transfer = oauth_http_start(x->s->http, &x->cc->oc, &x->cc->oc.credential[x->credential], done, x);
 	return x->transfer != NULL;
 }
 

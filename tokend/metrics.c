@@ -89,6 +89,11 @@ static void rejected(struct server *s, const char *name, struct mx_buf *b)
 	sample(b, name, s->count.rejected);
 }
 
+static void credential_failures(struct server *s, const char *name, struct mx_buf *b)
+{
+	sample(b, name, s->count.credential_failed);
+}
+
 static void bugs(struct server *s, const char *name, struct mx_buf *b)
 {
 	sample(b, name, s->count.bugs);
@@ -165,8 +170,8 @@ static void token_life(const struct engine_status *st, const struct conf_client 
 static void credential_life(const struct engine_status *st, const struct conf_client *c, const char *name,
     struct mx_buf *b)
 {
-	if (c->secret_expires != 0)
-		client_seconds(b, name, st->name, (int64_t)c->secret_expires * 1000 - (int64_t)mx_wall_ms());
+	if (c->expires != 0)
+		client_seconds(b, name, st->name, (int64_t)c->expires * 1000 - (int64_t)mx_wall_ms());
 }
 
 static void last_success(const struct engine_status *st, const struct conf_client *c, const char *name,
@@ -216,10 +221,12 @@ static const struct family {
 	{ "log_lines_dropped_total", "counter", "Log lines that could not be written.", lines_dropped, NULL },
 	{ "log_lines_suppressed_total", "counter", "Log lines left out since one user caused too many.",
 	    lines_suppressed, NULL },
+	{ "credential_failures_total", "counter", "Credentials that did not work where another one took their place.",
+	    credential_failures, NULL },
 	{ "bugs_total", "counter", "States nobody thought of; each has a log line.", bugs, NULL },
 	{ "token_seconds_to_expiry", "gauge", "Life left of the cached token.", NULL, token_life },
-	{ "credential_expiry_seconds", "gauge", "Time until the credential expires, by secret_expires.", NULL,
-	    credential_life },
+	{ "credential_expiry_seconds", "gauge", "Time until the first credential ends, by secret_expires or its certificate.",
+	    NULL, credential_life },
 	{ "last_success_timestamp_seconds", "gauge", "When a token was last obtained.", NULL, last_success },
 	{ "client_failing", "gauge", "1 if the last token request failed.", NULL, failing },
 };

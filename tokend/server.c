@@ -22,6 +22,7 @@
 #include "tokend/notify.h"
 #include "tokend/reload.h"
 #include "tokend/server.h"
+#include "tokend/side.h"
 #include "tokend/uids.h"
 #include "tokend/watch.h"
 #include "tokend/watchdog.h"
@@ -84,6 +85,7 @@ static void on_note(void *ctx, struct engine_client *c, enum engine_note n, cons
 		break;
 	case EN_GONE:
 		watch_drop(s, c);
+		side_free(c);
 		break;
 	case EN_REJECTED:
 	case EN_REJECT_IGNORED:

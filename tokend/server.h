@@ -30,6 +30,7 @@ struct counters {			/* since the start; for STATUS and METRICS */
 	uint64_t refused_busy;		/* connections over a limit */
 	uint64_t fetch_ok, fetch_temp, fetch_perm;
 	uint64_t rejected, bugs;
+	uint64_t credential_failed;	/* another one was there to take its place */
 };
 
 struct reload_result { bool any, failed; uint64_t at_boot_ms; struct mx_err err; };	/* err: if it failed */

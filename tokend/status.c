@@ -56,9 +56,9 @@ static void client_line(struct engine_client *c, struct mx_buf *b)
 		mx_buf_addf(b, "\tlast_failure_ago=%" PRIu64 "\tlast_failure_class=%s\tlast_failure_code=%s"
 		    "\tlast_failure_error=%s", st.failed_ago_ms / 1000, mx_class_info(st.past->cls)->name,
 		    st.past->code, st.past->text);
-	if (conf->secret_expires != 0)
+	if (conf->expires != 0)
 		mx_buf_addf(b, "\tcredential_expires_in=%" PRId64,
-		    (int64_t)conf->secret_expires - (int64_t)(mx_wall_ms() / 1000));
+		    (int64_t)conf->expires - (int64_t)(mx_wall_ms() / 1000));
 	mx_buf_addc(b, '\n');
 }
 

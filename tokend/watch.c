@@ -2,35 +2,51 @@
 
 #include <event2/event.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
+#include "common/hash.h"
 #include "tokend/log.h"
 #include "tokend/server.h"
+#include "tokend/side.h"
 #include "tokend/watch.h"
 
 struct watch {
 	struct watch *next, *prev;	/* a ring; its head is looked at next */
 	struct engine_client *c;
-	struct watch_state then;
+	uint64_t then;
 };
 
-static void stamp(const char *path, struct watch_stamp *s)
+static uint64_t stamp(uint64_t h, const char *path)
 {
+	struct { uint64_t dev, ino, size, mtime_s, mtime_ns, mode, uid, gid; } x = { 0 };
 	struct stat st;
 
-	memset(s, 0, sizeof *s);
-	if (path == NULL || *path != '/' || stat(path, &st) == -1)
-		return;
-	*s = (struct watch_stamp){ .dev = (uint64_t)st.st_dev, .ino = (uint64_t)st.st_ino, .size = (uint64_t)st.st_size,
-		.mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec,
-		.mode = st.st_mode, .uid = st.st_uid, .gid = st.st_gid };	/* not ctime: to set the same mode again changes nothing */
+	if (path != NULL && *path == '/' && stat(path, &st) == 0) {
+		x.dev = (uint64_t)st.st_dev;
+		x.ino = (uint64_t)st.st_ino;
+		x.size = (uint64_t)st.st_size;
+		x.mtime_s = (uint64_t)st.st_mtim.tv_sec;
+		x.mtime_ns = (uint64_t)st.st_mtim.tv_nsec;
+		x.mode = st.st_mode;	/* not ctime: to set the same mode again changes nothing */
+		x.uid = st.st_uid;
+		x.gid = st.st_gid;
+	}
+	return mx_fnv(h, &x, sizeof x);
 }
 
-void watch_look(const struct oauth_client *c, struct watch_state *st)
+uint64_t watch_look(const struct oauth_client *c, size_t n)
 {
-	stamp(c->secret_file, &st->secret);
-	stamp(c->ca_file, &st->ca);
+	uint64_t h = stamp(MX_FNV_BASIS, c->ca_file);
+
+	for (size_t i = 0; i < n && i < c->ncredentials; i++) {
+		const struct oauth_credential *k = &c->credential[i];
+
+		h = stamp(h, k->secret_file);
+		h = stamp(h, k->key);
+		h = stamp(h, k->key_passphrase_file);
+		h = stamp(h, k->certificate_file);
+	}
+	return h;
 }
 
 /* Changed, or to be watched no longer. */
@@ -38,13 +54,11 @@ static bool over(struct watch *w)
 {
 	const struct conf_client *cc = engine_client_of(w->c);
 	struct engine_status st;
-	struct watch_state now;
 
 	engine_status(w->c, &st);
 	if (!st.permanent)
 		return true;
-	watch_look(&cc->oc, &now);
-	return memcmp(&now, &w->then, sizeof now) != 0;
+	return watch_look(&cc->oc, SIZE_MAX) != w->then;
 }
 
 static void arm(struct server *s)
@@ -74,22 +88,25 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		engine_status(c, &st);
 		if (!st.permanent)
 			continue;
-		log_event(LOG_NOTICE, "file_changed", "client=%s text=\"its secret or CA file has changed: tried anew\"",
+		log_event(LOG_NOTICE, "file_changed", "client=%s text=\"a file of its credential or CA has changed: tried anew\"",
 		    engine_client_name(c));
 		engine_retry(c);
 	}
 	arm(s);
 }
 
-void watch_add(struct server *s, struct engine_client *c, const struct watch_state *then)
+void watch_add(struct server *s, struct engine_client *c, uint64_t then)
 {
-	struct watch *w = *engine_client_side(c);
+	struct side *side = side_make(c);
+	struct watch *w;
 
-	if (w == NULL) {
+	if (side == NULL)
+		return;			/* without memory the hold ends by its time */
+	if ((w = side->watch) == NULL) {
 		if (s->watch_timer == NULL)
 			s->watch_timer = event_new(s->base, -1, 0, on_timer, s);
 		if (s->watch_timer == NULL || (w = malloc(sizeof *w)) == NULL)
-			return;		/* without memory the hold ends by its time */
+			return;
 		w->c = c;
 		if (s->watches == NULL) {
 			w->next = w->prev = s->watches = w;
@@ -98,20 +115,21 @@ void watch_add(struct server *s, struct engine_client *c, const struct watch_sta
 			w->prev = s->watches->prev;
 			w->next->prev = w->prev->next = w;
 		}
-		*engine_client_side(c) = w;
+		side->watch = w;
 		if (s->nwatches++ == 0)
 			arm(s);
 	}
-	w->then = *then;
+	w->then = then;
 }
 
 void watch_drop(struct server *s, struct engine_client *c)
 {
-	struct watch *w = *engine_client_side(c);
+	struct side *side = side_find(c);
+	struct watch *w = side != NULL ? side->watch : NULL;
 
 	if (w == NULL)
 		return;
-	*engine_client_side(c) = NULL;
+	side->watch = NULL;
 	if (s->watches == w)
 		s->watches = w->next != w ? w->next : NULL;
 	s->nwatches--;

@@ -18,15 +18,11 @@ struct server;
 #define WATCH_BATCH 200
 #define WATCH_CROWD_MS 50		/* between two batches */
 
-/* A file's identity and age; all zero: it is not there. */
-struct watch_stamp { uint64_t dev, ino, size, mtime_ns, mode, uid, gid; };
-
-/* Of the client's secret and CA, as they are now. */
-struct watch_state { struct watch_stamp secret, ca; };
-void watch_look(const struct oauth_client *c, struct watch_state *st);
+/* Identity and age of the files of the client's first n credentials and of its CA, as they are now, in one number. */
+uint64_t watch_look(const struct oauth_client *c, size_t n);
 
 /* Watches c until its hold ends; then: how the files were when the request that failed was begun. */
-void watch_add(struct server *s, struct engine_client *c, const struct watch_state *then);
+void watch_add(struct server *s, struct engine_client *c, uint64_t then);
 
 void watch_drop(struct server *s, struct engine_client *c);	/* fine when it is not watched */
 

@@ -98,6 +98,27 @@ static void bits(void **state)
 	}
 }
 
+/* RFC 7515 appendix C, and both of the characters that differ. */
+static void url(void **state)
+{
+	static const unsigned char bytes[] = { 3, 236, 255, 224, 193 };
+	char room[64];
+	struct mx_buf b;
+
+	(void)state;
+	mx_buf_init(&b, room, sizeof room);
+	mx_buf_adds(&b, "+/=.");	/* what stands before is left alone */
+	mx_b64url_encode(&b, bytes, sizeof bytes);
+	mx_buf_addc(&b, '.');
+	mx_b64url_encode(&b, "", 0);
+	mx_b64url_encode(&b, "\373\377\277", 3);
+	mx_b64url_encode(&b, "f", 1);
+	assert_string_equal(mx_buf_str(&b), "+/=.A-z_4ME.-_-_Zg");
+	mx_buf_init(&b, room, 7);
+	mx_b64url_encode(&b, "foob", 4);
+	assert_null(mx_buf_str(&b));
+}
+
 static void no_room(void **state)
 {
 	char room[8];
@@ -116,7 +137,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vectors), cmocka_unit_test(refused),
 		cmocka_unit_test(every_byte_both_ways),
-		cmocka_unit_test(bits), cmocka_unit_test(no_room),
+		cmocka_unit_test(bits), cmocka_unit_test(url), cmocka_unit_test(no_room),
 	};
 
 	return cmocka_run_group_tests_name("common/base64", tests, NULL, NULL);

@@ -19,6 +19,8 @@
 #define MAIN "tokend.yaml"
 #define INC "conf.d/b.yaml"
 
+#define S9 "      - client_secret_file: /a\n"
+
 static const struct row {
 	const char *name, *text, *include;	/* include: text of conf.d/b.yaml, or NULL */
 	const char *file;			/* of the first error; MAIN or INC */
@@ -123,9 +125,20 @@ static const struct row {
 	M("no key", A C ": x\n", 10, 1, "indentation"),
 	M("null as key", A C "~: x\n", 10, 1, "a key is missing"),
 	M("null as a client's name", A C "  ~: x\n", 10, 3, "a name is missing"),
-	M("not yet: certificate", A C "    certificate_file: /etc/c.pem\n", 10, 5,
-	    "\"certificate_file\" is not supported by this version"),
-	M("not yet: key", A C "    key: /etc/k.pem\n", 10, 5, "not supported by this version"),
+	M("certificate of a secret", A C "    certificate_file: /etc/c.pem\n", 10, 23, "belongs to a \"key\""),
+	M("secret and key", A C "    key: /etc/k.pem\n", 10, 10, "make two entries of \"credentials\""),
+	M("key without a path", A HEAD PROVIDER TENANT ID "    key: k.pem\n", 9, 10, "absolute path, or a URI"),
+	M("key with a day", A HEAD PROVIDER TENANT ID "    key: /k.pem\n    secret_expires: 2090-01-01\n", 10, 21,
+	    "belongs to a secret"),
+	M("key, and secrets are sent", A HEAD PROVIDER TENANT ID "    key: /k.pem\n    client_auth: client_secret_post\n",
+	    10, 18, "write private_key_jwt"),
+	M("secret, and a key is meant", A C "    client_auth: private_key_jwt\n", 10, 18, "needs a \"key\""),
+	M("Microsoft and curves", A HEAD PROVIDER TENANT ID "    key: /k.pem\n    assertion_algorithm: ES256\n", 10, 26,
+	    "PS256 and RS256 alone"),
+	M("algorithm", A HEAD PROVIDER TENANT ID "    key: /k.pem\n    assertion_algorithm: HS256\n", 10, 26, "PS256"),
+	M("typ", A HEAD PROVIDER TENANT ID "    key: /k.pem\n    assertion_typ: a/b\n", 10, 20, "must be letters"),
+	M("not yet: federated token", A HEAD PROVIDER TENANT ID "    credentials:\n      - assertion_file: /a\n", 10, 9,
+	    "not supported by this version"),
 	M("not yet: refresh token", A C "    refresh_token_file: /a\n", 10, 5,
 	    "not supported by this version"),
 	M("secret in the file", A HEAD PROVIDER TENANT ID "    client_secret: abc\n" SECRET, 9, 5,
@@ -179,8 +192,8 @@ static const struct row {
 	M("date as in Entra", A C "    secret_expires: 1/31/2027\n", 10, 21, "is no date"),
 	M("date with a time", A C "    secret_expires: 2027-01-31T00:00:00Z\n", 10, 21, "is no date"),
 	M("expires twice", A HEAD PROVIDER TENANT ID "    secret_expires: 2090-01-31\n"
-	    "    credentials:\n      - client_secret_file: /a\n        secret_expires: 2090-01-31\n", 12, 25,
-	    "given twice (already at line 9)"),
+	    "    credentials:\n      - client_secret_file: /a\n        secret_expires: 2090-01-31\n", 9, 21,
+	    "move it into that list"),
 	M("metrics, relative", A C "metrics_file: a.prom\n", 10, 15, "absolute"),
 	M("metrics, a directory", A C "metrics_file: /var/lib/\n", 10, 15, "not a directory"),
 	M("metrics too often", A C "metrics_interval: 500ms\n", 10, 19, "whole number of seconds"),
@@ -258,18 +271,18 @@ static const struct row {
 	M("URL without host", A CUSTOM "    token_endpoint: https:///token\n", 9, 21, "host"),
 	M("URL with a brace", A CUSTOM "    token_endpoint: https://idp.example/{realm}/token\n", 9,
 	    21, "{tenant}"),
-	M("two credentials",
-	    A HEAD PROVIDER TENANT ID "    credentials:\n      - client_secret_file: /a\n"
-	    "      - client_secret_file: /b\n",
-	    11, 9, "this version supports one secret"),
+	M("nine credentials",
+	    A HEAD PROVIDER TENANT ID "    credentials:\n" S9 S9 S9 S9 S9 S9 S9 S9 S9, 18, 9, "more than 8 credentials"),
+	M("a credential of nothing", A HEAD PROVIDER TENANT ID "    credentials:\n      - key_id: a\n", 10, 9,
+	    "neither \"client_secret_file\" nor \"key\""),
 	M("credential of another kind",
 	    A HEAD PROVIDER TENANT ID "    credentials:\n      - client_secret_file: /a\n"
 	    "        certificate_file: /b\n",
-	    11, 9, "not supported by this version"),
+	    11, 27, "belongs to a \"key\""),
 	M("credentials without list", A HEAD PROVIDER TENANT ID
 	    "    credentials:\n      client_secret_file: /a\n", 10, 7, "- client_secret_file"),
-	M("secret twice", A C "    credentials:\n      - client_secret_file: /a\n", 11, 9,
-	    "given twice"),
+	M("secret twice", A C "    credentials:\n      - client_secret_file: /a\n", 9, 25,
+	    "move it into that list"),
 	M("no credentials", A HEAD PROVIDER TENANT ID "    credentials: []\n", 9, 18, "empty list"),
 	M("timeouts crossed", A C "    timeout: 3s\n    connect_timeout: 4s\n", 11, 22,
 	    "longer than \"timeout\""),

@@ -33,9 +33,9 @@ static void preset(void **state)
 	    "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token");
 	assert_string_equal(k->oc.scope, "https://outlook.office365.com/.default");
 	assert_string_equal(k->oc.client_id, "11111111-2222-3333-4444-555555555555");
-	assert_string_equal(k->oc.secret_file, "/nowhere/secret");
+	assert_string_equal(k->oc.credential[0].secret_file, "/nowhere/secret");
 	assert_int_equal(k->oc.grant, OAUTH_GRANT_CLIENT_CREDENTIALS);
-	assert_int_equal(k->oc.auth, OAUTH_AUTH_SECRET_POST);
+	assert_int_equal(k->oc.credential[0].auth, OAUTH_AUTH_SECRET_POST);
 	assert_null(k->oc.resource);
 	assert_null(k->oc.proxy);
 	assert_null(k->oc.no_proxy);
@@ -70,7 +70,7 @@ static void preset(void **state)
 	assert_null(c->token_cache);
 	assert_null(c->metrics_file);
 	assert_int_equal(c->metrics_interval_s, 15);
-	assert_int_equal(k->secret_expires, 0);
+	assert_int_equal(k->expires, 0);
 	conf_free(c);
 }
 
@@ -131,10 +131,10 @@ static void every_key(void **state)
 	assert_non_null(k);
 	assert_string_equal(k->oc.token_endpoint,
 	    "https://idp.example:8443/realms/contoso.com/token?x=y");
-	assert_int_equal(k->oc.auth, OAUTH_AUTH_SECRET_BASIC);
+	assert_int_equal(k->oc.credential[0].auth, OAUTH_AUTH_SECRET_BASIC);
 	assert_string_equal(k->oc.scope, "smtp imap");
 	assert_string_equal(k->oc.resource, "urn:example:mail");
-	assert_string_equal(k->oc.secret_file, "credential:everything");
+	assert_string_equal(k->oc.credential[0].secret_file, "credential:everything");
 	assert_string_equal(k->oc.proxy, "socks5h://[::1]:1080");
 	assert_string_equal(k->oc.no_proxy, "localhost,.example");
 	assert_string_equal(k->oc.ca_file, "/etc/ssl/ca.pem");
@@ -144,9 +144,22 @@ static void every_key(void **state)
 	assert_int_equal(k->stale_until_s, 0);
 	assert_int_equal(k->backoff_min_ms, 2000);
 	assert_int_equal(k->backoff_max_ms, 3600000);
-	assert_int_equal(k->secret_expires, 3981312000u);
-	assert_string_equal(conf_client_find(c, "listed")->oc.secret_file, "/nowhere/listed");
-	assert_int_equal(conf_client_find(c, "listed")->secret_expires, 4107542400u);
+	assert_int_equal(k->expires, 3981312000u);
+	k = conf_client_find(c, "listed");
+	assert_int_equal(k->oc.ncredentials, 2);
+	assert_int_equal(k->oc.credential[0].auth, OAUTH_AUTH_PRIVATE_KEY_JWT);
+	assert_string_equal(k->oc.credential[0].key, "handle:0x81000001");
+	assert_string_equal(k->oc.credential[0].certificate_file, "/nowhere/cert.pem");
+	assert_string_equal(k->oc.credential[0].key_passphrase_file, "credential:pass");
+	assert_string_equal(k->oc.credential[0].key_id, "one");
+	assert_int_equal(k->oc.credential[0].alg, OAUTH_ALG_RS256);
+	assert_int_equal(k->oc.credential[0].thumbprint, OAUTH_THUMB_SHA1);
+	assert_string_equal(k->oc.credential[0].audience, "https://issuer.example/");
+	assert_string_equal(k->oc.credential[0].typ, "client-authentication+jwt");
+	assert_int_equal(k->oc.credential[1].auth, OAUTH_AUTH_SECRET_POST);
+	assert_string_equal(k->oc.credential[1].secret_file, "/nowhere/listed");
+	k = conf_client_find(c, "everything");
+	assert_int_equal(conf_client_find(c, "listed")->expires, 4107542400u);
 
 	assert_non_null(a = conf_account_find(c, "scanner@example.org", 19));
 	assert_ptr_equal(a->client, k);

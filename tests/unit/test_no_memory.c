@@ -387,8 +387,8 @@ static void request(void *arg)
 	if (!mx_secret_set(&s, "the-secret", 10))
 		return;
 	cls = oauth_request_build_with(&(struct oauth_client){ .name = "c", .grant = OAUTH_GRANT_CLIENT_CREDENTIALS,
-	    .auth = OAUTH_AUTH_SECRET_BASIC, .token_endpoint = "https://id.example/token", .client_id = "relay",
-	    .scope = "mail" }, &s, &r, &e);
+	    .token_endpoint = "https://id.example/token", .client_id = "relay", .scope = "mail" },
+	    OAUTH_AUTH_SECRET_BASIC, &s, &r, &e);
 	if (cls == MX_OK)
 		oauth_request_free(&r);
 	else

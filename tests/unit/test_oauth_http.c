@@ -158,7 +158,7 @@ static void test_good(void **state)
 	    "&client_secret=Needle-s3cret-2018-%2C%26%3D%7E%2B&scope=a+b");
 
 	/* Again, by Basic, over the same connection. */
-	c.auth = OAUTH_AUTH_SECRET_BASIC;
+	c.credential = &by_basic;
 	pending = 1;
 	start(h, &c, &r);
 	run(h, &pending);
@@ -255,14 +255,14 @@ static void test_proxy(void **state)
 /* What is wrong at once is told from the timer, not from start. */
 static void test_early(void **state)
 {
-	const struct { const char *url, *secret, *code; } rows[] = {
-		{ "http://127.0.0.1/token", "/nonexistent", "endpoint-not-https" },
-		{ "ftp://127.0.0.1/token", secret_file, "endpoint-not-https" },
-		{ "file:///etc/passwd", secret_file, "endpoint-not-https" },
-		{ "https://", secret_file, "endpoint-malformed" },
-		{ "https://user:hidden@127.0.0.1/", secret_file, "endpoint-malformed" },
-		{ "https://127.0.0.1:1/", "/nonexistent", "secret-missing" },
-		{ NULL, secret_file, "endpoint-not-https" },
+	const struct { const char *url; const struct oauth_credential *secret; const char *code; } rows[] = {
+		{ "http://127.0.0.1/token", &no_file, "endpoint-not-https" },
+		{ "ftp://127.0.0.1/token", &by_post, "endpoint-not-https" },
+		{ "file:///etc/passwd", &by_post, "endpoint-not-https" },
+		{ "https://", &by_post, "endpoint-malformed" },
+		{ "https://user:hidden@127.0.0.1/", &by_post, "endpoint-malformed" },
+		{ "https://127.0.0.1:1/", &no_file, "secret-missing" },
+		{ NULL, &by_post, "endpoint-not-https" },
 	};
 	struct oauth_http *h = new_http();
 	struct result r[sizeof rows / sizeof rows[0]] = { 0 };
@@ -274,7 +274,7 @@ static void test_early(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		c[i] = client(url, "good", "/token");
 		c[i].token_endpoint = rows[i].url;
-		c[i].secret_file = rows[i].secret;
+		c[i].credential = rows[i].secret;
 		r[i].pending = &pending;
 		pending++;
 		start(h, &c[i], &r[i]);
@@ -307,7 +307,7 @@ static void test_many(void **state)
 
 	(void)state;
 	slow.timeout_ms = 20000;
-	broken.secret_file = "/nonexistent";
+	broken.credential = &no_file;
 	f = start(h, &slow, &n);
 	start(h, &slow, &n);
 	g = start(h, &broken, &n);
@@ -426,7 +426,7 @@ static void test_wiped(void **state)
 		unsigned pending = 1;
 		struct result r = { .pending = &pending };
 
-		c.auth = i % 2 == 0 ? OAUTH_AUTH_SECRET_POST : OAUTH_AUTH_SECRET_BASIC;
+		c.credential = i % 2 == 0 ? &by_post : &by_basic;
 		start(h, &c, &r);
 		run(h, &pending);
 		assert_int_equal(r.cls, MX_OK);

@@ -129,7 +129,7 @@ struct oauth_fetch *start(struct oauth_http *h, const struct oauth_client *c, st
 	struct oauth_fetch *f;
 
 	inside_start = true;
-	f = oauth_http_start(h, c, done, r);
+	f = oauth_http_start(h, c, c->credential, done, r);
 	inside_start = false;
 	assert_non_null(f);
 	return f;
@@ -160,16 +160,19 @@ void free_http(struct oauth_http *h)
 	due = UINT64_MAX;
 }
 
+const struct oauth_credential by_post = { .auth = OAUTH_AUTH_SECRET_POST, .secret_file = secret_file };
+const struct oauth_credential by_basic = { .auth = OAUTH_AUTH_SECRET_BASIC, .secret_file = secret_file };
+const struct oauth_credential no_file = { .auth = OAUTH_AUTH_SECRET_POST, .secret_file = "/nonexistent" };
+
 struct oauth_client client(char url[256], const char *where, const char *uri)
 {
 	struct oauth_client c = {
 		.name = "contoso",
 		.grant = OAUTH_GRANT_CLIENT_CREDENTIALS,
-		.auth = OAUTH_AUTH_SECRET_POST,
 		.token_endpoint = url,
 		.client_id = "id:1",
 		.scope = "a b",
-		.secret_file = secret_file,
+		.credential = &by_post, .ncredentials = 1,
 		.ca_file = ca_file,
 		.connect_timeout_ms = 1000,
 		.timeout_ms = 1500,

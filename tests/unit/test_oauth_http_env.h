@@ -14,6 +14,7 @@
 /* One less per character, so that the secret itself does not stand in this process. */
 extern const char secret_minus_1[];
 extern char dir[64], ca_file[128], other_ca[128], secret_file[128];
+extern const struct oauth_credential by_post, by_basic, no_file;	/* the secret in secret_file; a file that is not there */
 extern uint64_t due;	/* when the loop calls oauth_http_timeout(); UINT64_MAX: never */
 
 struct result {

@@ -120,7 +120,7 @@ static void test_ceiling(void **state)
 }
 
 static const struct oauth_client contoso = {
-	.name = "contoso", .grant = OAUTH_GRANT_CLIENT_CREDENTIALS, .auth = OAUTH_AUTH_SECRET_POST,
+	.name = "contoso", .grant = OAUTH_GRANT_CLIENT_CREDENTIALS,
 	.token_endpoint = "https://login.example/t/oauth2/v2.0/token",
 	.client_id = "11111111-2222-3333-4444-555555555555",
 	.scope = "https://outlook.office365.com/.default",
@@ -161,12 +161,11 @@ static void test_vectors(void **state)
 	for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
 		struct oauth_client c = contoso;
 
-		c.auth = requests[i].auth;
 		c.client_id = requests[i].id;
 		c.scope = requests[i].scope;
 		c.resource = requests[i].resource;
 		assert_true(mx_secret_set(&secret, requests[i].secret, strlen(requests[i].secret)));
-		assert_int_equal(oauth_request_build_with(&c, &secret, &r, &e), MX_OK);
+		assert_int_equal(oauth_request_build_with(&c, requests[i].auth, &secret, &r, &e), MX_OK);
 		assert_ptr_equal(r.url, c.token_endpoint);
 		assert_string_equal(r.body.p, requests[i].body);
 		assert_int_equal(r.body.len, strlen(requests[i].body));
@@ -190,7 +189,7 @@ static void check_bytes(const unsigned char *bytes, size_t n)
 	ssize_t len;
 
 	assert_true(mx_secret_set(&secret, bytes, n));
-	assert_int_equal(oauth_request_build_with(&c, &secret, &r, &e), MX_OK);
+	assert_int_equal(oauth_request_build_with(&c, OAUTH_AUTH_SECRET_POST, &secret, &r, &e), MX_OK);
 	assert_int_equal(strlen((char *)r.body.p), r.body.len);
 	assert_non_null(s = strstr((char *)r.body.p, "&client_secret="));
 	s += strlen("&client_secret=");
@@ -198,8 +197,7 @@ static void check_bytes(const unsigned char *bytes, size_t n)
 	assert_memory_equal(out, bytes, n);
 	oauth_request_free(&r);
 
-	c.auth = OAUTH_AUTH_SECRET_BASIC;
-	assert_int_equal(oauth_request_build_with(&c, &secret, &r, &e), MX_OK);
+	assert_int_equal(oauth_request_build_with(&c, OAUTH_AUTH_SECRET_BASIC, &secret, &r, &e), MX_OK);
 	assert_null(strstr((char *)r.body.p, "client_id="));
 	assert_null(strstr((char *)r.body.p, "client_secret="));
 	assert_memory_equal(r.authorization.p, "Basic ", 6);
@@ -230,20 +228,17 @@ static void test_secret_bytes(void **state)
 
 static void test_refused(void **state)
 {
+	static const struct oauth_credential missing = { .auth = OAUTH_AUTH_SECRET_POST,
+		.secret_file = "/nonexistent/secret" };
 	struct oauth_client c = contoso;
 	struct mx_secret empty = { 0 };
 	struct oauth_request r;
 	struct mx_err e;
 
 	(void)state;
-	assert_int_equal(oauth_request_build_with(&c, &empty, &r, &e), MX_CONFIG);
+	assert_int_equal(oauth_request_build_with(&c, OAUTH_AUTH_SECRET_POST, &empty, &r, &e), MX_CONFIG);
 	assert_string_equal(e.code, "secret-empty");
-	c.grant = 0;
-	assert_int_equal(oauth_request_build_with(&c, &empty, &r, &e), MX_CONFIG);
-	assert_string_equal(e.code, "grant-unsupported");
-	c = contoso;
-	c.secret_file = "/nonexistent/secret";
-	assert_int_equal(oauth_request_build(&c, &r, &e), MX_CONFIG);
+	assert_int_equal(oauth_request_build(&c, &missing, &r, &e), MX_CONFIG);
 	assert_string_equal(e.code, "secret-missing");
 	assert_non_null(strstr(e.text, "client \"contoso\""));
 	assert_non_null(strstr(e.text, "/nonexistent/secret"));

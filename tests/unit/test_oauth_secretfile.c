@@ -242,10 +242,10 @@ static void test_guid_elsewhere(void **state)
 	put("secret", V("11111111-2222-3333-4444-555555555555\n"), 0600);
 	for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
 		struct oauth_client c = {
-			.name = "c", .secret_file = path, .token_endpoint = hosts[i].url
+			.name = "c", .token_endpoint = hosts[i].url
 		};
 
-		if (oauth_secret_read_for(&c, &s, &e) != (hosts[i].refused ? MX_CONFIG : MX_OK))
+		if (oauth_secret_read_for(&c, path, &s, &e) != (hosts[i].refused ? MX_CONFIG : MX_OK))
 			fail_msg("%s", hosts[i].url);
 		mx_secret_free(&s);
 	}
@@ -254,7 +254,7 @@ static void test_guid_elsewhere(void **state)
 /* Every byte value, where the provider is not Microsoft; only a newline at the very end is not the secret's. */
 static void test_any_bytes(void **state)
 {
-	struct oauth_client c = { .name = "c", .secret_file = path, .token_endpoint = "https://id.example/token" };
+	struct oauth_client c = { .name = "c", .token_endpoint = "https://id.example/token" };
 	struct mx_secret s = { 0 };
 	struct mx_err e;
 	char all[257];
@@ -264,12 +264,12 @@ static void test_any_bytes(void **state)
 		all[i] = (char)(255 - i);
 	all[256] = '\n';
 	put("secret", all, sizeof all, 0600);
-	assert_int_equal(oauth_secret_read_for(&c, &s, &e), MX_OK);
+	assert_int_equal(oauth_secret_read_for(&c, path, &s, &e), MX_OK);
 	assert_int_equal(s.len, 256);
 	assert_memory_equal(s.p, all, 256);
 	mx_secret_free(&s);
 	c.token_endpoint = "https://login.microsoftonline.com/t/oauth2/v2.0/token";
-	assert_int_equal(oauth_secret_read_for(&c, &s, &e), MX_CONFIG);
+	assert_int_equal(oauth_secret_read_for(&c, path, &s, &e), MX_CONFIG);
 	assert_string_equal(e.code, "secret-malformed");
 }
 

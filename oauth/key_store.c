@@ -1,0 +1,265 @@
+#include "config.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/buf.h"
+#include "oauth/key-private.h"
+#include "oauth/secretfile.h"
+
+#define OBJECTS_MAX 1000	/* looked at in one file or token */
+
+/* --- passphrase ----------------------------------------------------------------------------- */
+
+struct asker {
+	struct mx_secret pass;		/* empty: there is none */
+	bool asked;
+};
+
+/* OpenSSL's prompt. Without a passphrase it fails: the daemon has no terminal, and an empty answer is a wrong one. */
+static int answer(UI *ui, UI_STRING *uis)
+{
+	struct asker *a = UI_get0_user_data(ui);
+
+	if (UI_get_string_type(uis) != UIT_PROMPT && UI_get_string_type(uis) != UIT_VERIFY)
+		return 1;
+	a->asked = true;
+	if (a->pass.len == 0 || a->pass.len > OAUTH_SECRET_MAX)
+		return 0;
+	return UI_set_result_ex(ui, uis, (const char *)a->pass.p, (int)a->pass.len) >= 0;
+}
+
+/* --- what went wrong ------------------------------------------------------------------------ */
+
+const char *key_ssl_reason(bool *no_memory)
+{
+	const char *why = NULL;
+	unsigned long code;
+
+	*no_memory = false;
+	while ((code = ERR_get_error()) != 0) {
+		if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
+			*no_memory = true;
+		if (why == NULL)
+			why = ERR_reason_error_string(code);
+	}
+	return why != NULL ? why : "no reason given";
+}
+
+/* Is there a cipher or digest among the errors that this OpenSSL has switched off or does not have? */
+static bool cipher_lacks(void)
+{
+	unsigned long code;
+	bool lacks = false;
+
+	while ((code = ERR_get_error()) != 0)
+		if (ERR_GET_LIB(code) == ERR_LIB_EVP && (ERR_GET_REASON(code) == ERR_R_UNSUPPORTED ||
+		    ERR_GET_REASON(code) == EVP_R_UNSUPPORTED_ALGORITHM))
+			lacks = true;
+	return lacks;
+}
+
+static enum mx_class passphrase_failed(const struct oauth_credential *c, const struct oauth_key *k,
+    struct mx_err *e)
+{
+	if (c->key_passphrase_file == NULL)
+		return mx_fail(e, MX_CONFIG, "key-passphrase-needed",
+		    "the key is protected by a passphrase or PIN; name the file that holds it in "
+		    "key_passphrase_file: %s", k->shown);
+	if (cipher_lacks())
+		return mx_fail(e, MX_CONFIG, "key-cipher-unsupported",
+		    "the key is encrypted with a cipher that this OpenSSL has switched off; encrypt it anew "
+		    "(openssl pkcs12 -legacy ... | openssl pkcs12 -export): %s", k->shown);
+	return mx_fail(e, MX_CONFIG, "key-passphrase-wrong",
+	    "what key_passphrase_file holds does not open the key; check that file (%.150s): %s",
+	    c->key_passphrase_file, k->shown);
+}
+
+/* Schemes whose providers have a name of their own. */
+static const struct { const char *scheme, *package; } providers[] = {
+	{ "pkcs11", "pkcs11-provider" },
+	{ "handle", "tpm2-openssl" },
+	{ "object", "tpm2-openssl" },
+};
+
+static enum mx_class provider_missing(const char *scheme, const struct oauth_key *k, struct mx_err *e)
+{
+	const char *package = "the package that has it";
+
+	for (size_t i = 0; i < sizeof providers / sizeof providers[0]; i++)
+		if (strcasecmp(providers[i].scheme, scheme) == 0)
+			package = providers[i].package;
+	return mx_fail(e, MX_CONFIG, "key-provider-missing",
+	    "no OpenSSL provider serves \"%.20s:\" keys; install %s, activate it in openssl.cnf beside the default "
+	    "one, and see that the daemon may use its device: %s", scheme, package, k->shown);
+}
+
+static bool holds(const struct mx_secret *s, const char *what)
+{
+	return memmem(s->p, s->len, what, strlen(what)) != NULL;
+}
+
+/* content: NULL, or the file that was looked through in vain. */
+static enum mx_class no_key(const struct oauth_credential *c, const struct mx_secret *content,
+    const struct oauth_key *k, struct mx_err *e)
+{
+	bool no_memory;
+	const char *why;
+
+	if (k->asked)
+		return passphrase_failed(c, k, e);
+	why = key_ssl_reason(&no_memory);
+	if (no_memory)
+		return mx_fail(e, MX_TEMP, "no-memory", "no memory to open the key %s", k->shown);
+	if (content == NULL)
+		return mx_fail(e, MX_CONFIG, "key-unreadable",
+		    "the key cannot be had from its device (%.80s); look with openssl storeutl -noout whether it is "
+		    "there: %s", why, k->shown);
+	if (holds(content, "-----BEGIN TSS2 PRIVATE KEY-----"))
+		return mx_fail(e, MX_CONFIG, "key-provider-missing",
+		    "the key belongs to a TPM, and no OpenSSL provider opens it; install tpm2-openssl, activate it in "
+		    "openssl.cnf beside the default one, and see that the daemon may use the TPM: %s", k->shown);
+	if (sk_X509_num(k->beside) > 0)
+		return mx_fail(e, MX_CONFIG, "key-malformed",
+		    "the key file holds a certificate and no private key; add the key, or name it in key and this file "
+		    "in certificate_file: %s", k->shown);
+	return mx_fail(e, MX_CONFIG, "key-malformed",
+	    "the key file holds no private key that OpenSSL can read; it must be PEM, DER or PKCS#12 (try openssl pkey "
+	    "-noout -in FILE): %s", k->shown);
+}
+
+/* --- loading -------------------------------------------------------------------------------- */
+
+/* The first private key, and every certificate. false: no memory. */
+static bool collect(OSSL_STORE_CTX *ctx, struct oauth_key *k)
+{
+	int failed = 0;
+
+	for (int i = 0; i < OBJECTS_MAX && failed < 10 && !OSSL_STORE_eof(ctx); i++) {
+		OSSL_STORE_INFO *info = OSSL_STORE_load(ctx);
+		X509 *x = NULL;
+		bool ok = true;
+
+		if (info == NULL) {		/* one that cannot be opened; there may be others */
+			failed++;
+			continue;
+		}
+		if (OSSL_STORE_INFO_get_type(info) == OSSL_STORE_INFO_PKEY && k->pkey == NULL) {
+			ok = (k->pkey = OSSL_STORE_INFO_get1_PKEY(info)) != NULL;
+		} else if (OSSL_STORE_INFO_get_type(info) == OSSL_STORE_INFO_CERT) {
+			x = OSSL_STORE_INFO_get1_CERT(info);
+			if (!(ok = x != NULL && sk_X509_push(k->beside, x) > 0))
+				X509_free(x);
+		}
+		OSSL_STORE_INFO_free(info);
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+/* The scheme of a URI, lower-case letters first; "" if s is a path. */
+static void scheme_of(const char *s, char *out, size_t cap)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	while (isalnum((unsigned char)s[n]) || (n > 0 && strchr("+-.", s[n]) != NULL && s[n] != '\0'))
+		n++;
+	if (s[n] != ':' || n < 2 || n >= cap || !isalpha((unsigned char)s[0]))
+		return;
+	memcpy(out, s, n);
+	out[n] = '\0';
+}
+
+/* RFC 7512 allows a PIN in the query; older ones have it in the path. */
+static void show(struct oauth_key *k, const char *key, bool uri)
+{
+	size_t n = uri ? strcspn(key, "?") : strlen(key);
+	const char *pin = uri ? strcasestr(key, "pin") : NULL;
+	struct mx_buf b;
+
+	/* "pin-value", "pin-source", not the "pin" of a name */
+	while (pin != NULL && pin[3] != '-')
+		pin = strcasestr(pin + 3, "pin");
+	if (pin != NULL && (size_t)(pin - key) < n)
+		n = (size_t)(pin - key);
+	mx_buf_init(&b, k->shown, sizeof k->shown);
+	if (n < sizeof k->shown)
+		mx_buf_add(&b, key, n);
+	else
+		mx_buf_addf(&b, "%.*s...", (int)sizeof k->shown - 4, key);
+	if (mx_buf_str(&b) == NULL)
+		k->shown[0] = '\0';
+}
+
+/* The path that a "file:" URI means (RFC 8089), without %XX, which OpenSSL does not know either. */
+static const char *file_path(const char *uri)
+{
+	const char *p = uri + sizeof "file:" - 1;
+
+	if (strncasecmp(p, "//localhost/", 12) == 0)
+		return p + 11;
+	return strncmp(p, "///", 3) == 0 ? p + 2 : p;
+}
+
+enum mx_class key_store_load(const struct oauth_credential *c, struct oauth_key *k, struct mx_err *e)
+{
+	static const struct oauth_client any = { 0 };
+	struct mx_secret content = { 0 };
+	struct asker a = { 0 };
+	OSSL_STORE_CTX *ctx = NULL;
+	UI_METHOD *ui = NULL;
+	BIO *bio = NULL;
+	char scheme[32];
+	const char *path = NULL;
+	enum mx_class cls;
+
+	scheme_of(c->key, scheme, sizeof scheme);
+	if (strcasecmp(scheme, "file") == 0)
+		path = file_path(c->key);
+	else if (scheme[0] == '\0' || strcmp(scheme, "credential") == 0)
+		path = c->key;
+	show(k, path != NULL ? path : c->key, path == NULL);
+	/* Nothing is known of a passphrase: it may well be a GUID, which Microsoft's secrets may not. */
+	if (c->key_passphrase_file != NULL &&
+	    (cls = oauth_secret_read_for(&any, c->key_passphrase_file, &a.pass, e)) != MX_OK)
+		goto out;
+	if (path != NULL && (cls = key_file_read(&key_kind_key, path, &content, e)) != MX_OK)
+		goto out;
+	cls = MX_TEMP;
+	if ((ui = UI_create_method("mta-xoauth2")) == NULL || UI_method_set_reader(ui, answer) != 0 ||
+	    (k->beside = sk_X509_new_null()) == NULL)
+		goto no_memory;
+	if (path != NULL) {
+		/* What was judged is what is read: OpenSSL does not open the file once more. */
+		if ((bio = BIO_new_mem_buf(content.p, (int)content.len)) == NULL)
+			goto no_memory;
+		ctx = OSSL_STORE_attach(bio, "file", NULL, NULL, ui, &a, NULL, NULL, NULL);
+	} else {
+		ctx = OSSL_STORE_open_ex(c->key, NULL, NULL, ui, &a, NULL, NULL, NULL);
+	}
+	if (ctx != NULL && !collect(ctx, k))
+		goto no_memory;
+	k->asked = a.asked;
+	cls = MX_OK;
+	if (k->pkey == NULL && ctx == NULL && path == NULL && !a.asked) {
+		OSSL_STORE_LOADER *loader = OSSL_STORE_LOADER_fetch(NULL, scheme, NULL);
+
+		cls = loader == NULL ? provider_missing(scheme, k, e) : no_key(c, NULL, k, e);
+		OSSL_STORE_LOADER_free(loader);
+	} else if (k->pkey == NULL) {
+		cls = no_key(c, path != NULL ? &content : NULL, k, e);
+	}
+	goto out;
+no_memory:
+	cls = mx_fail(e, MX_TEMP, "no-memory", "no memory to open the key %s", k->shown);
+out:
+	OSSL_STORE_close(ctx);
+	BIO_free(bio);
+	UI_destroy_method(ui);
+	mx_secret_free(&a.pass);
+	mx_secret_free(&content);
+	return cls;
+}
