@@ -18,7 +18,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/servers.sh"
 
 build_packages=(gcc libc6-dev make autoconf automake libtool pkg-config
-	libsasl2-dev libcurl4-openssl-dev libssl-dev libjson-c-dev libevent-dev libyaml-dev libcmocka-dev)
+	libsasl2-dev libcurl4-openssl-dev libssl-dev libjson-c-dev libevent-dev libyaml-dev libcmocka-dev
+	openssl swtpm swtpm-tools tpm2-tools tpm2-openssl libtss2-tcti-swtpm0)	# the last: a TPM in software for tests
 e2e_packages=(python3-minimal python3 openssl curl ca-certificates procps binutils
 	libsasl2-modules sasl2-bin isync socat python3-pytest)
 quickstart_packages=(python3-minimal python3 openssl ca-certificates procps libsasl2-modules)
