@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <ctype.h>
+#include <pthread.h>
 #include <string.h>
 #include <strings.h>
 
@@ -28,6 +29,15 @@ static int answer(UI *ui, UI_STRING *uis)
 	if (a->pass.len == 0 || a->pass.len > OAUTH_SECRET_MAX)
 		return 0;
 	return UI_set_result_ex(ui, uis, (const char *)a->pass.p, (int)a->pass.len) >= 0;
+}
+
+/*
+ * A provider may ask by itself, past what it was given (pkcs11-provider does so when it signs): at a terminal, if
+ * the daemon was started at one. There is nobody in this process whom OpenSSL may ask.
+ */
+static void never_ask(void)
+{
+	UI_set_default_method(UI_null());
 }
 
 /* --- what went wrong ------------------------------------------------------------------------ */
@@ -207,6 +217,7 @@ static const char *file_path(const char *uri)
 enum mx_class key_store_load(const struct oauth_credential *c, struct oauth_key *k, struct mx_err *e)
 {
 	static const struct oauth_client any = { 0 };
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct mx_secret content = { 0 };
 	struct asker a = { 0 };
 	OSSL_STORE_CTX *ctx = NULL;
@@ -216,6 +227,7 @@ enum mx_class key_store_load(const struct oauth_credential *c, struct oauth_key 
 	const char *path = NULL;
 	enum mx_class cls;
 
+	(void)pthread_once(&once, never_ask);
 	scheme_of(c->key, scheme, sizeof scheme);
 	if (strcasecmp(scheme, "file") == 0)
 		path = file_path(c->key);
