@@ -103,7 +103,9 @@ static bool make(const char *script)
 		fclose(f);
 		if (status != 77)
 			fail_msg("the device cannot be made: status %d", status);
-		print_message("skipped: %s", line);
+		/* not by cmocka's skip(), whose TAP says "not ok" */
+		line[strcspn(line, "\n")] = '\0';
+		printf("1..1\nok 1 - test_device # SKIP %s\n", line);
 		return false;
 	}
 	assert_int_equal(setenv("OPENSSL_CONF", in_dir("openssl.cnf", path), 1), 0);
@@ -234,8 +236,6 @@ static void in_token(void)
 static void test_device(void **state)
 {
 	(void)state;
-	if (!make(MX_TEST_TPM ? tpm : token))
-		skip();
 	if (MX_TEST_TPM)
 		in_tpm();
 	else
@@ -246,6 +246,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_device) };
 
+	if (!make(MX_TEST_TPM ? tpm : token))
+		return teardown(NULL);
 	return cmocka_run_group_tests_name(MX_TEST_TPM ? "oauth/key in a TPM" : "oauth/key in a PKCS#11 token", tests,
 	    NULL, teardown);
 }

@@ -344,7 +344,7 @@ static void test_unreadable(void **state)
 
 	(void)state;
 	if (geteuid() != 0 || pw == NULL)
-		skip();
+		return;
 	in_dir("group.pem", key);
 	assert_int_equal(chmod(dir, 0755), 0);
 	assert_int_equal(chown(key, pw->pw_uid, (gid_t)-1), 0);
