@@ -31,7 +31,6 @@ function certificateOf(header, app, id, now) {
   const unknown = 'The certificate with identifier used to sign the client assertion is not registered on application.';
   const bad = 'Client assertion failed signature validation.';
   if (header.x5t === undefined && header['x5t#S256'] === undefined) throw new Refusal(50027);
-  if (sent === undefined) throw refuse(unknown, 'The key was not found.');
   const cert = (app.certificates ?? []).map((pem) => new crypto.X509Certificate(pem)).find((c) => digest(c, header.alg) === sent);
   if (!cert) throw refuse(unknown, 'The key was not found.');
   if (Date.parse(cert.validTo) / 1000 < now) throw refuse(bad, 'The key used is expired.');
