@@ -32,8 +32,8 @@
 	"our bug: report it"
 #define CHECK_CLOCK "bring this host's clock right (chronyc tracking, timedatectl)"
 #define CHECK_CERT \
-	"upload the certificate to this very app in Entra and compare the thumbprint with the " \
-	"configured one"
+	"upload certificate_file to this very app in Entra; its thumbprint, to compare: openssl x509 -in FILE " \
+	"-noout -fingerprint"
 #define CHECK_CLOUD "set cloud to the one the tenant lives in (public, gcc-high, dod or china)"
 #define CHECK_FEDERATION \
 	"compare issuer, subject and audience of the federated credential letter by letter with " \
@@ -91,7 +91,8 @@ const struct oauth_hint oauth_hints[] = {
 	A(28002, "scope-rejected", "the scope has a value that is not valid", USE_DEFAULT),
 	A(28003, "scope-rejected", "the scope is empty", USE_DEFAULT),
 	A(700022, "scope-rejected", "the scope names more than one resource", USE_DEFAULT),
-	A(700023, "scope-rejected", "the scope names no resource", USE_DEFAULT),
+	A(700023, "scope-rejected", "the scope names no resource, or the assertion is for another audience",
+	    USE_DEFAULT "; with a key, remove assertion_audience too"),
 	A(500011, "resource-unknown", "the tenant does not have the service that the scope names",
 	    CHECK_RESOURCE),
 	A(50001, "resource-unknown",
@@ -138,9 +139,11 @@ const struct oauth_hint oauth_hints[] = {
 	A(50048, "assertion-rejected", "issuer and subject of the client assertion differ",
 	    "set client_id to the Application ID; both are taken from it"),
 	A(50013, "assertion-rejected", "the assertion is invalid or out of its time", CHECK_CLOCK),
+	A(5002738, "assertion-rejected", "the assertion's algorithm is not accepted",
+	    "set assertion_algorithm to PS256, or remove it"),
 	A(500133, "assertion-expired", "the assertion is out of its time", CHECK_CLOCK),
 	A(50027, "assertion-rejected", "the client assertion is not a valid JWT for this endpoint",
-	    "check tenant, client_id and this host's clock"),
+	    "with a key of Microsoft's clients certificate_file is needed; check tenant, client_id and this host's clock too"),
 	A(5002727, "assertion-rejected", "the client assertion's type is not accepted",
 	    "use the plain JWT type for this provider"),
 	A(700024, "assertion-expired", "the assertion is not valid at the provider's time",
@@ -149,6 +152,7 @@ const struct oauth_hint oauth_hints[] = {
 	    "the provider does not know the key that signed the assertion", CHECK_CERT),
 	A(700030, "certificate-unknown", "the certificate's subject is not accepted for this app",
 	    CHECK_CERT),
+	A(700021, "assertion-rejected", "client_id and the assertion name different clients", CHECK_IDS),
 	A(70021, "federation-mismatch", "no federated credential of the app fits the assertion",
 	    CHECK_FEDERATION),
 	A(700211, "federation-mismatch", "no federated credential has the assertion's issuer",

@@ -131,13 +131,12 @@ static void fetch_free(struct fetch *x)
 
 #define AGAIN_MS (3600 * 1000u)	/* credentials that were refused are tried again so much later */
 
-/* The first, unless it was refused lately and has not been changed since. */
+/* The first, unless it was refused lately and no file has changed since. */
 static size_t first_credential(const struct fetch *x)
 {
 	const struct side *s = side_find(x->c);
 
-	if (s == NULL || s->credential >= x->cc->oc.ncredentials || mx_boot_ms() >= s->again_ms ||
-	    watch_look(&x->cc->oc, s->credential) != s->files)
+	if (s == NULL || s->credential >= x->cc->oc.ncredentials || mx_boot_ms() >= s->again_ms || x->files != s->files)
 		return 0;
 	return s->credential;
 }
@@ -151,13 +150,10 @@ static void works(struct fetch *x)
 		return;
 	if (x->credential == 0 && s->credential != 0)
 		log_event(LOG_NOTICE, "credential_works", "client=%s credential=1", engine_client_name(x->c));
-	if (x->credential != s->credential)
-		s->again_ms = 0;
-	s->credential = x->credential;
-	if (mx_boot_ms() >= s->again_ms || watch_look(&x->cc->oc, s->credential) != s->files) {
+	if (x->credential != s->credential || mx_boot_ms() >= s->again_ms)
 		s->again_ms = mx_boot_ms() + AGAIN_MS;
-		s->files = watch_look(&x->cc->oc, s->credential);
-	}
+	s->credential = x->credential;
+	s->files = x->files;
 }
 
 /* Is it the credential that was refused, or cannot be used, and is there another one? Then that is tried at once. */
@@ -215,7 +211,7 @@ static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f
 static bool launch(struct fetch *x)
 {
 	engine_sent(x->c);
-	x->files = watch_look(&x->cc->oc, SIZE_MAX);
+	x->files = watch_look(&x->cc->oc);
 	x->credential = first_credential(x);
 	x->transfer = oauth_http_start(x->s->http, &x->cc->oc, &x->cc->oc.credential[x->credential], done, x);
 	return x->transfer != NULL;

@@ -14,7 +14,7 @@ struct side {
 	struct watch *watch;		/* NULL: its files are not looked at */
 	size_t credential;		/* the one that worked last; those before it were refused */
 	uint64_t again_ms;		/* mx_boot_ms(): those are tried again then ... */
-	uint64_t files;			/* ... or when their files are others than this (watch_look()) */
+	uint64_t files;			/* ... or when its client's files are others than these (watch_look()) */
 };
 
 struct side *side_find(struct engine_client *c);	/* NULL: there is nothing to know yet */

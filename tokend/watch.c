@@ -34,11 +34,11 @@ static uint64_t stamp(uint64_t h, const char *path)
 	return mx_fnv(h, &x, sizeof x);
 }
 
-uint64_t watch_look(const struct oauth_client *c, size_t n)
+uint64_t watch_look(const struct oauth_client *c)
 {
 	uint64_t h = stamp(MX_FNV_BASIS, c->ca_file);
 
-	for (size_t i = 0; i < n && i < c->ncredentials; i++) {
+	for (size_t i = 0; i < c->ncredentials; i++) {
 		const struct oauth_credential *k = &c->credential[i];
 
 		h = stamp(h, k->secret_file);
@@ -58,7 +58,7 @@ static bool over(struct watch *w)
 	engine_status(w->c, &st);
 	if (!st.permanent)
 		return true;
-	return watch_look(&cc->oc, SIZE_MAX) != w->then;
+	return watch_look(&cc->oc) != w->then;
 }
 
 static void arm(struct server *s)

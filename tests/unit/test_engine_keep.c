@@ -262,6 +262,24 @@ static uint32_t chance(void *ctx)
 	return (uint32_t)(seed >> 33);
 }
 
+/* Clients c0, c1, ... */
+static void put_many(struct fake *f, unsigned n)
+{
+	char name[16];
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		struct engine_params p = { .name = name, .fingerprint = i, .min_remaining_s = 300, .stale_until_s = 60,
+			.backoff_min_ms = 1000, .backoff_max_ms = 300000 };
+
+		snprintf(name, sizeof name, "c%u", i);
+		assert_non_null(engine_put(f->e, &p));
+	}
+	engine_commit(f->e);
+	while (engine_settle(f->e, 100))
+		;
+}
+
 /* All fetched within a minute, as after a cold start: from then on no second has more than twice the mean. */
 static void a_cold_start_is_spread(void **state)
 {
@@ -275,16 +293,7 @@ static void a_cold_start_is_spread(void **state)
 	fake_init(&f);
 	f.rnd_fn = chance;
 	f.answer_at_once = true;
-	for (i = 0; i < MANY; i++) {
-		struct engine_params p = { .name = name, .fingerprint = i, .min_remaining_s = 300, .stale_until_s = 60,
-			.backoff_min_ms = 1000, .backoff_max_ms = 300000 };
-
-		snprintf(name, sizeof name, "c%u", i);
-		assert_non_null(engine_put(f.e, &p));
-	}
-	engine_commit(f.e);
-	while (engine_settle(f.e, 100))
-		;
+	put_many(&f, MANY);
 	for (i = 0; i < MANY; i++) {
 		snprintf(name, sizeof name, "c%u", i);
 		fake_ask(engine_find(f.e, name), &a[i]);
@@ -325,14 +334,7 @@ static void a_jump_is_spread(void **state)
 	fake_init(&f);
 	f.rnd_fn = chance;
 	f.answer_at_once = true;
-	for (i = 0; i < MANY; i++) {
-		struct engine_params p = { .name = name, .fingerprint = i, .min_remaining_s = 300, .stale_until_s = 60,
-			.backoff_min_ms = 1000, .backoff_max_ms = 300000 };
-
-		snprintf(name, sizeof name, "c%u", i);
-		assert_non_null(engine_put(f.e, &p));
-	}
-	engine_commit(f.e);
+	put_many(&f, MANY);
 	for (i = 0; i < MANY; i++) {
 		snprintf(name, sizeof name, "c%u", i);
 		fake_ask(engine_find(f.e, name), &a[i]);
@@ -364,14 +366,7 @@ static void few_clients_are_not_moved(void **state)
 	(void)state;
 	fake_init(&f);
 	f.rnd_fn = chance;
-	for (i = 0; i < 10; i++) {
-		struct engine_params p = { .name = name, .fingerprint = i, .min_remaining_s = 300, .stale_until_s = 60,
-			.backoff_min_ms = 1000, .backoff_max_ms = 300000 };
-
-		snprintf(name, sizeof name, "c%u", i);
-		assert_non_null(engine_put(f.e, &p));
-	}
-	engine_commit(f.e);
+	put_many(&f, 10);
 	for (i = 0; i < 10; i++) {
 		snprintf(name, sizeof name, "c%u", i);
 		fake_ask(engine_find(f.e, name), &a);
