@@ -416,7 +416,7 @@ static void jumped(struct engine *e)
 		struct engine_client *c = e->cur.v[i];
 		uint64_t was = c->timer.due, due;
 
-		if (c->st != ES_FRESH || c->timer.place == 0)
+		if (c->st != ES_FRESH || c->timer.place == 0 || !engine_older_by_wall(c))
 			continue;
 		due = engine_refresh_due(c, false);
 		n += due < was;

@@ -76,6 +76,7 @@ static inline bool engine_retired(const struct engine_client *c)
 /* time.c: ages, margins and when to act. Pure but for ops->now and ops->random. */
 void engine_now(struct engine *e);
 int64_t engine_left_ms(const struct engine_client *c);		/* of the token; by the worse of both clocks */
+bool engine_older_by_wall(const struct engine_client *c);	/* than by the boot clock, by which timers go */
 bool engine_servable(const struct engine_client *c);
 bool engine_alive(const struct engine_client *c);		/* servable in an outage */
 int64_t engine_margin_ms(const struct engine_client *c);	/* a token with less life is not handed out now */

@@ -96,12 +96,14 @@ static bool scan_segment(struct store *s, unsigned char *p)
 
 static enum store_why check_head(int fd, const char *boot, off_t size)
 {
-	static const char nothing[sizeof magic];	/* what a process leaves that is killed before it has written the head */
+	static const char nothing[STORE_HEAD];	/* what a process leaves that is killed before it has written the head */
+	char first[STORE_HEAD] = "";
 	struct head h = { .version = 0 };
 
-	if (pread(fd, &h, sizeof h, 0) < 0)
+	if (pread(fd, first, sizeof first, 0) < 0)
 		return STORE_FOREIGN;
-	if (memcmp(h.magic, nothing, sizeof nothing) == 0)
+	memcpy(&h, first, sizeof h);
+	if (memcmp(first, nothing, sizeof nothing) == 0)
 		return STORE_DAMAGED;
 	if (size < (off_t)sizeof h || memcmp(h.magic, magic, sizeof magic) != 0)
 		return STORE_FOREIGN;

@@ -19,6 +19,11 @@ int64_t engine_left_ms(const struct engine_client *c)
 	return (int64_t)c->life_s * 1000 - (int64_t)(boot > wall ? boot : wall);
 }
 
+bool engine_older_by_wall(const struct engine_client *c)
+{
+	return c->e->wall > c->got_wall && c->e->wall - c->got_wall > c->e->boot - c->got_boot + 1000;
+}
+
 /*
  * A provider whose tokens live shorter than twice the margin gets a margin of half that life: else none
  * could ever be used. Not where the mail server itself insists on it (stale_until 0: hve).

@@ -155,7 +155,8 @@ struct oauth_fetch *oauth_http_start(struct oauth_http *h, const struct oauth_cl
 	}
 	if (e.cls != MX_OK)
 		*f->early = (struct oauth_failure){
-			.err = e, .permanent = e.cls == MX_CONFIG, .retry_after_s = -1,
+			.err = e, .permanent = e.cls == MX_CONFIG, .credential = e.cls == MX_CONFIG,
+			.retry_after_s = -1,
 		};
 	else
 		oauth_http_failed(f, r, f->early);

@@ -27,6 +27,8 @@ struct oauth_key {
 	EVP_PKEY *pub;			/* the same one's public half, in software */
 	X509 *cert;			/* NULL: none */
 	STACK_OF(X509) *beside;		/* certificates found with the key */
+	const char *certificate;	/* its path, or what is shown of the key */
+	uint64_t not_before;
 	uint64_t not_after;
 	bool asked;			/* a passphrase was wanted */
 	char shown[KEY_SHOWN_MAX];	/* path or URI for texts, without a PIN */

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -104,9 +105,10 @@ static bool when(const ASN1_TIME *t, int64_t *s, char text[32])
 static enum mx_class judge_certificate(const struct oauth_credential *c, uint64_t now_s, struct oauth_key *k,
     struct mx_err *e)
 {
-	const char *path = c->certificate_file != NULL ? c->certificate_file : k->shown;
 	int64_t from, to;
 	char text[32];
+
+	k->certificate = c->certificate_file != NULL ? c->certificate_file : k->shown;
 
 	if (k->cert == NULL && sk_X509_num(k->beside) <= 0)
 		return c->thumbprint == OAUTH_THUMB_NONE ? MX_OK : mx_fail(e, MX_CONFIG, "certificate-needed",
@@ -114,20 +116,30 @@ static enum mx_class judge_certificate(const struct oauth_credential *c, uint64_
 		    "certificate_file: %s", k->shown);
 	if (k->cert == NULL || X509_check_private_key(k->cert, k->pkey) != 1)
 		return mx_fail(e, MX_CONFIG, "key-certificate-mismatch",
-		    "the certificate belongs to another key; name the pair that was made together (%.150s): %s", path,
-		    k->shown);
+		    "the certificate belongs to another key; name the pair that was made together (%.150s): %s",
+		    k->certificate, k->shown);
 	if (!when(X509_get0_notBefore(k->cert), &from, text) || !when(X509_get0_notAfter(k->cert), &to, text))
 		return mx_fail(e, MX_CONFIG, "certificate-malformed",
-		    "the certificate's dates cannot be read; make a new one: %s", path);
-	if (to < 0 || (uint64_t)to < now_s)
+		    "the certificate's dates cannot be read; make a new one: %s", k->certificate);
+	k->not_before = from > 0 ? (uint64_t)from : 0;
+	k->not_after = to > 0 ? (uint64_t)to : 1;
+	return now_s == 0 ? MX_OK : oauth_key_in_date(k, now_s, e);
+}
+
+enum mx_class oauth_key_in_date(const struct oauth_key *k, uint64_t now_s, struct mx_err *e)
+{
+	int64_t at;
+	char text[32];
+
+	if (k->cert == NULL || (k->not_before <= now_s && now_s <= k->not_after))
+		return MX_OK;
+	if (now_s > k->not_after && when(X509_get0_notAfter(k->cert), &at, text))
 		return mx_fail(e, MX_CONFIG, "certificate-expired",
 		    "the certificate ended on %s; make a new one, register it with the provider, and name it here: %s",
-		    text, path);
-	k->not_after = (uint64_t)to;
-	if (from > 0 && (uint64_t)from > now_s && when(X509_get0_notBefore(k->cert), &from, text))
-		return mx_fail(e, MX_CONFIG, "certificate-not-yet-valid",
-		    "the certificate is valid from %s on; check this host's clock, or wait: %s", text, path);
-	return MX_OK;
+		    text, k->certificate);
+	(void)when(X509_get0_notBefore(k->cert), &at, text);
+	return mx_fail(e, MX_CONFIG, "certificate-not-yet-valid",
+	    "the certificate is valid from %s on; check this host's clock, or wait: %s", text, k->certificate);
 }
 
 /* The public half for verifying: a device need not do that. */
@@ -150,9 +162,26 @@ static enum mx_class publish(struct oauth_key *k, struct mx_err *e)
 	    mx_fail(e, MX_CONFIG, "key-malformed", "the key's public half cannot be had; make a new key: %s", k->shown);
 }
 
+/*
+ * One key at a time: providers of devices (tpm2-openssl 1.1) share a session between threads without a lock, and a
+ * configuration is read by a thread while the loop signs. Recursive, for whoever has two keys open.
+ */
+static pthread_mutex_t one_key;
+
+static void make_lock(void)
+{
+	pthread_mutexattr_t a;
+
+	(void)pthread_mutexattr_init(&a);
+	(void)pthread_mutexattr_settype(&a, PTHREAD_MUTEX_RECURSIVE);
+	(void)pthread_mutex_init(&one_key, &a);
+	(void)pthread_mutexattr_destroy(&a);
+}
+
 enum mx_class oauth_key_open(const struct oauth_credential *c, uint64_t now_s, struct oauth_key **out,
     struct mx_err *e)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct oauth_key *k;
 	enum mx_class cls;
 
@@ -161,6 +190,8 @@ enum mx_class oauth_key_open(const struct oauth_credential *c, uint64_t now_s, s
 		return mx_fail(e, MX_CONFIG, "key-missing", "no private key is named; set key");
 	if ((k = calloc(1, sizeof *k)) == NULL)
 		return mx_fail(e, MX_TEMP, "no-memory", "no memory to open a key");
+	(void)pthread_once(&once, make_lock);
+	(void)pthread_mutex_lock(&one_key);	/* until oauth_key_free() */
 	ERR_clear_error();
 	if ((cls = key_store_load(c, k, e)) != MX_OK || (cls = judge_key(c, k, e)) != MX_OK)
 		goto out;
@@ -187,6 +218,7 @@ void oauth_key_free(struct oauth_key *k)
 	X509_free(k->cert);
 	sk_X509_pop_free(k->beside, X509_free);
 	free(k);
+	(void)pthread_mutex_unlock(&one_key);
 }
 
 uint64_t oauth_key_not_after(const struct oauth_key *k)

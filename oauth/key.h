@@ -19,7 +19,8 @@ struct oauth_key;
  * Opens c->key: a file (PEM, DER or PKCS#12, also "credential:NAME" and "file:" URIs), or another URI that
  * an OpenSSL provider serves (pkcs11:, handle:, ...). The certificate is c->certificate_file's first one,
  * else the one beside the key that belongs to it, else there is none. now_s: seconds since the epoch, for
- * the certificate's dates. *k is the caller's (oauth_key_free()), NULL on failure.
+ * the certificate's dates; 0: they are not judged. *k is the caller's (oauth_key_free()), NULL on failure. One
+ * key is open at a time in a process: another thread waits until it is freed, by the thread that opened it.
  *
  * MX_CONFIG, each with its code: key-missing, key-unreadable, key-world-readable, key-malformed,
  * key-cipher-unsupported, key-passphrase-needed, key-passphrase-wrong, key-provider-missing,
@@ -52,6 +53,10 @@ enum mx_class oauth_key_sign(const struct oauth_key *k, enum oauth_alg alg, cons
 #define OAUTH_THUMBPRINT_MAX 32
 size_t oauth_key_thumbprint(const struct oauth_key *k, enum oauth_thumbprint which,
     unsigned char out[OAUTH_THUMBPRINT_MAX]);
+
+/* certificate-expired and certificate-not-yet-valid, as oauth_key_open() would say. */
+enum mx_class oauth_key_in_date(const struct oauth_key *k, uint64_t now_s, struct mx_err *e)
+    __attribute__((warn_unused_result));
 
 /* When the certificate ends, seconds since the epoch. 0: there is none. */
 uint64_t oauth_key_not_after(const struct oauth_key *k);

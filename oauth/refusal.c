@@ -137,6 +137,7 @@ enum mx_class oauth_refusal(const char *client, struct oauth_failure *f)
 		(void)mx_buf_str(&b);
 	}
 	f->permanent = oauth_is_permanent(f->http_status, f->error);
+	f->credential = f->permanent && strcmp(f->error, "invalid_client") == 0;
 	/* Foreign text comes last: it may be cut, the next step may not. */
 	return mx_fail(&f->err, f->permanent ? MX_PROVIDER : MX_TEMP, hint->code,
 	    "client \"%.64s\": HTTP %ld%s%.40s%s: %s; %s%s%s%s%s%s", client, f->http_status,

@@ -29,6 +29,7 @@ struct oauth_token {
 struct oauth_failure {
 	/* class, code and sentence for the asker; names the client */
 	struct mx_err err;
+	bool credential;		/* it is the credential that was refused, or cannot be used */
 	bool permanent;			/* hold it (design: 60 s, 5 min, 15 min), else back off */
 	long http_status;		/* 0: no reply came */
 	int32_t retry_after_s;		/* -1: not given; capped at 3600 */

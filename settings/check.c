@@ -265,6 +265,8 @@ const char *cf_bad_key(const char *s, size_t n)
 
 	if (s[0] == '/')
 		return cf_bad_path(s, n);
+	if (memmem(s, n, "pin-value", 9) != NULL)
+		return "must not hold a PIN: put it into a file of its own and name that with key_passphrase_file";
 	while (k < n && (only(s + k, 1, ALPHA DIGIT "+-.")))
 		k++;
 	return k > 1 && k + 1 < n && s[k] == ':' ? NULL :

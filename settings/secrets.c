@@ -27,6 +27,8 @@ struct account {
 	char way[1024];			/* the folders to the last file, with a slash: they may be passed */
 	/* The last ones that were fine: paths are interned, so that the same one is the same pointer. */
 	const char *ca, *secret, *endpoint;
+	const struct oauth_credential *key;
+	uint64_t key_expires;
 };
 
 static void find_account(struct account *a, const char *user)
@@ -117,24 +119,30 @@ static void check_as(struct build *b, struct account *a, const char *path,
 	}
 }
 
+/* systemd's credentials are there for the service alone. */
+static bool elsewhere(struct build *b, const struct conf_where *at, const char *path)
+{
+	static const char credential[] = "credential:";
+
+	if (path == NULL || strncmp(path, credential, sizeof credential - 1) != 0 ||
+	    secure_getenv("CREDENTIALS_DIRECTORY") != NULL)
+		return false;
+	cf_warn(b->r, at, "\"%s\" cannot be checked here: $CREDENTIALS_DIRECTORY is not set, as it is for services with "
+	    "LoadCredential= in their systemd unit", path);
+	return true;
+}
+
 static void check_secret(struct build *b, struct account *a, const struct oauth_client *oc,
     const char *path, const struct conf_where *at)
 {
-	static const char credential[] = "credential:";
 	const size_t before = b->r->errors + b->r->warnings;
 	struct mx_secret s = { 0 };
 	struct mx_err e;
 
 	if (path == a->secret && oc->token_endpoint == a->endpoint)
 		return;		/* what is judged depends on the provider too */
-	if (strncmp(path, credential, sizeof credential - 1) == 0 &&
-	    secure_getenv("CREDENTIALS_DIRECTORY") == NULL) {
-		cf_warn(b->r, at,
-		    "\"%s\" cannot be checked here: $CREDENTIALS_DIRECTORY is not set, as it is "
-		    "for services with LoadCredential= in their systemd unit",
-		    path);
+	if (elsewhere(b, at, path))
 		return;
-	}
 	switch (oauth_secret_read_for(oc, path, &s, &e)) {
 	case MX_OK:
 		if (oauth_secret_lint(&s, &e))
@@ -183,21 +191,40 @@ static void check_ca(struct build *b, struct account *a, const char *path,
 		a->ca = path;
 }
 
-/* What would be found at the first request is found now. *expires: when its certificate ends; 0: it has none. */
+/* Of one pair that many clients share the first is judged. Strings are interned. */
+static bool same_key(const struct oauth_credential *x, const struct oauth_credential *y)
+{
+	return x != NULL && x->key == y->key && x->key_passphrase_file == y->key_passphrase_file &&
+	    x->certificate_file == y->certificate_file && x->alg == y->alg && x->thumbprint == y->thumbprint;
+}
+
+/*
+ * What would be found at the first request is found now. Dates are warnings, as those of secrets are: time alone must
+ * not keep a daemon from starting, nor its other clients from their tokens.
+ */
 static void check_key(struct build *b, struct account *a, const struct oauth_credential *k,
     struct conf_credential *side)
 {
 	const char *const files[] = { k->key, k->key_passphrase_file, k->certificate_file };
+	const size_t before = b->r->errors + b->r->warnings;
 	const uint64_t now = mx_wall_ms() / 1000;
 	struct oauth_key *key = NULL;
 	struct mx_err e;
 
-	switch (oauth_key_open(k, now, &key, &e)) {
+	if (elsewhere(b, &side->at, k->key) || elsewhere(b, &side->at, k->key_passphrase_file))
+		return;
+	if (same_key(a->key, k)) {
+		side->expires = a->key_expires;
+		return;
+	}
+	switch (oauth_key_open(k, 0, &key, &e)) {
 	case MX_OK:
 		if (oauth_key_try(key, k->alg, &e) != MX_OK)
 			cf_error(b->r, &side->at, "%s", e.text);
 		side->expires = oauth_key_not_after(key);
-		if (side->expires != 0 && side->expires - now < EXPIRY_WARN_S)
+		if (oauth_key_in_date(key, now, &e) != MX_OK)
+			cf_warn(b->r, &side->at, "%s", e.text);
+		else if (side->expires != 0 && side->expires - now < EXPIRY_WARN_S)
 			cf_warn(b->r, &side->at, "the certificate ends in %u days: make a new one and register it with the "
 			    "provider", (unsigned)((side->expires - now) / 86400));
 		for (size_t i = 0; a->other && i < sizeof files / sizeof files[0]; i++)
@@ -211,6 +238,10 @@ static void check_key(struct build *b, struct account *a, const struct oauth_cre
 		cf_warn(b->r, &side->at, "%s", e.text);
 	}
 	oauth_key_free(key);
+	if (b->r->errors + b->r->warnings == before) {
+		a->key = k;
+		a->key_expires = side->expires;
+	}
 }
 
 /* The end that comes first: of a secret by its date, of a certificate by itself. */

@@ -156,7 +156,7 @@ static bool in_memory(int fd)
 }
 
 /* The file is ours alone, in memory alone, and nobody else's process has it. -1: said why not. */
-static int open_file(const char *path)
+static int open_file(const char *path, int tries)
 {
 	const struct timespec nap = { 0, 20 * 1000 * 1000 };
 	uint64_t until = mx_now_ms() + LOCK_MS;
@@ -192,7 +192,10 @@ static int open_file(const char *path)
 	if (stat(path, &named) == 0 && named.st_ino == st.st_ino && named.st_dev == st.st_dev)
 		return fd;
 	close(fd);			/* whoever had it has put another one in its place */
-	return open_file(path);
+	if (tries > 1)
+		return open_file(path, tries - 1);
+	failed(path, "in-use", "other daemons exchange it all the time; give each its own token_cache");
+	return -1;
 fail:
 	close(fd);
 	return -1;
@@ -220,7 +223,7 @@ static struct store *open_on_tmpfs(const char *path)
 	char boot[STORE_BOOT_MAX];
 	struct store *st = NULL;
 	enum store_why why;
-	int fd = open_file(path);
+	int fd = open_file(path, 3);
 
 	if (fd == -1)
 		return NULL;
@@ -230,7 +233,7 @@ static struct store *open_on_tmpfs(const char *path)
 	if (why == STORE_VERSION || why == STORE_BOOT || why == STORE_DAMAGED) {
 		ignored("file", store_why(why));
 		(void)unlink(path);	/* another file, never the same one made shorter: somebody may have it mapped */
-		if ((fd = open_file(path)) == -1)
+		if ((fd = open_file(path, 3)) == -1)
 			return NULL;
 		why = store_open(fd, boot, &st);
 	}

@@ -25,7 +25,7 @@ struct fetch {
 	struct conf_ref *ref;		/* the configuration the request is built from */
 	const struct conf_client *cc;	/* of it */
 	struct oauth_fetch *transfer;	/* NULL: waits its turn */
-	size_t credential;		/* the one it is made with */
+	size_t began, credential;	/* the one it was begun with, and the one in use */
 	uint64_t files;			/* all of its client's, as they were when it was begun (watch_look()) */
 };
 
@@ -156,21 +156,24 @@ static void works(struct fetch *x)
 	s->files = x->files;
 }
 
-/* Is it the credential that was refused, or cannot be used, and is there another one? Then that is tried at once. */
+/*
+ * Is it the credential that was refused, or cannot be used, and is there one that has not been tried? Then that one
+ * is tried at once; behind the last comes the first. false: f is what became of it.
+ */
 static bool next_credential(struct fetch *x, const struct oauth_failure *f)
 {
+	size_t n = x->cc->oc.ncredentials, next = (x->credential + 1) % n;
 	char text[MX_TEXT_MAX + 40];
 
-	if (x->s->ending || x->credential + 1 >= x->cc->oc.ncredentials ||
-	    !(strcmp(f->error, "invalid_client") == 0 || (f->http_status == 0 && f->permanent)))
+	if (x->s->ending || !f->credential || next == x->began)
 		return false;
 	x->s->count.credential_failed++;
 	log_event(LOG_ERR, "credential_failed", "client=%s credential=%zu code=%s next=%zu text=%s",
-	    engine_client_name(x->c), x->credential + 1, f->err.code, x->credential + 2,
+	    engine_client_name(x->c), x->credential + 1, f->err.code, next + 1,
 	    mx_quote(text, sizeof text, f->err.text, strlen(f->err.text)));
-	x->credential++;
+	x->credential = next;
 	engine_sent(x->c);
-	x->transfer = oauth_http_start(x->s->http, &x->cc->oc, &x->cc->oc.credential[x->credential], done, x);
+	x->transfer = oauth_http_start(x->s->http, &x->cc->oc, &x->cc->oc.credential[next], done, x);
 	return x->transfer != NULL;
 }
 
@@ -212,7 +215,7 @@ static bool launch(struct fetch *x)
 {
 	engine_sent(x->c);
 	x->files = watch_look(&x->cc->oc);
-	x->credential = first_credential(x);
+	x->began = x->credential = first_credential(x);
 	x->transfer = oauth_http_start(x->s->http, &x->cc->oc, &x->cc->oc.credential[x->credential], done, x);
 	return x->transfer != NULL;
 }

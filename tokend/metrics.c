@@ -221,7 +221,7 @@ static const struct family {
 	{ "log_lines_dropped_total", "counter", "Log lines that could not be written.", lines_dropped, NULL },
 	{ "log_lines_suppressed_total", "counter", "Log lines left out since one user caused too many.",
 	    lines_suppressed, NULL },
-	{ "credential_failures_total", "counter", "Credentials that did not work where another one took their place.",
+	{ "credential_failures_total", "counter", "Times that a credential was refused or unusable and the next was tried.",
 	    credential_failures, NULL },
 	{ "bugs_total", "counter", "States nobody thought of; each has a log line.", bugs, NULL },
 	{ "token_seconds_to_expiry", "gauge", "Life left of the cached token.", NULL, token_life },

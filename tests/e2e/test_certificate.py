@@ -263,12 +263,10 @@ def test_a_clock_that_is_wrong(up, workdir, pki, entra, binaries, ahead):
 def wrongs(pki):
     """name: (more keys, more files, what is said)."""
     rsa, ec, other = pki.client("rsa"), pki.client("p256", "p256"), pki.client("another")
-    small, ended, early = pki.client("small", "rsa1024"), pki.expired_client(), pki.early_client()
+    small = pki.client("small", "rsa1024")
     certified = {"certificate_file": "secret:c.pem"}
     passed = {"key_passphrase_file": "secret:pass"}
     return {
-        "expired": (certified, files(ended), "2020-02-01"),
-        "not yet valid": (certified, files(early), "2048-01-01"),
         "another key's certificate": (certified, {**files(rsa), "c.pem": other.cert.read_bytes()}, "another key"),
         "1024 bits": ({}, files(small), "1024 bits"),
         "EC for PS256": ({}, files(ec), "EC key"),
@@ -286,7 +284,7 @@ def wrongs(pki):
     }
 
 
-WRONGS = ["expired", "not yet valid", "another key's certificate", "1024 bits", "EC for PS256", "RSA for ES256", "P-384 for ES256",
+WRONGS = ["another key's certificate", "1024 bits", "EC for PS256", "RSA for ES256", "P-384 for ES256",
           "no passphrase", "another passphrase", "a certificate in the key's place", "a key in the certificate's place", "empty",
           "half a key", "no key", "no certificate", "no passphrase file"]
 
@@ -315,6 +313,21 @@ def test_what_is_wrong_is_told_at_load(up, workdir, pki, binaries, name):
     tokend.reload("reload_failed code=")
     assert said in tokend.log() and "the old configuration stays in force" in tokend.log()
     assert tokend.sasl(BOX).token_id == before.token_id and ask_anew(tokend).ok and len(recorder.requests) == 2
+
+
+@pytest.mark.parametrize("kind, said, code", [("expired", "2020-02-01", "certificate-expired"),
+                                              ("early", "2048-01-01", "certificate-not-yet-valid")])
+def test_dates_alone_keep_nothing_from_starting(up, workdir, pki, binaries, kind, said, code):
+    """Told at load as a warning; nothing is sent with it, and the credential behind it serves."""
+    key = pki.expired_client() if kind == "expired" else pki.early_client()
+    recorder = up(Recorder(pki.cert()))
+    tokend = lone_tokend(workdir / "t", recorder.url, pki.ca, {"client_secret_file": None, "credentials": [
+        {"key": "secret:k.pem", "certificate_file": "secret:c.pem"}, {"client_secret_file": "secret:c.secret"}]})
+    tokend.secrets |= files(key)
+    checked = tokend.check()
+    assert checked.returncode == 0 and said in checked.stderr and "warning" in checked.stderr, checked
+    assert up(tokend).sasl(BOX).ok and len(recorder.requests) == 1 and b"assertion" not in recorder.requests[0].body
+    assert f"code={code} next=2" in tokend.log()
 
 
 def test_a_key_that_everybody_may_read(up, workdir, pki, binaries):
@@ -436,6 +449,26 @@ def test_the_first_is_tried_again_after_an_hour(pair):
     later = proofs(entra)[2 + len(within):]
     assert later[:2] == [("body", 401), ("assertion", 200)] and set(later[2:]) <= {("assertion", 200)}
     assert failures(tokend) == 2
+
+
+def test_behind_the_last_comes_the_first(pair):
+    """The second one worked; then it is taken away, and the first, refused within the hour, has been put right there."""
+    entra, tokend, _ = pair()
+    assert tokend.sasl(BOX).ok and proofs(entra) == [("body", 401), ("assertion", 200)]
+    entra.set(APP, secrets=[{"value": "an old secret"}], certificates=[])
+    assert ask_anew(tokend).ok and proofs(entra)[2:] == [("assertion", 401), ("body", 200)]
+    assert "credential=2 code=certificate-unknown next=1" in tokend.log()
+
+
+def test_what_is_no_fault_of_the_credential_moves_nobody_on(pair, pki):
+    entra, tokend, _ = pair()
+    ca = tokend.dir / "gone.pem"
+    ca.write_bytes(pki.ca.read_bytes())
+    ca.chmod(0o644)
+    tokend.clients["c"]["ca_file"] = str(ca)
+    tokend.reload("reloaded")
+    ca.unlink()
+    assert tokend.sasl(BOX).code == "ca-file-unusable" and "credential_failed" not in tokend.log()
 
 
 def test_both_are_refused(pair):

@@ -107,6 +107,11 @@ def test_configuration_samples(workdir, binaries, pki, where, text):
     for i, path in enumerate(sorted(set(re.findall(r"client_secret_file: (/\S+)", text)))):
         tokend.secrets[f"s{i}"] = "a secret of more than sixteen bytes"
         text = text.replace(path, str(tokend.secret_path(f"s{i}")))
+    pair = pki.client("sample", days=400)
+    for name, file in (("key", pair.key), ("certificate_file", pair.cert)):
+        for path in set(re.findall(rf"(?m)^[ -]+{name}: (/\S+)", text)):
+            tokend.secrets[name] = file.read_bytes()
+            text = text.replace(path, str(tokend.secret_path(name)))
     text = re.sub(r"(?m)^(\s+ca_file:) .*", rf"\1 {pki.ca}", text)
     tokend.config_text = text
     done = tokend.check()

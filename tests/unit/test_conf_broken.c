@@ -128,6 +128,7 @@ static const struct row {
 	M("certificate of a secret", A C "    certificate_file: /etc/c.pem\n", 10, 23, "belongs to a \"key\""),
 	M("secret and key", A C "    key: /etc/k.pem\n", 10, 10, "make two entries of \"credentials\""),
 	M("key without a path", A HEAD PROVIDER TENANT ID "    key: k.pem\n", 9, 10, "absolute path, or a URI"),
+	M("key with a PIN", A HEAD PROVIDER TENANT ID "    key: \"pkcs11:object=a?pin-value=1234\"\n", 9, 10, "must not hold a PIN"),
 	M("key with a day", A HEAD PROVIDER TENANT ID "    key: /k.pem\n    secret_expires: 2090-01-01\n", 10, 21,
 	    "belongs to a secret"),
 	M("key, and secrets are sent", A HEAD PROVIDER TENANT ID "    key: /k.pem\n    client_auth: client_secret_post\n",

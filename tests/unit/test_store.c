@@ -25,7 +25,7 @@
 #define BOOT "11111111-2222-3333-4444-555555555555"
 #define SEGMENT 65536
 
-static const char ZEROS[64];
+static const char ZEROS[4096];
 
 static char path[] = "/tmp/mx-store-XXXXXX";
 
@@ -279,7 +279,7 @@ static void damaged_and_foreign_files(void **state)
 		keep(s, "c", 1, 500);
 		store_close(s);
 		if (rows[i].at >= 0)
-			damage(rows[i].at, rows[i].bytes, rows[i].bytes == ZEROS ? 64 : strlen(rows[i].bytes));
+			damage(rows[i].at, rows[i].bytes, rows[i].bytes == ZEROS ? sizeof ZEROS : strlen(rows[i].bytes));
 		if (rows[i].cut > 0)
 			assert_int_equal(truncate(path, rows[i].cut), 0);
 		got = store_open(file(), rows[i].boot, &s);
