@@ -18,13 +18,13 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/servers.sh"
 
 build_packages=(gcc libc6-dev make autoconf automake libtool pkg-config
-	libsasl2-dev libcurl4-openssl-dev libssl-dev libjson-c-dev libevent-dev libyaml-dev libcmocka-dev
-	openssl swtpm swtpm-tools tpm2-tools tpm2-openssl libtss2-tcti-swtpm0)	# the last: a TPM in software for tests
+	libsasl2-dev libcurl4-openssl-dev libssl-dev libjson-c-dev libevent-dev libyaml-dev libcmocka-dev)
 e2e_packages=(python3-minimal python3 openssl curl ca-certificates procps binutils
 	libsasl2-modules sasl2-bin isync socat python3-pytest)
 quickstart_packages=(python3-minimal python3 openssl ca-certificates procps libsasl2-modules)
 systemd_packages=(mmdebstrap systemd-container)
-analysis_packages=(clang libclang-rt-14-dev xz-utils valgrind mandoc binutils shellcheck)
+analysis_packages=(clang libclang-rt-14-dev xz-utils valgrind mandoc binutils shellcheck
+	openssl swtpm swtpm-tools tpm2-tools tpm2-openssl libtss2-tcti-swtpm0)	# the last ones: a TPM in software
 
 policy=/usr/sbin/policy-rc.d
 policy_is_ours=no
