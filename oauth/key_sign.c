@@ -1,7 +1,11 @@
+/*
+ * What libcrypto computes: signatures, and the digests by which a certificate and a token are named.
+ */
 #include "config.h"
 
 #include "common/buf.h"
 #include "oauth/key-private.h"
+#include "oauth/reply.h"
 
 #define ES256_HALF 32		/* bytes of r and of s: RFC 7518 section 3.4 */
 
@@ -114,4 +118,22 @@ size_t oauth_key_thumbprint(const struct oauth_key *k, enum oauth_thumbprint whi
 	for (unsigned i = 0; i < n; i++)
 		out[i] = md[i];
 	return n;
+}
+
+void oauth_token_id(char out[OAUTH_TOKEN_ID_LEN + 1], const void *token, size_t n)
+{
+	static const char hex[] = "0123456789abcdef";
+	unsigned char md[EVP_MAX_MD_SIZE];
+
+	/*
+	 * Cannot fail but for memory; then the id is that of nothing, and no comparison will
+	 * match.
+	 */
+	if (EVP_Digest(token, n, md, NULL, EVP_sha256(), NULL) != 1) {
+		out[0] = '\0';
+		return;
+	}
+	for (size_t i = 0; i < OAUTH_TOKEN_ID_LEN; i++)
+		out[i] = hex[i % 2 == 0 ? md[i / 2] >> 4 : md[i / 2] & 15];
+	out[OAUTH_TOKEN_ID_LEN] = '\0';
 }
