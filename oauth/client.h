@@ -8,7 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum oauth_grant { OAUTH_GRANT_CLIENT_CREDENTIALS = 1 };	/* RFC 6749 section 4.4 */
+enum oauth_grant {
+	OAUTH_GRANT_CLIENT_CREDENTIALS = 1	/* RFC 6749 section 4.4 */
+};
 
 enum oauth_auth {		/* RFC 6749 section 2.3.1 and RFC 7523 section 2.2, named as in RFC 8414 */
 	OAUTH_AUTH_SECRET_POST = 1,

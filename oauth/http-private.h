@@ -12,7 +12,6 @@
 #include <curl/curl.h>
 
 #include "oauth/http.h"
-#include "oauth/request.h"
 
 #define OAUTH_HTTP_NEVER UINT64_MAX
 
@@ -32,8 +31,7 @@ struct oauth_fetch {
 	struct oauth_fetch *prev, *next;
 	struct list *in;			/* NULL: in neither */
 	struct oauth_http *h;
-	const struct oauth_client *c;
-	const struct oauth_credential *k;
+	struct oauth_exchange x;
 	oauth_fetch_done *done;
 	void *arg;
 	uint64_t started;			/* mx_now_ms() */
@@ -41,8 +39,7 @@ struct oauth_fetch {
 	struct oauth_pool *pool;		/* NULL: not with libcurl */
 	struct oauth_failure *early;		/* failed at the start; NULL otherwise */
 	struct curl_slist *headers;
-	struct oauth_request req;
-	size_t sent;				/* bytes of req.body that libcurl has taken */
+	size_t sent;				/* bytes of x.req.body that libcurl has taken */
 	struct mx_secret body;
 	bool too_large;
 	bool reached;				/* a TLS handshake has begun */
@@ -65,10 +62,7 @@ struct oauth_http {
 
 /* --- http_options.c ------------------------------------------------------------------ */
 
-/*
- * Judges the endpoint before the secret is read: https, and no user name in it. Keeps "host:port"
- * for texts. CURLE_OK: fine.
- */
+/* Judges the request's URL: https, and no user name in it. Keeps "host:port" for texts. CURLE_OK: fine. */
 CURLcode oauth_http_judge_url(struct oauth_fetch *f);
 
 /* Headers and every option of f->easy; the first that libcurl refuses counts. */
@@ -76,16 +70,16 @@ CURLcode oauth_http_options(struct oauth_fetch *f);
 
 /* --- http_transfer.c ----------------------------------------------------------------- */
 
-/* What can go wrong before libcurl has the request. CURLE_OK: f->easy is ready. */
-CURLcode oauth_http_prepare(struct oauth_fetch *f, struct mx_err *e);
+/* Hands f->x.req to libcurl. */
+CURLcode oauth_http_send(struct oauth_fetch *f);
 
-/* What is left of the request's time, both tries together; 0: nothing. */
+/* What is left of the time for all requests, second tries included; 1: nothing. */
 long oauth_http_left_ms(const struct oauth_fetch *f);
 
 /* Fills *why from what libcurl said. */
 void oauth_http_failed(struct oauth_fetch *f, CURLcode code, struct oauth_failure *why);
 
-/* The end of a transfer: frees f, then calls back. */
+/* The end of a transfer: sends what comes next, or frees f, then calls back. */
 void oauth_http_finish(struct oauth_fetch *f, CURLcode code);
 
 /*

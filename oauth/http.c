@@ -135,31 +135,28 @@ void oauth_http_free(struct oauth_http *h)
 }
 
 struct oauth_fetch *oauth_http_start(struct oauth_http *h, const struct oauth_client *c,
-    const struct oauth_credential *k, oauth_fetch_done *done, void *arg)
+    const struct oauth_credential *k, const struct oauth_want *w, oauth_fetch_done *done, void *arg)
 {
 	struct oauth_fetch *f = calloc(1, sizeof *f);
-	struct mx_err e;
-	CURLcode r;
+	struct oauth_failure why;
+	CURLcode r = CURLE_OK;
 
 	if (f == NULL)
 		return NULL;
-	f->h = h, f->c = c, f->k = k, f->done = done, f->arg = arg;
+	f->h = h, f->done = done, f->arg = arg;
 	f->started = mx_now_ms();
-	if ((r = oauth_http_prepare(f, &e)) == CURLE_OK) {
-		oauth_http_link(&h->live, f);
-		return f;
+	if (oauth_exchange_begin(&f->x, c, k, w, &why)) {
+		if ((r = oauth_http_send(f)) == CURLE_OK) {
+			oauth_http_link(&h->live, f);
+			return f;
+		}
+		oauth_http_failed(f, r, &why);
 	}
 	if ((f->early = calloc(1, sizeof *f->early)) == NULL) {
 		oauth_http_fetch_free(f);
 		return NULL;
 	}
-	if (e.cls != MX_OK)
-		*f->early = (struct oauth_failure){
-			.err = e, .permanent = e.cls == MX_CONFIG, .credential = e.cls == MX_CONFIG,
-			.retry_after_s = -1,
-		};
-	else
-		oauth_http_failed(f, r, f->early);
+	*f->early = why;
 	oauth_http_link(&h->failed, f);
 	oauth_http_arm(h);
 	return f;

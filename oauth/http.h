@@ -10,6 +10,7 @@
 
 #include "common/status.h"
 #include "oauth/client.h"
+#include "oauth/exchange.h"
 #include "oauth/reply.h"
 
 struct oauth_http;		/* opaque */
@@ -43,12 +44,13 @@ void oauth_http_ready(struct oauth_http *h, int fd, int what);
 void oauth_http_timeout(struct oauth_http *h);
 
 /*
- * Starts the token request of a client with one of its credentials; both must outlive it. done is called once, from
- * oauth_http_ready() or oauth_http_timeout(), also for failures found at once (unreadable secret
- * ...). NULL: no memory, done is never called.
+ * Asks for the token of a client with one of its credentials, by as many requests as that takes; both, and what w
+ * points to (NULL: nothing beside), must outlive it. done is called once, from oauth_http_ready() or
+ * oauth_http_timeout(), also for failures found at once (unreadable secret ...). NULL: no memory, done is
+ * never called.
  */
 struct oauth_fetch *oauth_http_start(struct oauth_http *h, const struct oauth_client *c,
-    const struct oauth_credential *k, oauth_fetch_done *done, void *arg);
+    const struct oauth_credential *k, const struct oauth_want *w, oauth_fetch_done *done, void *arg);
 void oauth_http_cancel(struct oauth_fetch *f);	/* done is not called */
 
 /*

@@ -37,7 +37,7 @@ static bool add_request_id(struct oauth_fetch *f)
 
 static bool headers(struct oauth_fetch *f)
 {
-	const struct mx_secret *a = &f->req.authorization;
+	const struct mx_secret *a = &f->x.req.authorization;
 
 	return add_header(f, "Accept: application/json", "", 128) &&
 	    add_header(f, "Content-Type: application/x-www-form-urlencoded", "", 128) &&
@@ -49,10 +49,10 @@ static bool headers(struct oauth_fetch *f)
 /* Every option in one place, and the first that libcurl refuses refuses the transfer. */
 static CURLcode harden(struct oauth_fetch *f)
 {
-	const struct oauth_client *c = f->c;
+	const struct oauth_client *c = f->x.c;
 	CURLcode r = CURLE_OK;
 #define SET(o, v) do { if (r == CURLE_OK) r = curl_easy_setopt(f->easy, (o), (v)); } while (0)
-	SET(CURLOPT_URL, f->req.url);
+	SET(CURLOPT_URL, f->x.req.url);
 	SET(CURLOPT_PROTOCOLS_STR, "https");
 	SET(CURLOPT_REDIR_PROTOCOLS_STR, "https");
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
@@ -94,7 +94,7 @@ static CURLcode harden(struct oauth_fetch *f)
 	SET(CURLOPT_HTTPHEADER, f->headers);
 	SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);	/* none of them to a proxy */
 	SET(CURLOPT_POST, 1L);
-	SET(CURLOPT_POSTFIELDSIZE, (long)f->req.body.len);
+	SET(CURLOPT_POSTFIELDSIZE, (long)f->x.req.body.len);
 	/*
 	 * Not POSTFIELDS: libcurl repeats these by itself, up to five times, on whichever kept
 	 * connection comes next. Thus it has to ask.
@@ -120,7 +120,7 @@ CURLcode oauth_http_judge_url(struct oauth_fetch *f)
 {
 	CURLU *u = curl_url();
 	char *host = NULL, *port = NULL, *user = NULL;
-	const char *url = f->c->token_endpoint;
+	const char *url = f->x.req.url;
 	CURLcode r = CURLE_OK;
 	struct mx_buf b;
 

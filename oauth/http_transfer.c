@@ -27,16 +27,27 @@ static long info(CURL *easy, CURLINFO what)
 	return curl_easy_getinfo(easy, what, &v) == CURLE_OK ? v : 0;
 }
 
+/* What belongs to one request. Connections stay with their pool. */
+static void request_over(struct oauth_fetch *f)
+{
+	oauth_pool_remove(f);
+	curl_easy_cleanup(f->easy);
+	f->easy = NULL;
+	curl_slist_free_all(f->headers);
+	f->headers = NULL;
+	mx_secret_free(&f->body);
+	f->sent = 0;
+	f->too_large = f->reached = f->begun = f->headed = f->again = false;
+	f->detail[0] = '\0';
+}
+
 void oauth_http_fetch_free(struct oauth_fetch *f)
 {
 	if (f == NULL)
 		return;
 	oauth_http_unlink(f);
-	oauth_pool_remove(f);
-	curl_easy_cleanup(f->easy);
-	curl_slist_free_all(f->headers);
-	oauth_request_free(&f->req);
-	mx_secret_free(&f->body);
+	request_over(f);
+	oauth_exchange_free(&f->x);
 	free(f->early);
 	mx_wipe(f, sizeof *f);
 	free(f);
@@ -91,10 +102,10 @@ size_t oauth_http_on_header(char *p, size_t size, size_t n, void *arg)
 size_t oauth_http_on_read(char *p, size_t size, size_t n, void *arg)
 {
 	struct oauth_fetch *f = arg;
-	size_t left = f->req.body.len - f->sent, take = size * n < left ? size * n : left;
+	size_t left = f->x.req.body.len - f->sent, take = size * n < left ? size * n : left;
 
 	if (take > 0)
-		memcpy(p, (const char *)f->req.body.p + f->sent, take);
+		memcpy(p, (const char *)f->x.req.body.p + f->sent, take);
 	f->sent += take;
 	return take;
 }
@@ -107,7 +118,7 @@ int oauth_http_on_rewind(void *arg, curl_off_t offset, int origin)
 {
 	struct oauth_fetch *f = arg;
 
-	if (offset != 0 || origin != SEEK_SET || f->again || f->begun || !f->req.repeatable ||
+	if (offset != 0 || origin != SEEK_SET || f->again || f->begun || f->x.req.repeat != OAUTH_REPEAT_SAME ||
 	    info(f->easy, CURLINFO_NUM_CONNECTS) == 0)
 		return CURL_SEEKFUNC_FAIL;
 	f->again = true;
@@ -135,21 +146,18 @@ static void kept(struct oauth_fetch *f)
 
 long oauth_http_left_ms(const struct oauth_fetch *f)
 {
-	uint64_t limit = f->c->timeout_ms > 0 ? f->c->timeout_ms : TIMEOUT_MS;
+	uint64_t limit = f->x.c->timeout_ms > 0 ? f->x.c->timeout_ms : TIMEOUT_MS;
 	uint64_t gone = mx_now_ms() - f->started;
 
 	return gone < limit ? (long)(limit - gone) : 1;	/* 0 would be for ever */
 }
 
-CURLcode oauth_http_prepare(struct oauth_fetch *f, struct mx_err *e)
+CURLcode oauth_http_send(struct oauth_fetch *f)
 {
 	CURLcode r;
 
-	e->cls = MX_OK;
 	if ((r = oauth_http_judge_url(f)) != CURLE_OK)
 		return r;
-	if (oauth_request_build(f->c, f->k, &f->req, e) != MX_OK)
-		return CURLE_READ_ERROR;
 	if ((f->easy = curl_easy_init()) == NULL)
 		return CURLE_OUT_OF_MEMORY;
 	if ((r = oauth_http_options(f)) != CURLE_OK)
@@ -164,8 +172,8 @@ void oauth_http_failed(struct oauth_fetch *f, CURLcode code, struct oauth_failur
 	curl_off_t tls_up = 0;
 	struct oauth_transfer x = {
 		.code = (int)code, .too_large = f->too_large,
-		.host = f->host, .ca_file = f->c->ca_file,
-		.detail = f->detail, .proxied = f->c->proxy != NULL && f->c->proxy[0] != '\0',
+		.host = f->host, .ca_file = f->x.c->ca_file,
+		.detail = f->detail, .proxied = f->x.c->proxy != NULL && f->x.c->proxy[0] != '\0',
 	};
 
 	if (f->easy != NULL) {
@@ -179,7 +187,7 @@ void oauth_http_failed(struct oauth_fetch *f, CURLcode code, struct oauth_failur
 		if (x.proxy_status >= 200 && x.proxy_status < 300)
 			x.proxy_status = 0;
 	}
-	oauth_transfer_failed(f->c->name, &x, why);
+	oauth_transfer_failed(f->x.c->name, &x, why);
 }
 
 static bool unanswered(const struct oauth_fetch *f, CURLcode code)
@@ -210,14 +218,15 @@ bool oauth_http_repeat(struct oauth_fetch *f, CURLcode code)
 	long left = oauth_http_left_ms(f);
 	struct oauth_pool *failed = f->pool;
 
-	if (f->again || !f->req.repeatable || left <= 1 || !unanswered(f, code))
+	if (f->again || left <= 1 || !unanswered(f, code) || !oauth_exchange_again(&f->x))
 		return false;
 	f->again = true;
 	f->sent = 0;
 	f->body.len = 0;
 	f->reached = false;
 	f->detail[0] = '\0';
-	if (curl_easy_setopt(f->easy, CURLOPT_TIMEOUT_MS, left) != CURLE_OK)
+	if (curl_easy_setopt(f->easy, CURLOPT_TIMEOUT_MS, left) != CURLE_OK ||
+	    curl_easy_setopt(f->easy, CURLOPT_POSTFIELDSIZE, (long)f->x.req.body.len) != CURLE_OK)
 		return false;
 	oauth_pool_remove(f);
 	/*
@@ -232,7 +241,7 @@ bool oauth_http_repeat(struct oauth_fetch *f, CURLcode code)
 /* Should a provider repeat the secret in an error, then that must not reach a log. */
 static void scrub(struct oauth_fetch *f)
 {
-	const struct mx_secret *s = &f->req.secret;
+	const struct mx_secret *s = &f->x.req.secret;
 	unsigned char *p = f->body.p, *end = p + f->body.len;
 
 	if (s->len < SCRUB_MIN || p == NULL)
@@ -276,7 +285,7 @@ static int32_t retry_after(CURL *easy)
 	return oauth_retry_after(header(easy, "Retry-After"), d, (int64_t)(mx_wall_ms() / 1000));
 }
 
-static enum mx_class judge(struct oauth_fetch *f, CURLcode code, struct oauth_token *t,
+static enum oauth_next judge(struct oauth_fetch *f, CURLcode code, struct oauth_token *t,
     struct oauth_failure *why)
 {
 	struct oauth_http_reply reply = { .retry_after_s = -1 };
@@ -284,7 +293,7 @@ static enum mx_class judge(struct oauth_fetch *f, CURLcode code, struct oauth_to
 
 	if (code != CURLE_OK) {
 		oauth_http_failed(f, code, why);
-		return why->err.cls;
+		return OAUTH_REFUSED;
 	}
 	curl_easy_getinfo(f->easy, CURLINFO_CONTENT_TYPE, &type);
 	curl_easy_getinfo(f->easy, CURLINFO_REDIRECT_URL, &location);
@@ -297,7 +306,7 @@ static enum mx_class judge(struct oauth_fetch *f, CURLcode code, struct oauth_to
 		scrub(f);
 	reply.body = f->body.p != NULL ? (const char *)f->body.p : "";
 	reply.body_len = f->body.len;
-	return oauth_reply_parse(f->c->name, &reply, t, why);
+	return oauth_exchange_reply(&f->x, &reply, t, why);
 }
 
 void oauth_http_finish(struct oauth_fetch *f, CURLcode code)
@@ -307,15 +316,21 @@ void oauth_http_finish(struct oauth_fetch *f, CURLcode code)
 	oauth_fetch_done *done = f->done;
 	void *arg = f->arg;
 	uint32_t took = (uint32_t)(mx_now_ms() - f->started);
-	bool ok = false;
+	enum oauth_next next = OAUTH_REFUSED;
 
 	if (f->early != NULL)
 		why = *f->early;
 	else
-		ok = judge(f, code, &t, &why) == MX_OK;
+		next = judge(f, code, &t, &why);
 	if (f->pool != NULL && code == CURLE_OK)
 		kept(f);
+	if (next == OAUTH_MORE) {
+		request_over(f);
+		if ((code = oauth_http_send(f)) == CURLE_OK)
+			return;
+		oauth_http_failed(f, code, &why);
+	}
 	oauth_http_fetch_free(f);		/* before the callback: it may start the next one */
-	done(arg, &t, ok ? NULL : &why, took);
+	done(arg, &t, next == OAUTH_GOT ? NULL : &why, took);
 	mx_secret_free(&t.access_token);
 }

@@ -105,7 +105,10 @@ static bool with_assertion(const struct oauth_client *c, const struct mx_secret 
 enum mx_class oauth_request_build_with(const struct oauth_client *c, enum oauth_auth auth,
     const struct mx_secret *proof, struct oauth_request *r, struct mx_err *e)
 {
-	*r = (struct oauth_request){ .url = c->token_endpoint, .repeatable = auth != OAUTH_AUTH_PRIVATE_KEY_JWT };
+	*r = (struct oauth_request){
+		.url = c->token_endpoint,
+		.repeat = auth == OAUTH_AUTH_PRIVATE_KEY_JWT ? OAUTH_REPEAT_ANEW : OAUTH_REPEAT_SAME,
+	};
 	if (proof->len == 0)
 		return mx_fail(e, MX_CONFIG, "secret-empty",
 		    "client \"%.64s\": the secret is empty; put the secret's value into "

@@ -4,11 +4,17 @@
 #ifndef MX_OAUTH_REQUEST_H
 #define MX_OAUTH_REQUEST_H
 
-#include <stdbool.h>
-
 #include "common/secret.h"
 #include "common/status.h"
 #include "oauth/client.h"
+
+/* Whether asking twice does no harm, even if the first request was answered and the answer lost. */
+enum oauth_repeat {
+	/* what a provider takes once only: a refresh token that is rotated (RFC 6749 section 6), a device code */
+	OAUTH_REPEAT_NEVER = 0,
+	OAUTH_REPEAT_SAME,		/* client credentials */
+	OAUTH_REPEAT_ANEW		/* likewise, but it holds an assertion whose jti may be remembered: built anew */
+};
 
 struct oauth_request {
 	const char *url;		/* the client's own string */
@@ -16,13 +22,7 @@ struct oauth_request {
 	struct mx_secret authorization;	/* value of that header, NUL behind it; empty: none */
 	/* the credential as read, so that a reply can be searched for it */
 	struct mx_secret secret;
-	/*
-	 * Asking twice does no harm, even if the first request was answered and the answer lost.
-	 * So it is with client credentials. It is not with what a provider takes once only: a
-	 * refresh token that is rotated (RFC 6749 section 6), an authorization code, a device
-	 * code, an assertion whose jti is remembered.
-	 */
-	bool repeatable;
+	enum oauth_repeat repeat;
 };
 
 /*

@@ -173,7 +173,7 @@ static bool next_credential(struct fetch *x, const struct oauth_failure *f)
 	    mx_quote(text, sizeof text, f->err.text, strlen(f->err.text)));
 	x->credential = next;
 	engine_sent(x->c);
-	x->transfer = oauth_http_start(x->s->http, &x->cc->oc, &x->cc->oc.credential[next], done, x);
+	x->transfer = oauth_http_start(x->s->http, &x->cc->oc, &x->cc->oc.credential[next], NULL, done, x);
 	return x->transfer != NULL;
 }
 
@@ -216,7 +216,7 @@ static bool launch(struct fetch *x)
 	engine_sent(x->c);
 	x->files = watch_look(&x->cc->oc);
 	x->began = x->credential = first_credential(x);
-	x->transfer = oauth_http_start(x->s->http, &x->cc->oc, &x->cc->oc.credential[x->credential], done, x);
+	x->transfer = oauth_http_start(x->s->http, &x->cc->oc, &x->cc->oc.credential[x->credential], NULL, done, x);
 	return x->transfer != NULL;
 }
 

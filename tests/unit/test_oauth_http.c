@@ -20,6 +20,7 @@
 #include "common/clock.h"
 #include "common/text.h"
 #include "oauth/http-private.h"
+#include "oauth/http_wait.h"
 #include "tests/unit/test_oauth_http_env.h"
 
 static const struct {
@@ -256,7 +257,7 @@ static void test_proxy(void **state)
 static void test_early(void **state)
 {
 	const struct { const char *url; const struct oauth_credential *secret; const char *code; } rows[] = {
-		{ "http://127.0.0.1/token", &no_file, "endpoint-not-https" },
+		{ "http://127.0.0.1/token", &by_post, "endpoint-not-https" },
 		{ "ftp://127.0.0.1/token", &by_post, "endpoint-not-https" },
 		{ "file:///etc/passwd", &by_post, "endpoint-not-https" },
 		{ "https://", &by_post, "endpoint-malformed" },
@@ -333,11 +334,12 @@ static void test_many(void **state)
  */
 static void test_again(void **state)
 {
-	const struct { const char *uri; bool repeatable; unsigned requests; const char *code;
+	const struct { const char *uri; enum oauth_repeat repeat; unsigned requests; const char *code;
 	} rows[] = {
-		{ "/vanish", true, 3, NULL },
-		{ "/vanish", false, 2, "connection-lost" },
-		{ "/halfway", true, 2, "connection-lost" },
+		{ "/vanish", OAUTH_REPEAT_SAME, 3, NULL },
+		{ "/vanish", OAUTH_REPEAT_ANEW, 3, NULL },
+		{ "/vanish", OAUTH_REPEAT_NEVER, 2, "connection-lost" },
+		{ "/halfway", OAUTH_REPEAT_SAME, 2, "connection-lost" },
 	};
 	char url[256];
 
@@ -354,13 +356,39 @@ static void test_again(void **state)
 		assert_int_equal(r.cls, MX_OK);
 		pending = 1;
 		f = start(h, &c, &r);
-		assert_true(f->req.repeatable);		/* client credentials are */
-		f->req.repeatable = rows[i].repeatable;
+		assert_int_equal(f->x.req.repeat, OAUTH_REPEAT_SAME);	/* client credentials */
+		f->x.req.repeat = rows[i].repeat;
 		run(h, &pending);
 		if (rows[i].code == NULL ? r.cls != MX_OK : strcmp(r.f.err.code, rows[i].code) != 0)
 			fail_msg("row %zu: %s", i, r.f.err.text);
 		assert_int_equal(count("requests") - before, rows[i].requests);
 		free_http(h);
+	}
+}
+
+/* Who has no loop waits: for a token, and for a failure of each kind. */
+static void test_wait(void **state)
+{
+	const struct { const char *where, *uri; const struct oauth_credential *k; const char *code; } rows[] = {
+		{ "good", "/token", &by_post, NULL },
+		{ "good", "/vanish", &by_basic, NULL },
+		{ "good", "/token", &no_file, "secret-missing" },
+		{ "good", "/hang", &by_post, "provider-timeout" },
+	};
+	char url[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct oauth_client c = client(url, rows[i].where, rows[i].uri);
+		struct oauth_failure f;
+		struct oauth_token t;
+		enum mx_class cls = oauth_http_wait("mta-xoauth2-test/1", &c, rows[i].k, NULL, &t, &f);
+
+		if (rows[i].code == NULL ? cls != MX_OK : strcmp(f.err.code, rows[i].code) != 0)
+			fail_msg("row %zu: %s %s", i, f.err.code, f.err.text);
+		assert_int_equal(t.access_token.len > 0, rows[i].code == NULL);
+		assert_int_equal(cls, rows[i].code == NULL ? MX_OK : f.err.cls);
+		mx_secret_free(&t.access_token);
 	}
 }
 
@@ -450,6 +478,7 @@ int main(void)
 		cmocka_unit_test(test_early),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_wait),
 	};
 
 	signal(SIGPIPE, SIG_IGN);	/* ok: a test program */

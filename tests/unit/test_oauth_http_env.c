@@ -129,7 +129,7 @@ struct oauth_fetch *start(struct oauth_http *h, const struct oauth_client *c, st
 	struct oauth_fetch *f;
 
 	inside_start = true;
-	f = oauth_http_start(h, c, c->credential, done, r);
+	f = oauth_http_start(h, c, c->credential, NULL, done, r);
 	inside_start = false;
 	assert_non_null(f);
 	return f;

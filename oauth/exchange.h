@@ -1,0 +1,45 @@
+/*
+ * The way from a client and one of its credentials to an access token: the requests it takes, one after the
+ * other, and what is made of their replies. Knows neither HTTP nor a loop.
+ */
+#ifndef MX_OAUTH_EXCHANGE_H
+#define MX_OAUTH_EXCHANGE_H
+
+#include <stdbool.h>
+
+#include "oauth/client.h"
+#include "oauth/reply.h"
+#include "oauth/request.h"
+
+/* What is wanted beside what the client says. Pointers outlive the exchange. */
+struct oauth_want {
+	const char *subject;		/* mailbox, where a token is made for one; NULL: none */
+};
+
+struct oauth_exchange {
+	const struct oauth_client *c;
+	const struct oauth_credential *k;
+	struct oauth_want want;
+	struct oauth_request req;	/* the one to be sent now */
+};
+
+enum oauth_next {
+	OAUTH_GOT = 1,			/* a token */
+	OAUTH_REFUSED,			/* the failure says why there is none */
+	OAUTH_MORE			/* req is another one, to be sent now */
+};
+
+/* Makes the first request. c, k and what w points to outlive x; w NULL: nothing beside. false: *f says why not, x is inert. */
+bool oauth_exchange_begin(struct oauth_exchange *x, const struct oauth_client *c, const struct oauth_credential *k,
+    const struct oauth_want *w, struct oauth_failure *f) __attribute__((warn_unused_result));
+
+/* Takes the reply to req. OAUTH_GOT: *t is filled, else inert. OAUTH_REFUSED: *f is filled. */
+enum oauth_next oauth_exchange_reply(struct oauth_exchange *x, const struct oauth_http_reply *h, struct oauth_token *t,
+    struct oauth_failure *f) __attribute__((warn_unused_result));
+
+/* req was sent and perhaps lost, unanswered. true: it may be sent once more, and has been made anew where it must be. */
+bool oauth_exchange_again(struct oauth_exchange *x) __attribute__((warn_unused_result));
+
+void oauth_exchange_free(struct oauth_exchange *x);
+
+#endif
