@@ -9,7 +9,10 @@
 #include <stdint.h>
 
 enum oauth_grant {
-	OAUTH_GRANT_CLIENT_CREDENTIALS = 1	/* RFC 6749 section 4.4 */
+	OAUTH_GRANT_CLIENT_CREDENTIALS = 1,	/* RFC 6749 section 4.4 */
+	OAUTH_GRANT_REFRESH_TOKEN,		/* RFC 6749 section 6 */
+	OAUTH_GRANT_JWT_BEARER,			/* RFC 7523 section 2.1 */
+	OAUTH_GRANT_MANAGED_IDENTITY		/* none of OAuth's: the platform hands the token out */
 };
 
 enum oauth_auth {		/* RFC 6749 section 2.3.1 and RFC 7523 section 2.2, named as in RFC 8414 */

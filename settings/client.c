@@ -302,6 +302,8 @@ static void resolve(struct work *x)
 	struct oauth_client *oc = &c->oc;
 
 	oc->grant = w->grant.at.line != 0 ? (enum oauth_grant)(w->grant.v + 1) : p->grant;
+	if (oc->grant != OAUTH_GRANT_CLIENT_CREDENTIALS)
+		cf_error(x->b->r, where(x, &w->grant), "\"grant\": this version has client_credentials alone");
 	oc->client_id = w->client_id.s;
 	oc->scope = w->scope.s != NULL ? w->scope.s : p->scope;
 	oc->resource = w->resource.s;

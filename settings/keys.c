@@ -16,7 +16,7 @@
  */
 static const char *word_grant(unsigned i)
 {
-	static const char *const w[] = { "client_credentials" };
+	static const char *const w[] = { "client_credentials", "refresh_token", "jwt-bearer", "managed_identity" };
 
 	return i < N(w) ? w[i] : NULL;
 }
