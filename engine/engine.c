@@ -63,7 +63,7 @@ static void go(struct engine_client *c, enum engine_event ev)
 	c->st = to;
 }
 
-static void forget_failure(struct engine_client *c)
+void engine_forget_failure(struct engine_client *c)
 {
 	if (c->err != NULL) {
 		free(c->past);
@@ -75,7 +75,7 @@ static void forget_failure(struct engine_client *c)
 	c->hold_until = 0;
 }
 
-static void schedule(struct engine_client *c, uint64_t due)
+void engine_schedule(struct engine_client *c, uint64_t due)
 {
 	if (!heap_set(&c->e->timers, &c->timer, due))
 		note(c, EN_BUG, NULL, 0);	/* no memory: askers still start requests themselves */
@@ -139,11 +139,18 @@ void engine_answer_all(struct engine_client *c, const struct engine_answer *a)
 	}
 }
 
+static void count_answers(struct engine_client *c, size_t n)
+{
+	c->answers += n;
+	if (c->parent != NULL)
+		c->parent->answers += n;
+}
+
 static void answer_with_token(struct engine_client *c)
 {
 	struct engine_answer a;
 
-	c->answers += c->nwait;
+	count_answers(c, c->nwait);
 	fill(c, &a);
 	engine_answer_all(c, &a);
 }
@@ -177,7 +184,8 @@ static void fail(struct engine_client *c, const struct engine_result *r)
 		engine_drop_token(c);
 		go(c, EV_FAIL);
 	}
-	schedule(c, c->hold_until);
+	engine_sub_failed(c, r->err, r->permanent);
+	engine_schedule(c, c->hold_until);
 }
 
 static void start(struct engine_client *c, enum engine_event ev)
@@ -187,6 +195,8 @@ static void start(struct engine_client *c, enum engine_event ev)
 
 	c->sent = false;
 	c->fetches++;
+	if (c->parent != NULL)
+		c->parent->fetches++;
 	go(c, ev);
 	engine_unplan(c);
 	heap_remove(&c->e->timers, &c->timer);
@@ -197,7 +207,7 @@ static void start(struct engine_client *c, enum engine_event ev)
 	if (c->fetch != NULL)
 		return;
 	c->in_flight = false;
-	mx_fail(&err, MX_TEMP, "no-memory", "client \"%s\": no memory for a token request", c->name);
+	mx_fail(&err, MX_TEMP, "no-memory", "client \"%s\": no memory for a token request", engine_called(c));
 	r.err = &err;
 	fail(c, &r);		/* askers stay: the retry is near */
 }
@@ -229,7 +239,7 @@ bool engine_want(struct engine_client *c, struct engine_waiter *w, struct engine
 	engine_now(e);
 	c->asked_at = e->boot;
 	if (engine_servable(c)) {
-		c->answers++;
+		count_answers(c, 1);
 		fill(c, a);
 		return true;
 	}
@@ -248,7 +258,7 @@ bool engine_want(struct engine_client *c, struct engine_waiter *w, struct engine
 			if (c->hold_until <= e->boot)
 				start(c, EV_ASK);
 			else
-				schedule(c, c->hold_until);
+				engine_schedule(c, c->hold_until);
 		} else {
 			start(c, EV_ASK);
 		}
@@ -306,10 +316,10 @@ void engine_give_up(struct engine_waiter *w, struct engine_answer *a)
 		a->err = c->err;
 	else if (c->in_flight && !c->sent && c->e->ops.urge != NULL)
 		mx_fail(&slow, MX_TEMP, "provider-queue", "client \"%s\": so many token requests are under way to this "
-		    "identity provider that this client's still waits its turn; it is asked as soon as one ends", c->name);
+		    "identity provider that this client's still waits its turn; it is asked as soon as one ends", engine_called(c));
 	else
 		mx_fail(&slow, MX_TEMP, "provider-slow", "client \"%s\": the identity provider has not answered "
-		    "within the time the mail server can wait; the daemon goes on asking", c->name);
+		    "within the time the mail server can wait; the daemon goes on asking", engine_called(c));
 }
 
 static void success(struct engine_client *c, const struct engine_result *r)
@@ -330,23 +340,24 @@ static void success(struct engine_client *c, const struct engine_result *r)
 	if (engine_params(c)->stale_until_s == 0 && !engine_alive(c)) {
 		mx_fail(&err, MX_PROVIDER, "token-too-short", "client \"%s\": the identity provider's tokens live %u s, "
 		    "but the mail server wants at least %u s left; raise the token lifetime or lower min_remaining",
-		    c->name, (unsigned)r->expires_in_s, (unsigned)engine_params(c)->min_remaining_s);
+		    engine_called(c), (unsigned)r->expires_in_s, (unsigned)engine_params(c)->min_remaining_s);
 		fail(c, &bad);
 		return;
 	}
 	if (engine_left_ms(c) <= 0) {
 		mx_fail(&err, MX_TEMP, "token-too-late", "client \"%s\": the identity provider took longer to answer than "
-		    "its tokens live (%u s); is one of the two clocks wrong, or the way there very slow?", c->name,
+		    "its tokens live (%u s); is one of the two clocks wrong, or the way there very slow?", engine_called(c),
 		    (unsigned)r->expires_in_s);
 		bad.permanent = false;
 		fail(c, &bad);
 		return;
 	}
-	forget_failure(c);
+	engine_forget_failure(c);
 	c->oks++;
 	c->ok_at = c->e->boot;
+	engine_sub_ok(c);
 	go(c, EV_OK);
-	schedule(c, engine_refresh_due(c, same));
+	engine_schedule(c, engine_refresh_due(c, same));
 	note(c, refused ? EN_SAME_TOKEN : EN_GOT, NULL, c->timer.due - c->e->boot);
 }
 
@@ -375,13 +386,14 @@ void engine_fetched(struct engine_client *c, const struct engine_result *r)
 }
 
 /* An earlier process' token goes on as if it had been fetched here. */
-void engine_recall(struct engine_client *c)
+bool engine_recall(struct engine_client *c)
 {
 	if (!engine_token_recall(c))
-		return;
+		return false;
 	c->asked_at = c->e->boot;
 	go(c, EV_RECALL);
-	schedule(c, engine_refresh_due(c, false));
+	engine_schedule(c, engine_refresh_due(c, false));
+	return true;
 }
 
 static void act(struct engine_client *c)
@@ -390,6 +402,10 @@ static void act(struct engine_client *c)
 
 	if (c->in_flight || engine_retired(c))
 		return;
+	if (c->parent != NULL && idle) {
+		engine_sub_drop(c);
+		return;
+	}
 	engine_unplan(c);
 	if (c->st == ES_WAIT && !engine_alive(c)) {
 		engine_drop_token(c);
@@ -397,7 +413,7 @@ static void act(struct engine_client *c)
 	}
 	if (c->st == ES_FRESH && idle) {
 		if (engine_left_ms(c) > 0) {
-			schedule(c, c->e->boot + (uint64_t)engine_left_ms(c));
+			engine_schedule(c, c->e->boot + (uint64_t)engine_left_ms(c));
 		} else {
 			engine_drop_token(c);
 			go(c, EV_END);
@@ -405,6 +421,20 @@ static void act(struct engine_client *c)
 	} else if (c->st == ES_FRESH || (c->st == ES_WAIT && !idle) || (c->st == ES_HOLD && c->nwait > 0)) {
 		start(c, EV_DUE);
 	}
+	if (c->parent != NULL && !c->in_flight && c->timer.place == 0)
+		engine_sub_rest(c);
+}
+
+/* Returns whether its refresh comes sooner now. */
+static bool sooner(struct engine_client *c)
+{
+	uint64_t was = c->timer.due, due;
+
+	if (c->st != ES_FRESH || c->timer.place == 0 || !engine_older_by_wall(c))
+		return false;
+	due = engine_refresh_due(c, false);
+	engine_schedule(c, due < was ? due : was);
+	return due < was;
 }
 
 /* A clock has jumped: tokens may be older than their timers believe. */
@@ -412,16 +442,10 @@ static void jumped(struct engine *e)
 {
 	size_t i, n = 0;
 
-	for (i = 0; i < e->cur.n; i++) {
-		struct engine_client *c = e->cur.v[i];
-		uint64_t was = c->timer.due, due;
-
-		if (c->st != ES_FRESH || c->timer.place == 0 || !engine_older_by_wall(c))
-			continue;
-		due = engine_refresh_due(c, false);
-		n += due < was;
-		schedule(c, due < was ? due : was);
-	}
+	for (i = 0; i < e->cur.n; i++)
+		n += sooner(e->cur.v[i]);
+	for (i = 0; i < e->sub.places; i++)
+		n += e->sub.v[i] != NULL && sooner(e->sub.v[i]);
 	if (e->ops.note != NULL)
 		e->ops.note(e->ops.ctx, NULL, EN_JUMP, NULL, n);
 }
@@ -453,6 +477,8 @@ bool engine_rejected(struct engine_client *c, const char *id)
 	engine_now(e);
 	holding = c->hold_until > e->boot;
 	c->rejections++;
+	if (c->parent != NULL)
+		c->parent->rejections++;
 	if (c->token.p == NULL || c->suspect || (id != NULL && strcmp(id, c->id) != 0) ||
 	    strcmp(c->rejected_id, c->id) == 0 ||
 	    (c->rejected_at != 0 && e->boot - c->rejected_at < ENGINE_REJECT_MS)) {
@@ -490,7 +516,7 @@ void engine_flush(struct engine_client *c)
 {
 	engine_now(c->e);
 	engine_drop_token(c);
-	forget_failure(c);
+	engine_forget_failure(c);
 	c->rejected_at = 0;
 	c->rejected_id[0] = '\0';
 	if (!c->in_flight) {
@@ -499,5 +525,7 @@ void engine_flush(struct engine_client *c)
 	}
 	go(c, EV_DROP);
 	engine_kick(c);
+	if (c->parent != NULL && !c->in_flight && c->timer.place == 0)
+		engine_sub_rest(c);
 	engine_rearm(c->e);
 }

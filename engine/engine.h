@@ -33,6 +33,7 @@ struct engine_params {
 	uint32_t min_remaining_s;	/* a token with less life is not handed out ... */
 	uint32_t stale_until_s;		/* ... but in an outage it is until so much is left; 0: never */
 	uint32_t backoff_min_ms, backoff_max_ms;
+	bool each;			/* a token for each mailbox: asked for by engine_sub(), never itself */
 	void *client;			/* handed to ops->fetch */
 };
 
@@ -128,8 +129,36 @@ bool engine_settle(struct engine *e, size_t n);
 void engine_abort(struct engine *e);
 
 struct engine_client *engine_find(struct engine *e, const char *name);
-void *engine_client_of(struct engine_client *c);	/* params.client */
+void *engine_client_of(struct engine_client *c);	/* params.client; of a sub-client its parent's */
 const char *engine_client_name(const struct engine_client *c);
+
+/*
+ * Sub-clients: "NAME/SUBJECT", for a client NAME whose params say each. Made on first demand, outside of any reload,
+ * whatever stage that is in, and always below the client that engine_find() shows. They have their parent's params. A
+ * parent that stays at a reload keeps them; of one that got another fingerprint those that somebody waits for are made
+ * anew, and their askers go on with these; else they go, and their askers hear client-removed. One that nobody has
+ * asked for ENGINE_IDLE_MS goes. Where there is no room the one goes that has waited longest to be asked, of those
+ * without a token first, and never one with a request or an asker.
+ *
+ * engine_sub: finds or makes one. fresh: it may be made even if an earlier process left no token for it, *made says
+ * whether that was so. NULL: it may not; or there is no room or memory. engine_sub_find: NULL: there is none.
+ */
+#define ENGINE_SUBS_MAX 10000		/* until engine_sub_limit() says so otherwise */
+struct engine_client *engine_sub(struct engine_client *parent, const char *subject, bool fresh, bool *made);
+struct engine_client *engine_sub_find(struct engine_client *parent, const char *subject);
+void engine_sub_limit(struct engine *e, size_t most);	/* those that are there stay */
+size_t engine_sub_count(const struct engine *e);
+const char *engine_client_subject(const struct engine_client *c);	/* NULL: it is no sub-client */
+struct engine_client *engine_client_parent(struct engine_client *c);	/* of one that is none: itself */
+
+/* By place, for those who visit them in several turns: one that stays keeps its place. NULL: that one is empty. */
+size_t engine_sub_places(const struct engine *e);
+struct engine_client *engine_sub_at(struct engine *e, size_t i);	/* i < engine_sub_places() */
+
+/* What is true of all sub-clients of one parent. Takes a look at each. */
+struct engine_subs { size_t n, failing; bool any_token; int64_t expires_in_ms; };	/* the token that ends first */
+void engine_sub_sum(struct engine_client *parent, struct engine_subs *s);
+
 void **engine_client_side(struct engine_client *c);	/* a place for its owner's own; NULL at first */
 
 /*

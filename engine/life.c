@@ -13,6 +13,7 @@ struct engine *engine_new(const struct engine_ops *ops)
 
 	if (e != NULL) {
 		e->ops = *ops;
+		e->sub.most = ENGINE_SUBS_MAX;
 		engine_now(e);
 	}
 	return e;
@@ -26,6 +27,8 @@ void engine_client_free(struct engine_client *c)
 		c->e->ops.cancel(c->e->ops.ctx, c->fetch);
 	engine_unplan(c);
 	heap_remove(&c->e->timers, &c->timer);
+	if (c->parent != NULL)
+		engine_sub_unlink(c);
 	if (c->kept == NULL)
 		mx_secret_free(&c->token);
 	free(c->err);
@@ -46,6 +49,13 @@ void engine_free(struct engine *e)
 	while (engine_settle(e, 1000))
 		;
 	mx_fail(&err, MX_TEMP, "shutting-down", "the token daemon is being stopped; try again");
+	for (i = 0; i < e->sub.places; i++) {
+		if (e->sub.v[i] == NULL)
+			continue;
+		engine_answer_all(e->sub.v[i], &a);
+		engine_client_free(e->sub.v[i]);
+	}
+	engine_sub_free(e);
 	for (i = 0; i < e->cur.n; i++) {
 		engine_answer_all(e->cur.v[i], &a);
 		engine_client_free(e->cur.v[i]);

@@ -33,7 +33,7 @@ static uint64_t fair(const struct engine *e, uint64_t from, uint64_t to)
 {
 	uint64_t s = to > from ? (to - from) / 1000 + 1 : 1;
 
-	return 1 + e->cur.n * 3 / 2 / s;
+	return 1 + (e->cur.n + e->sub.n) * 3 / 2 / s;
 }
 
 uint64_t engine_plan(struct engine_client *c, struct span usual, struct span wide)

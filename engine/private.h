@@ -37,6 +37,13 @@ struct engine_client {
 	uint64_t asked_at;
 	void *side;			/* the owner's own */
 
+	/* sub.c. A parent counts for its sub-clients what they do, and knows the last success and failure. */
+	struct engine_client *parent;	/* NULL: of the configuration */
+	const char *subject;		/* within name */
+	uint32_t place;			/* in e->sub */
+	struct engine_client *chain;	/* the next in its bucket */
+	struct engine_client *subs, *sub_next, **sub_prev;	/* a parent's; a sub-client's neighbours */
+
 	struct engine_waiter *first;
 	struct engine_waiter **last;
 	size_t nwait;
@@ -48,13 +55,21 @@ struct engine_client {
 /* Clients by name, in the order of putting. */
 struct engine_set { struct engine_client **v; size_t n, cap; uint32_t *slot; size_t nslots; };
 
+/* Sub-clients: by place, and hashed by parent and subject. */
+struct engine_sub_table {
+	struct engine_client **v, **bucket;
+	size_t n, places, cap, nbuckets, most;	/* of them; places in use or free again; room; ... */
+	size_t hole;			/* no place before it is free */
+};
+
 #define ENGINE_PLAN_S 8192		/* seconds; a power of two */
 
 struct engine {
 	struct engine_ops ops;
 	uint64_t epoch, committed;	/* grows by one with each commit; when that was */
 	struct engine_set cur, next, old;	/* old: being settled */
-	size_t settled_old, settled_cur;
+	size_t settled_old, settled_cur, settled_sub;
+	struct engine_sub_table sub;
 	uint16_t *plan;			/* planned refreshes by second, modulo ENGINE_PLAN_S; NULL: no memory */
 	struct heap timers;
 	uint64_t boot, wall;		/* as last read */
@@ -65,12 +80,20 @@ struct engine {
 /* What it was configured with, in the set it is in (or was, until it is settled). */
 static inline const struct engine_params *engine_params(const struct engine_client *c)
 {
+	if (c->parent != NULL)
+		c = c->parent;
 	return &c->p[(c->epoch < c->e->epoch ? c->epoch : c->e->epoch) & 1];
 }
 
 static inline bool engine_retired(const struct engine_client *c)
 {
-	return c->epoch < c->e->epoch;
+	return (c->parent != NULL ? c->parent : c)->epoch < c->e->epoch;
+}
+
+/* The name for texts: whoever asks for a mailbox puts that in front. */
+static inline const char *engine_called(const struct engine_client *c)
+{
+	return c->parent != NULL ? c->parent->name : c->name;
 }
 
 /* time.c: ages, margins and when to act. Pure but for ops->now and ops->random. */
@@ -97,13 +120,27 @@ void engine_drop_token(struct engine_client *c);
 bool engine_token_recall(struct engine_client *c);	/* false: nothing that can be used */
 
 /* set.c */
+void engine_gone(struct engine_client *old);	/* its askers hear client-removed */
 struct engine_client *engine_set_find(const struct engine_set *s, const char *name);
 bool engine_set_add(struct engine_set *s, struct engine_client *c);
 void engine_set_free(struct engine_set *s);
 
+struct engine_client *engine_client_new(struct engine *e, const char *name);
+
+/* sub.c */
+void engine_sub_drop(struct engine_client *c);		/* its token too; nobody waits for it */
+bool engine_sub_retire(struct engine_client *old, struct engine_client *heir);	/* one of old's; false: none is left */
+void engine_sub_unlink(struct engine_client *c);	/* it is about to be freed */
+void engine_sub_rest(struct engine_client *c);		/* no timer is set: until it goes */
+void engine_sub_failed(struct engine_client *c, const struct mx_err *err, bool permanent);	/* no-op without a parent */
+void engine_sub_ok(struct engine_client *c);
+void engine_sub_free(struct engine *e);
+
 /* engine.c */
 void engine_client_free(struct engine_client *c);
-void engine_recall(struct engine_client *c);
+bool engine_recall(struct engine_client *c);	/* false: there was nothing that can be used */
+void engine_forget_failure(struct engine_client *c);
+void engine_schedule(struct engine_client *c, uint64_t due);
 void engine_rearm(struct engine *e);
 void engine_move_waiters(struct engine_client *from, struct engine_client *to);	/* or answers them at once */
 void engine_answer_all(struct engine_client *c, const struct engine_answer *a);

@@ -75,7 +75,7 @@ bool engine_reserve(struct engine *e, size_t n)
 	return true;
 }
 
-static struct engine_client *client_new(struct engine *e, const char *name)
+struct engine_client *engine_client_new(struct engine *e, const char *name)
 {
 	struct engine_client *c = calloc(1, sizeof *c);
 
@@ -96,7 +96,7 @@ struct engine_client *engine_put(struct engine *e, const struct engine_params *p
 	struct engine_client *c = engine_set_find(&e->cur, p->name);
 	bool new = c == NULL || engine_params(c)->fingerprint != p->fingerprint;
 
-	if (new && (c = client_new(e, p->name)) == NULL)
+	if (new && (c = engine_client_new(e, p->name)) == NULL)
 		return NULL;
 	if (!engine_set_add(&e->next, c)) {
 		if (new)
@@ -109,22 +109,32 @@ struct engine_client *engine_put(struct engine *e, const struct engine_params *p
 	return c;
 }
 
-static void retire(struct engine *e, struct engine_client *old)
+void engine_gone(struct engine_client *old)
 {
-	struct engine_client *heir = engine_set_find(&e->cur, old->name);
 	struct mx_err gone;
 	struct engine_answer a = { .err = &gone };
 
+	mx_fail(&gone, MX_TEMP, "client-removed",
+	    "client \"%s\" was removed from the configuration while its token was waited for; see the "
+	    "accounts that named it", engine_called(old));
+	engine_answer_all(old, &a);
+}
+
+/* false: one of its sub-clients went, and it is to be asked again. */
+static bool retire(struct engine *e, struct engine_client *old)
+{
+	struct engine_client *heir = engine_set_find(&e->cur, old->name);
+
+	if (engine_sub_retire(old, heir != NULL && engine_params(heir)->each ? heir : NULL))
+		return false;
 	if (heir != NULL) {
 		engine_move_waiters(old, heir);
 	} else {
-		mx_fail(&gone, MX_TEMP, "client-removed",
-		    "client \"%s\" was removed from the configuration while its token was waited for; see the "
-		    "accounts that named it", old->name);
-		engine_answer_all(old, &a);
+		engine_gone(old);
 	}
 	engine_drop_token(old);
 	engine_client_free(old);
+	return true;
 }
 
 /* A reload may be the word that what was refused for good has been mended. The next hold is the longer one. */
@@ -145,7 +155,7 @@ void engine_commit(struct engine *e)
 	e->old = e->cur;
 	e->cur = e->next;
 	e->next = (struct engine_set){ 0 };
-	e->settled_old = e->settled_cur = 0;
+	e->settled_old = e->settled_cur = e->settled_sub = 0;
 	e->committed = e->boot;
 	if (e->epoch++ == 0)
 		for (i = 0; i < e->cur.n; i++)
@@ -157,10 +167,10 @@ bool engine_settle(struct engine *e, size_t n)
 {
 	engine_now(e);
 	for (; n > 0 && e->settled_old < e->old.n; n--) {
-		struct engine_client *c = e->old.v[e->settled_old++];
+		struct engine_client *c = e->old.v[e->settled_old];
 
-		if (engine_retired(c))
-			retire(e, c);
+		if (!engine_retired(c) || retire(e, c))
+			e->settled_old++;
 	}
 	if (e->settled_old == e->old.n) {
 		engine_set_free(&e->old);
@@ -168,8 +178,11 @@ bool engine_settle(struct engine *e, size_t n)
 	}
 	for (; n > 0 && e->settled_cur < e->cur.n; n--)
 		try_again(e, e->cur.v[e->settled_cur++]);
+	for (; n > 0 && e->settled_sub < e->sub.places; n--, e->settled_sub++)
+		if (e->sub.v[e->settled_sub] != NULL)
+			try_again(e, e->sub.v[e->settled_sub]);
 	engine_rearm(e);
-	return e->old.n > 0 || e->settled_cur < e->cur.n;
+	return e->old.n > 0 || e->settled_cur < e->cur.n || e->settled_sub < e->sub.places;
 }
 
 void engine_abort(struct engine *e)

@@ -53,4 +53,12 @@ void store_forget(struct store *s, void *kept);
 /* After the last recall: wipes what nobody recalled. Returns how many those were. */
 size_t store_settle(struct store *s);
 
+/*
+ * The same, but what is still wanted may be recalled later: tokens of those who are made when they are asked for. To be
+ * called again and again, for they end.
+ */
+size_t store_review(struct store *s, bool (*wanted)(void *ctx, uint64_t fingerprint, const struct engine_saved *d),
+    void *ctx);
+size_t store_unclaimed(const struct store *s);	/* so many may be recalled yet */
+
 #endif

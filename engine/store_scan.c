@@ -173,20 +173,42 @@ void *store_recall(struct store *s, const char *name, uint64_t fingerprint, stru
 	return at->x;
 }
 
-size_t store_settle(struct store *s)
+size_t store_review(struct store *s, bool (*wanted)(void *ctx, uint64_t fingerprint, const struct engine_saved *d),
+    void *ctx)
 {
-	size_t i, n = 0;
+	size_t i, n = 0, left = 0;
 
 	for (i = 0; i < s->nplaces; i++) {
 		struct found *f = &s->found[i];
 
 		if (f->x == NULL || f->recalled)
 			continue;
+		if (wanted != NULL && wanted(ctx, f->fingerprint, &f->x->saved)) {
+			left++;
+			continue;
+		}
 		store_wipe(s, f->x, store_class_of(f->x));
+		f->recalled = true;		/* its place stays taken: others are found behind it */
 		n++;
 	}
+	if (left > 0)
+		return n;
 	free(s->found);
 	s->found = NULL;
 	s->nfound = s->nplaces = 0;
+	return n;
+}
+
+size_t store_settle(struct store *s)
+{
+	return store_review(s, NULL, NULL);
+}
+
+size_t store_unclaimed(const struct store *s)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < s->nplaces; i++)
+		n += s->found[i].x != NULL && !s->found[i].recalled;
 	return n;
 }

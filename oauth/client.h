@@ -5,6 +5,7 @@
 #ifndef MX_OAUTH_CLIENT_H
 #define MX_OAUTH_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,12 @@ enum oauth_grant {
 	OAUTH_GRANT_JWT_BEARER,			/* RFC 7523 section 2.1 */
 	OAUTH_GRANT_MANAGED_IDENTITY		/* none of OAuth's: the platform hands the token out */
 };
+
+/* Is a token made for one mailbox each? */
+static inline bool oauth_grant_each(enum oauth_grant g)
+{
+	return g == OAUTH_GRANT_JWT_BEARER;
+}
 
 enum oauth_auth {		/* RFC 6749 section 2.3.1 and RFC 7523 section 2.2, named as in RFC 8414 */
 	OAUTH_AUTH_SECRET_POST = 1,

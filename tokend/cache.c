@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,11 +27,13 @@
 #define LOCK_MS 2000			/* a daemon that is being replaced has the file that long */
 #define TMPFS 0x01021994		/* statfs(2) */
 #define RAMFS 0x858458f6
+#define REVIEW_S 300			/* tokens of mailboxes that nobody asks for are looked at so often */
 
 struct cache {
 	struct store *store;
 	size_t restored;
 	bool in_file;
+	struct event *review;		/* NULL: nothing is left that nobody has asked for */
 	bool full;			/* said so, and it has not changed */
 };
 
@@ -292,22 +295,91 @@ void cache_open(struct server *s, const struct conf *c, int nfds)
 		*s->cache = (struct cache){ .store = st, .in_file = in_file };
 }
 
+/* Whose tokens wait: the fingerprints, sorted, of the clients that have one for each mailbox. */
+struct wants { uint64_t now, *v; size_t n; };
+
+static int by_number(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* A mailbox's token waits until its mailbox is asked for, as long as its client is there and it lives. */
+static bool wanted(void *ctx, uint64_t fingerprint, const struct engine_saved *d)
+{
+	const struct wants *w = ctx;
+
+	return d->sent_boot_ms <= w->now && w->now - d->sent_boot_ms < (uint64_t)d->life_s * 1000 && w->n > 0 &&
+	    bsearch(&fingerprint, w->v, w->n, sizeof *w->v, by_number) != NULL;
+}
+
+/* Without memory none waits: each costs a request. */
+static size_t review(struct server *s)
+{
+	const struct conf *c = s->conf->conf;
+	struct wants w = { .now = mx_boot_ms() };
+	size_t dropped;
+
+	for (size_t i = 0; i < c->nclients; i++)
+		w.n += oauth_grant_each(c->clients[i].oc.grant);
+	if (w.n > 0 && (w.v = calloc(w.n, sizeof *w.v)) == NULL)
+		w.n = 0;
+	for (size_t i = 0, k = 0; i < c->nclients && k < w.n; i++)
+		if (oauth_grant_each(c->clients[i].oc.grant))
+			w.v[k++] = c->clients[i].fingerprint;
+	if (w.n > 0)
+		qsort(w.v, w.n, sizeof *w.v, by_number);
+	dropped = store_review(s->cache->store, wanted, &w);
+	free(w.v);
+	return dropped;
+}
+
+static void on_review(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	cache_review(arg);
+}
+
+void cache_review(struct server *s)
+{
+	static const struct timeval rare = { REVIEW_S, 0 };
+	struct cache *k = s->cache;
+
+	if (k == NULL || store_unclaimed(k->store) == 0)
+		return;
+	(void)review(s);
+	if (store_unclaimed(k->store) == 0)
+		return;
+	if (k->review == NULL)
+		k->review = event_new(s->base, -1, 0, on_review, s);
+	if (k->review != NULL)
+		(void)event_add(k->review, &rare);
+}
+
 void cache_settle(struct server *s)
 {
 	struct cache *k = s->cache;
-	size_t dropped;
+	char waiting[32] = "";
+	size_t dropped, left;
 
 	if (k == NULL)
 		return;
-	dropped = store_settle(k->store);
-	log_event(LOG_NOTICE, "cache_opened", "where=%s restored=%zu dropped=%zu torn=%zu",
-	    k->in_file ? "file" : "fdstore", k->restored, dropped, store_torn(k->store));
+	dropped = review(s);
+	if ((left = store_unclaimed(k->store)) > 0)
+		snprintf(waiting, sizeof waiting, " waiting=%zu", left);
+	cache_review(s);
+	log_event(LOG_NOTICE, "cache_opened", "where=%s restored=%zu dropped=%zu torn=%zu%s",
+	    k->in_file ? "file" : "fdstore", k->restored, dropped, store_torn(k->store), waiting);
 }
 
 void cache_close(struct server *s)
 {
-	if (s->cache != NULL)
+	if (s->cache != NULL) {
 		store_close(s->cache->store);
+		if (s->cache->review != NULL)
+			event_free(s->cache->review);
+	}
 	free(s->cache);
 	s->cache = NULL;
 }

@@ -19,8 +19,13 @@ void cache_hooks(struct engine_ops *ops);
  */
 void cache_open(struct server *s, const struct conf *c, int nfds);
 
-/* After the first server_adopt(): what belongs to no client is wiped. Logs what was found. */
+/*
+ * After the first server_adopt(): what belongs to no client is wiped, and later what nobody has asked for until it
+ * ended. Logs what was found.
+ */
 void cache_settle(struct server *s);
+
+void cache_review(struct server *s);	/* after a reload: what belongs to no client any more is wiped */
 
 void cache_close(struct server *s);	/* after engine_free() */
 

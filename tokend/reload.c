@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/text.h"
 #include "tokend/accept.h"
+#include "tokend/cache.h"
 #include "tokend/conn.h"
 #include "tokend/listen.h"
 #include "tokend/log.h"
@@ -48,7 +49,8 @@ static bool put_clients(struct server *s, struct conf *c, size_t *from, size_t n
 		struct engine_params p = {
 			.name = k->oc.name, .fingerprint = k->fingerprint,
 			.min_remaining_s = k->min_remaining_s, .stale_until_s = k->stale_until_s,
-			.backoff_min_ms = k->backoff_min_ms, .backoff_max_ms = k->backoff_max_ms, .client = k,
+			.backoff_min_ms = k->backoff_min_ms, .backoff_max_ms = k->backoff_max_ms,
+			.each = oauth_grant_each(k->oc.grant), .client = k,
 		};
 
 		if (engine_put(s->engine, &p) == NULL) {
@@ -270,6 +272,7 @@ static void on_slice(evutil_socket_t fd, short what, void *arg)
 			r->stage = SETTLING;
 		}
 	} else if (!engine_settle(s->engine, SLICE)) {
+		cache_review(s);
 		conf_ref_drop(r->old);
 		r->old = NULL;
 		finish(s, NULL);
