@@ -62,18 +62,33 @@ static bool add_header(struct mx_buf *b, const struct oauth_credential *c, const
 	return true;
 }
 
-static void add_claims(struct mx_buf *b, const char *audience, const char *client_id, const char *jti, uint64_t now_s)
+struct claims { const char *iss, *sub, *aud, *jti, *scope; uint64_t now_s; };
+
+/* For a client that proves itself: RFC 7523 section 2.2. */
+static void client_claims(struct mx_buf *b, const struct claims *c)
 {
-	add_member(b, '{', "aud", audience);
-	add_member(b, ',', "iss", client_id);
-	add_member(b, ',', "sub", client_id);
-	add_member(b, ',', "jti", jti);
+	add_member(b, '{', "aud", c->aud);
+	add_member(b, ',', "iss", c->iss);
+	add_member(b, ',', "sub", c->sub);
+	add_member(b, ',', "jti", c->jti);
 	mx_buf_addf(b, ",\"nbf\":%" PRIu64 ",\"iat\":%" PRIu64 ",\"exp\":%" PRIu64 "}",
-	    now_s < OAUTH_ASSERTION_SKEW_S ? 0 : now_s - OAUTH_ASSERTION_SKEW_S, now_s, now_s + OAUTH_ASSERTION_LIFE_S);
+	    c->now_s < OAUTH_ASSERTION_SKEW_S ? 0 : c->now_s - OAUTH_ASSERTION_SKEW_S, c->now_s,
+	    c->now_s + OAUTH_ASSERTION_LIFE_S);
 }
 
-enum mx_class oauth_assertion(const struct oauth_credential *c, const struct oauth_key *k, const char *client_id,
-    const char *token_endpoint, uint64_t now_s, const char *jti, struct mx_secret *out, struct mx_err *e)
+/* For a grant: section 2.1, with the scope where Google wants it. */
+static void grant_claims(struct mx_buf *b, const struct claims *c)
+{
+	add_member(b, '{', "iss", c->iss);
+	add_member(b, ',', "sub", c->sub);
+	if (c->scope != NULL)
+		add_member(b, ',', "scope", c->scope);
+	add_member(b, ',', "aud", c->aud);
+	mx_buf_addf(b, ",\"iat\":%" PRIu64 ",\"exp\":%" PRIu64 "}", c->now_s, c->now_s + OAUTH_ASSERTION_LIFE_S);
+}
+
+static enum mx_class make(const struct oauth_credential *c, const struct oauth_key *k, const struct claims *claims,
+    void (*add)(struct mx_buf *b, const struct claims *c), struct mx_secret *out, struct mx_err *e)
 {
 	unsigned char sig[OAUTH_SIGNATURE_MAX];
 	char json[PART_MAX];
@@ -93,13 +108,13 @@ enum mx_class oauth_assertion(const struct oauth_credential *c, const struct oau
 	mx_b64url_encode(&b, part.p, part.len);
 	mx_buf_addc(&b, '.');
 	mx_buf_init(&part, json, sizeof json);
-	add_claims(&part, c->audience != NULL ? c->audience : token_endpoint, client_id, jti, now_s);
+	add(&part, claims);
 	b.bad |= part.bad;
 	mx_b64url_encode(&b, part.p, part.len);
 	if (b.bad) {
 		cls = mx_fail(e, MX_CONFIG, "assertion-malformed",
-		    "no assertion can be made: client_id, key_id, assertion_audience or assertion_typ is not UTF-8, or they "
-		    "have more than %d bytes together; correct them", PART_MAX);
+		    "no assertion can be made: client_id, key_id, scope, assertion_audience or another text that goes into it "
+		    "is not UTF-8, or they have more than %d bytes together; correct them", PART_MAX);
 		goto out;
 	}
 	if ((cls = oauth_key_sign(k, c->alg, b.p, b.len, sig, sizeof sig, &n, e)) != MX_OK)
@@ -116,4 +131,27 @@ no_memory:
 out:
 	mx_secret_free(&jwt);
 	return cls;
+}
+
+enum mx_class oauth_assertion(const struct oauth_credential *c, const struct oauth_key *k, const char *client_id,
+    const char *token_endpoint, uint64_t now_s, const char *jti, struct mx_secret *out, struct mx_err *e)
+{
+	struct claims x = {
+		.iss = client_id, .sub = client_id, .aud = c->audience != NULL ? c->audience : token_endpoint, .jti = jti,
+		.now_s = now_s,
+	};
+
+	return make(c, k, &x, client_claims, out, e);
+}
+
+enum mx_class oauth_grant_assertion(const struct oauth_credential *c, const struct oauth_key *k, const char *issuer,
+    const char *subject, const char *scope, const char *token_endpoint, uint64_t now_s, struct mx_secret *out,
+    struct mx_err *e)
+{
+	struct claims x = {
+		.iss = issuer, .sub = subject, .scope = scope, .aud = c->audience != NULL ? c->audience : token_endpoint,
+		.now_s = now_s,
+	};
+
+	return make(c, k, &x, grant_claims, out, e);
 }

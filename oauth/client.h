@@ -45,13 +45,15 @@ struct oauth_credential {
 	const char *key_id;		/* "kid"; NULL: none is sent */
 	const char *audience;		/* "aud"; NULL: the token endpoint */
 	const char *typ;		/* "JWT" or what the provider wants */
+	const char *issuer;		/* "iss" of a jwt-bearer grant's assertion; NULL: the client_id */
+	const char *service_account_file;	/* Google's JSON file: key, key_id, audience and issuer are in it */
 };
 
 struct oauth_client {
 	const char *name;		/* of the section, for texts */
 	enum oauth_grant grant;
 	const char *token_endpoint;	/* https URL */
-	const char *client_id;
+	const char *client_id;		/* NULL: what the service account file says */
 	const char *scope;		/* NULL: none is sent */
 	const char *resource;		/* RFC 8707; NULL: none is sent */
 	const struct oauth_credential *credential;	/* in the order in which they are tried */

@@ -2,8 +2,10 @@
 
 #include "oauth/exchange.h"
 
-static bool build(const struct oauth_exchange *x, struct oauth_request *r, struct mx_err *e)
+static bool build(struct oauth_exchange *x, struct oauth_request *r, struct mx_err *e)
 {
+	if (x->c->grant == OAUTH_GRANT_JWT_BEARER)
+		return oauth_bearer_build(x->c, x->k, x->want.subject, r, x->account_id, e) == MX_OK;
 	return oauth_request_build(x->c, x->k, r, e) == MX_OK;
 }
 
@@ -26,7 +28,10 @@ bool oauth_exchange_begin(struct oauth_exchange *x, const struct oauth_client *c
 enum oauth_next oauth_exchange_reply(struct oauth_exchange *x, const struct oauth_http_reply *h, struct oauth_token *t,
     struct oauth_failure *f)
 {
-	return oauth_reply_parse(x->c->name, h, t, f) == MX_OK ? OAUTH_GOT : OAUTH_REFUSED;
+	struct oauth_http_reply r = *h;
+
+	r.account_id = x->account_id[0] != '\0' ? x->account_id : NULL;
+	return oauth_reply_parse(x->c->name, &r, t, f) == MX_OK ? OAUTH_GOT : OAUTH_REFUSED;
 }
 
 bool oauth_exchange_again(struct oauth_exchange *x)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "oauth/bearer.h"
 #include "oauth/client.h"
 #include "oauth/reply.h"
 #include "oauth/request.h"
@@ -21,6 +22,7 @@ struct oauth_exchange {
 	const struct oauth_credential *k;
 	struct oauth_want want;
 	struct oauth_request req;	/* the one to be sent now */
+	char account_id[OAUTH_ACCOUNT_ID_MAX];	/* of a service account; "": none */
 };
 
 enum oauth_next {

@@ -5,7 +5,12 @@
 #include "oauth/explain.h"
 #include "oauth/explain_data.h"
 
-const struct oauth_hint *oauth_explain(const char *error, uint32_t aadsts)
+static bool says(const struct oauth_hint *h, const char *description)
+{
+	return h->said == NULL || (description != NULL && strstr(description, h->said) != NULL);
+}
+
+const struct oauth_hint *oauth_explain(const char *error, uint32_t aadsts, const char *description)
 {
 	if (aadsts != 0)
 		for (size_t i = 0; i < oauth_hints_n; i++)
@@ -14,7 +19,7 @@ const struct oauth_hint *oauth_explain(const char *error, uint32_t aadsts)
 	if (error != NULL && error[0] != '\0')
 		for (size_t i = 0; i < oauth_hints_n; i++)
 			if (oauth_hints[i].aadsts == 0 && oauth_hints[i].error != NULL &&
-			    strcmp(oauth_hints[i].error, error) == 0)
+			    strcmp(oauth_hints[i].error, error) == 0 && says(&oauth_hints[i], description))
 				return &oauth_hints[i];
 	return &oauth_hints[oauth_hints_n - 1];
 }

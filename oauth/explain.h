@@ -12,17 +12,20 @@
 struct oauth_hint {
 	uint32_t aadsts;	/* 0: the row is for the "error" string alone */
 	const char *error;	/* RFC 6749 "error"; NULL in AADSTS rows: any */
+	const char *said;	/* beside it: how the description begins or goes on; NULL: any */
 	const char *code;	/* ours, stable, lower-case: "client-secret-rejected" */
 	/* sentence without full stop: "the secret is not one of this application's" */
 	const char *cause;
 	const char *fix;	/* imperative sentence without full stop */
 };
 
+#define OAUTH_HINT_ACCOUNT "{client_id}"	/* in a fix: stands for a service account's number */
+
 /*
- * Best row: by number, else by error string, else the last row (code "provider-refused"). Never
- * NULL.
+ * Best row: by number, else by error string and what the description (NULL: none) says, else the last row (code
+ * "provider-refused"). Never NULL.
  */
-const struct oauth_hint *oauth_explain(const char *error, uint32_t aadsts);
+const struct oauth_hint *oauth_explain(const char *error, uint32_t aadsts, const char *description);
 
 /* Rows in order, for tests and documents; NULL past the end. */
 const struct oauth_hint *oauth_hint_at(size_t i);

@@ -14,6 +14,9 @@
 #define E(error_, code_, cause_, fix_) \
 	{ .error = (error_), .code = (code_), .cause = (cause_), .fix = (fix_) }
 
+#define D(error_, said_, code_, cause_, fix_) \
+	{ .error = (error_), .said = (said_), .code = (code_), .cause = (cause_), .fix = (fix_) }
+
 #define NEW_SECRET \
 	"create a new client secret in Entra and store its Value (not its Secret ID) in " \
 	"client_secret_file"
@@ -44,6 +47,12 @@
 #define CHECK_ENABLED \
 	"in Entra's Enterprise applications open the app and set Enabled for users to sign in to " \
 	"Yes"
+#define DELEGATE \
+	"a super admin adds client ID {client_id} with scope https://mail.google.com/ at admin.google.com, Security, " \
+	"API controls, Domain-wide delegation; it can take a day to count"
+#define CHECK_MAILBOX \
+	"check the name that was asked for, or the account's user key: groups, aliases and gmail.com addresses " \
+	"cannot be had this way"
 #define SIGN_IN_AGAIN "authorize the account again"
 
 const struct oauth_hint oauth_hints[] = {
@@ -213,7 +222,22 @@ const struct oauth_hint oauth_hints[] = {
 	A(50173, "refresh-token-revoked",
 	    "the refresh token was revoked, as after a change of password", SIGN_IN_AGAIN),
 
-	/* RFC 6749 section 5.2, and what providers add to it */
+	/* Google, of service accounts: known by their words, since the errors are the same for all */
+	D("unauthorized_client", "Client is unauthorized to retrieve access tokens", "delegation-missing",
+	    "the service account has no domain-wide delegation for this scope", DELEGATE),
+	D("access_denied", "Requested client not authorized", "delegation-missing",
+	    "the service account has no domain-wide delegation for this scope", DELEGATE),
+	D("invalid_grant", "Invalid JWT Signature", "key-rejected",
+	    "the key that signed is not one of this service account's: it was deleted, or replaced",
+	    "make a new JSON key for the account in the Google Cloud console and store it in service_account_file"),
+	D("invalid_grant", "Token must be a short-lived token", "assertion-expired",
+	    "the assertion is not valid at Google's time", CHECK_CLOCK),
+	D("invalid_grant", "Invalid email or User ID", "mailbox-unknown",
+	    "this mailbox is no user's of the Workspace domain", CHECK_MAILBOX),
+	D("invalid_grant", "account not found", "mailbox-unknown",
+	    "Google does not know this mailbox, or the service account itself", CHECK_MAILBOX),
+
+	/* RFC 6749 section 5.2, and what providers add to it; behind those that are known by their words */
 	E("invalid_client", "client-rejected", "client_id or its credential was not accepted",
 	    "check client_id, client_auth and the content of client_secret_file"),
 	E("unauthorized_client", "client-unauthorized",
@@ -239,15 +263,15 @@ const struct oauth_hint oauth_hints[] = {
 	E("interaction_required", "policy-blocked", "a policy demands a person's sign-in",
 	    CHECK_POLICY),
 	E("access_denied", "policy-blocked", "the provider denies access by policy",
-	    "ask the administrator of the provider which policy applies to this client"),
+	    "ask the administrator of the provider which policy applies to this client (Google: API controls)"),
 	E("temporarily_unavailable", "provider-unavailable",
 	    "the provider is overloaded or under repair", WAIT),
 	E("server_error", "provider-unavailable", "the provider failed", WAIT),
 	E("slow_down", "provider-throttled", "the provider wants fewer requests", WAIT),
 	E("disabled_client", "client-disabled", "the client was disabled at the provider",
-	    "enable it in the provider's console"),
+	    "enable it in the provider's console (Google: IAM & Admin, Service Accounts)"),
 	E("deleted_client", "client-unknown", "the client was deleted at the provider",
-	    "register a new client and set client_id and its secret"),
+	    "register a new client, and set client_id and its credential (Google: a new service account's file)"),
 	E("org_internal", "client-unauthorized", "the client is open to its own organization only",
 	    "use an account of that organization, or publish the client"),
 	E("admin_policy_enforced", "policy-blocked",

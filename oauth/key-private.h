@@ -19,6 +19,7 @@
 
 #include "common/secret.h"
 #include "oauth/key.h"
+#include "oauth/key_file.h"
 
 #define KEY_SHOWN_MAX 320	/* bytes, NUL included */
 
@@ -34,24 +35,11 @@ struct oauth_key {
 	char shown[KEY_SHOWN_MAX];	/* path or URI for texts, without a PIN */
 };
 
-/* --- key_file.c ----------------------------------------------------------------------------- */
-
-/* Kinds of files: what they are called, and the codes of what can be wrong with them. */
-struct key_kind {
-	const char *noun;
-	bool secret;			/* others may not read it */
-	struct { enum mx_class cls; const char *code; } missing, unreadable, busy, open_to_all, malformed;
-};
-extern const struct key_kind key_kind_key, key_kind_certificate;
-
-/* Reads the file at path (or "credential:NAME") into *out. */
-enum mx_class key_file_read(const struct key_kind *kind, const char *path, struct mx_secret *out,
-    struct mx_err *e);
-
 /* --- key_store.c ---------------------------------------------------------------------------- */
 
-/* Fills in pkey, beside, asked and shown from c->key. */
-enum mx_class key_store_load(const struct oauth_credential *c, struct oauth_key *k, struct mx_err *e);
+/* Fills in pkey, beside, asked and shown from c->key. pem: what is in that file; NULL: it is read. */
+enum mx_class key_store_load(const struct oauth_credential *c, const struct mx_secret *pem, struct oauth_key *k,
+    struct mx_err *e);
 
 /* OpenSSL's words for the first error of the thread's queue, which they empty. *no_memory: it was memory. */
 const char *key_ssl_reason(bool *no_memory);

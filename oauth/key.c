@@ -178,8 +178,8 @@ static void make_lock(void)
 	(void)pthread_mutexattr_destroy(&a);
 }
 
-enum mx_class oauth_key_open(const struct oauth_credential *c, uint64_t now_s, struct oauth_key **out,
-    struct mx_err *e)
+static enum mx_class open_key(const struct oauth_credential *c, const struct mx_secret *pem, uint64_t now_s,
+    struct oauth_key **out, struct mx_err *e)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct oauth_key *k;
@@ -193,7 +193,7 @@ enum mx_class oauth_key_open(const struct oauth_credential *c, uint64_t now_s, s
 	(void)pthread_once(&once, make_lock);
 	(void)pthread_mutex_lock(&one_key);	/* until oauth_key_free() */
 	ERR_clear_error();
-	if ((cls = key_store_load(c, k, e)) != MX_OK || (cls = judge_key(c, k, e)) != MX_OK)
+	if ((cls = key_store_load(c, pem, k, e)) != MX_OK || (cls = judge_key(c, k, e)) != MX_OK)
 		goto out;
 	if (c->certificate_file == NULL)
 		certificate_beside(k);
@@ -207,6 +207,17 @@ out:
 	oauth_key_free(k);
 	ERR_clear_error();
 	return cls;
+}
+
+enum mx_class oauth_key_open(const struct oauth_credential *c, uint64_t now_s, struct oauth_key **k, struct mx_err *e)
+{
+	return open_key(c, NULL, now_s, k, e);
+}
+
+enum mx_class oauth_key_open_pem(const struct oauth_credential *c, const struct mx_secret *pem, struct oauth_key **k,
+    struct mx_err *e)
+{
+	return open_key(c, pem, 0, k, e);
 }
 
 void oauth_key_free(struct oauth_key *k)

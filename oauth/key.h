@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/secret.h"
 #include "common/status.h"
 #include "oauth/client.h"
 
@@ -30,6 +31,10 @@ struct oauth_key;
  * MX_TEMP: no-memory, key-unreadable. The text names path or URI (without a PIN), never content.
  */
 enum mx_class oauth_key_open(const struct oauth_credential *c, uint64_t now_s, struct oauth_key **k,
+    struct mx_err *e) __attribute__((warn_unused_result));
+
+/* The same with the file's content at hand: a PEM. c->key is the file's path, for texts. No dates are judged. */
+enum mx_class oauth_key_open_pem(const struct oauth_credential *c, const struct mx_secret *pem, struct oauth_key **k,
     struct mx_err *e) __attribute__((warn_unused_result));
 
 /*

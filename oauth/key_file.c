@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "common/buf.h"
-#include "oauth/key-private.h"
+#include "oauth/key_file.h"
 
 #define FILE_MAX ((size_t)64 * 1024)	/* bytes: a key and a long chain of certificates */
 
@@ -20,6 +20,16 @@ const struct key_kind key_kind_key = {
 	.busy = { MX_TEMP, "key-unreadable" },
 	.open_to_all = { MX_CONFIG, "key-world-readable" },
 	.malformed = { MX_CONFIG, "key-malformed" },
+};
+
+const struct key_kind key_kind_service_account = {
+	.noun = "service account file",
+	.secret = true,
+	.missing = { MX_CONFIG, "service-account-missing" },
+	.unreadable = { MX_CONFIG, "service-account-unreadable" },
+	.busy = { MX_TEMP, "service-account-unreadable" },
+	.open_to_all = { MX_CONFIG, "service-account-world-readable" },
+	.malformed = { MX_CONFIG, "service-account-malformed" },
 };
 
 /* Anybody may read a certificate. */

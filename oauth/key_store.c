@@ -214,7 +214,8 @@ static const char *file_path(const char *uri)
 	return strncmp(p, "///", 3) == 0 ? p + 2 : p;
 }
 
-enum mx_class key_store_load(const struct oauth_credential *c, struct oauth_key *k, struct mx_err *e)
+enum mx_class key_store_load(const struct oauth_credential *c, const struct mx_secret *pem, struct oauth_key *k,
+    struct mx_err *e)
 {
 	static const struct oauth_client any = { 0 };
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -229,7 +230,9 @@ enum mx_class key_store_load(const struct oauth_credential *c, struct oauth_key 
 
 	(void)pthread_once(&once, never_ask);
 	scheme_of(c->key, scheme, sizeof scheme);
-	if (strcasecmp(scheme, "file") == 0)
+	if (pem != NULL)
+		path = c->key;
+	else if (strcasecmp(scheme, "file") == 0)
 		path = file_path(c->key);
 	else if (scheme[0] == '\0' || strcmp(scheme, "credential") == 0)
 		path = c->key;
@@ -238,15 +241,18 @@ enum mx_class key_store_load(const struct oauth_credential *c, struct oauth_key 
 	if (c->key_passphrase_file != NULL &&
 	    (cls = oauth_secret_read_for(&any, c->key_passphrase_file, &a.pass, e)) != MX_OK)
 		goto out;
-	if (path != NULL && (cls = key_file_read(&key_kind_key, path, &content, e)) != MX_OK)
-		goto out;
+	if (pem == NULL && path != NULL) {
+		if ((cls = key_file_read(&key_kind_key, path, &content, e)) != MX_OK)
+			goto out;
+		pem = &content;
+	}
 	cls = MX_TEMP;
 	if ((ui = UI_create_method("mta-xoauth2")) == NULL || UI_method_set_reader(ui, answer) != 0 ||
 	    (k->beside = sk_X509_new_null()) == NULL)
 		goto no_memory;
 	if (path != NULL) {
 		/* What was judged is what is read: OpenSSL does not open the file once more. */
-		if ((bio = BIO_new_mem_buf(content.p, (int)content.len)) == NULL)
+		if ((bio = BIO_new_mem_buf(pem->p, (int)pem->len)) == NULL)
 			goto no_memory;
 		ctx = OSSL_STORE_attach(bio, "file", NULL, NULL, ui, &a, NULL, NULL, NULL);
 	} else {
@@ -262,7 +268,7 @@ enum mx_class key_store_load(const struct oauth_credential *c, struct oauth_key 
 		cls = loader == NULL ? provider_missing(scheme, k, e) : no_key(c, NULL, k, e);
 		OSSL_STORE_LOADER_free(loader);
 	} else if (k->pkey == NULL) {
-		cls = no_key(c, path != NULL ? &content : NULL, k, e);
+		cls = no_key(c, path != NULL ? pem : NULL, k, e);
 	}
 	goto out;
 no_memory:

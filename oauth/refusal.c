@@ -105,28 +105,44 @@ static bool passes(long status)
 	return status == 408 || status == 425 || status == 429 || status >= 500;
 }
 
-enum mx_class oauth_refusal(const char *client, struct oauth_failure *f)
+/* The next step with the service account's number in it, which is what has to be entered at Google. */
+static void write_fix(char *out, size_t cap, const char *fix, const char *account_id)
 {
-	const struct oauth_hint *hint = oauth_explain(f->error, f->aadsts);
-	bool by_number = f->aadsts != 0 && hint->aadsts == f->aadsts;
-	char number[24] = "", lookup[80] = "", trace[56] = "";
+	const char *at = strstr(fix, OAUTH_HINT_ACCOUNT);
+	struct mx_buf b;
+
+	mx_buf_init(&b, out, cap);
+	mx_buf_add(&b, fix, at != NULL ? (size_t)(at - fix) : strlen(fix));
+	if (at != NULL) {
+		mx_buf_adds(&b, account_id != NULL ? account_id : "of the service account");
+		mx_buf_adds(&b, at + sizeof OAUTH_HINT_ACCOUNT - 1);
+	}
+	if (mx_buf_str(&b) == NULL)
+		out[0] = '\0';
+}
+
+enum mx_class oauth_refusal(const char *client, const char *account_id, struct oauth_failure *f)
+{
+	const struct oauth_hint *hint = oauth_explain(f->error, f->aadsts, f->description);
+	bool known = (f->aadsts != 0 && hint->aadsts == f->aadsts) || hint->said != NULL;
+	char number[24] = "", lookup[80] = "", trace[56] = "", fix[MX_TEXT_MAX];
 	struct mx_buf b;
 
 	/* The catch-all: what the status says is better. */
 	if (hint->aadsts == 0 && hint->error == NULL) {
 		if (f->http_status == 429)
-			hint = oauth_explain("slow_down", 0);
+			hint = oauth_explain("slow_down", 0, NULL);
 		else if (passes(f->http_status))
-			hint = oauth_explain("server_error", 0);
+			hint = oauth_explain("server_error", 0, NULL);
 		else if (f->http_status == 401)
-			hint = oauth_explain("invalid_client", 0);
+			hint = oauth_explain("invalid_client", 0, NULL);
 	}
 	if (f->aadsts != 0) {
 		mx_buf_init(&b, number, sizeof number);
 		mx_buf_addf(&b, " AADSTS%u", (unsigned)f->aadsts);
 		(void)mx_buf_str(&b);
 	}
-	if (f->aadsts != 0 && !by_number) {
+	if (f->aadsts != 0 && !known) {
 		mx_buf_init(&b, lookup, sizeof lookup);
 		mx_buf_addf(&b, ", see " LOOKUP_URL "%u", (unsigned)f->aadsts);
 		(void)mx_buf_str(&b);
@@ -137,13 +153,14 @@ enum mx_class oauth_refusal(const char *client, struct oauth_failure *f)
 		(void)mx_buf_str(&b);
 	}
 	f->permanent = oauth_is_permanent(f->http_status, f->error);
-	f->credential = f->permanent && strcmp(f->error, "invalid_client") == 0;
+	f->credential = f->permanent && (strcmp(f->error, "invalid_client") == 0 || strcmp(hint->code, "key-rejected") == 0);
+	write_fix(fix, sizeof fix, hint->fix, account_id);
 	/* Foreign text comes last: it may be cut, the next step may not. */
 	return mx_fail(&f->err, f->permanent ? MX_PROVIDER : MX_TEMP, hint->code,
 	    "client \"%.64s\": HTTP %ld%s%.40s%s: %s; %s%s%s%s%s%s", client, f->http_status,
-	    f->error[0] == '\0' ? "" : " ", f->error, number, hint->cause, hint->fix, lookup, trace,
-	    by_number || f->description[0] == '\0' ? "" : " [provider: ",
-	    by_number ? "" : f->description, by_number || f->description[0] == '\0' ? "" : "]");
+	    f->error[0] == '\0' ? "" : " ", f->error, number, hint->cause, fix, lookup, trace,
+	    known || f->description[0] == '\0' ? "" : " [provider: ",
+	    known ? "" : f->description, known || f->description[0] == '\0' ? "" : "]");
 }
 
 /* The host of a URL, for texts; of a relative one "the same host". */
@@ -198,7 +215,7 @@ enum mx_class oauth_refusal_not_json(const char *client, const struct oauth_http
 	char type[48] = "no content type";
 
 	if (passes(h->status))		/* the usual form of an outage: a page of some front end */
-		return oauth_refusal(client, f);
+		return oauth_refusal(client, h->account_id, f);
 	f->permanent = h->status >= 400 && oauth_is_permanent(h->status, NULL);
 	if (h->content_encoding != NULL) {
 		oauth_text_copy(type, sizeof type, h->content_encoding,

@@ -27,9 +27,10 @@ void oauth_id_copy(char *out, size_t cap, const char *s, size_t n);
 void oauth_refusal_describe(struct oauth_failure *f, const char *s, size_t n);
 
 /*
- * Judges f->http_status, f->error and f->aadsts by the catalogue. Returns f->err.cls, never MX_OK.
+ * Judges f->http_status, f->error, f->aadsts and f->description by the catalogue. account_id: of a service account, or
+ * NULL. Returns f->err.cls, never MX_OK.
  */
-enum mx_class oauth_refusal(const char *client, struct oauth_failure *f);
+enum mx_class oauth_refusal(const char *client, const char *account_id, struct oauth_failure *f);
 
 /* Answers that are no RFC 6749 answer at all. true: *f is filled. */
 bool oauth_refusal_transport(const char *client, const struct oauth_http_reply *h,

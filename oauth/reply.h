@@ -48,6 +48,7 @@ struct oauth_http_reply {
 	int32_t retry_after_s;		/* -1: none */
 	const void *body;
 	size_t body_len;
+	const char *account_id;		/* of the service account it is for, for texts; NULL: none */
 };
 
 /*

@@ -132,7 +132,8 @@ static void test_rows(void **state)
 			other = oauth_hint_at(k);
 			if (h->aadsts != 0 ? h->aadsts == other->aadsts :
 			                     other->error != NULL && h->error != NULL &&
-			            strcmp(h->error, other->error) == 0)
+			            strcmp(h->error, other->error) == 0 &&
+			            (other->said == NULL || (h->said != NULL && strcmp(h->said, other->said) == 0)))
 				fail_msg(
 				    "rows %zu and %zu are for the same thing (%s)", k, i, h->code);
 		}
@@ -143,15 +144,15 @@ static void test_lookup(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-		if (oauth_explain("invalid_request", numbers[i])->aadsts != numbers[i])
+		if (oauth_explain("invalid_request", numbers[i], NULL)->aadsts != numbers[i])
 			fail_msg("AADSTS%u has no row", (unsigned)numbers[i]);
 	assert_string_equal(
-	    oauth_explain("invalid_client", 7000215)->code, "client-secret-rejected");
-	assert_string_equal(oauth_explain("invalid_client", 1)->code, "client-rejected");
-	assert_string_equal(oauth_explain("invalid_scope", 0)->code, "scope-rejected");
-	assert_string_equal(oauth_explain("no_such", 0)->code, "provider-refused");
-	assert_string_equal(oauth_explain(NULL, 0)->code, "provider-refused");
-	assert_string_equal(oauth_explain("", 4711)->code, "provider-refused");
+	    oauth_explain("invalid_client", 7000215, NULL)->code, "client-secret-rejected");
+	assert_string_equal(oauth_explain("invalid_client", 1, NULL)->code, "client-rejected");
+	assert_string_equal(oauth_explain("invalid_scope", 0, NULL)->code, "scope-rejected");
+	assert_string_equal(oauth_explain("no_such", 0, NULL)->code, "provider-refused");
+	assert_string_equal(oauth_explain(NULL, 0, NULL)->code, "provider-refused");
+	assert_string_equal(oauth_explain("", 4711, NULL)->code, "provider-refused");
 }
 
 static const struct { long status; const char *error; bool permanent;
