@@ -51,8 +51,8 @@
 	"a super admin adds client ID {client_id} with scope https://mail.google.com/ at admin.google.com, Security, " \
 	"API controls, Domain-wide delegation; it can take a day to count"
 #define CHECK_MAILBOX \
-	"check the name that was asked for, or the account's user key: groups, aliases and gmail.com addresses " \
-	"cannot be had this way"
+	"check the name that was asked for, or the account's user key: it must be a user's own address; groups and " \
+	"gmail.com addresses cannot be had this way"
 #define SIGN_IN_AGAIN "authorize the account again"
 
 const struct oauth_hint oauth_hints[] = {

@@ -7,8 +7,6 @@
 
 #define ENTRA(host) "https://" host "/{tenant}/oauth2/v2.0/token"
 #define NEEDS_REFRESH_TOKEN "needs the refresh_token grant, which this version does not have yet"
-#define NEEDS_JWT_BEARER \
-	"needs the service account (jwt-bearer) grant, which this version does not have yet"
 
 /* The names people put into relayhost, and the IMAP and POP name of the same service beside it. */
 static const char *const exo_public[] = { "smtp.office365.com", "outlook.office365.com", NULL };
@@ -104,11 +102,11 @@ static const struct oauth_provider table[] = {
 	    .cloud = OAUTH_CLOUD_PUBLIC,
 	    .token_endpoint = "https://oauth2.googleapis.com/token",
 	    .scope = "https://mail.google.com/",
-	    .auth = OAUTH_AUTH_SECRET_POST,
+	    .grant = OAUTH_GRANT_JWT_BEARER,
+	    .auth = OAUTH_AUTH_PRIVATE_KEY_JWT,
 	    .relays = google,
 	    .min_remaining_s = 300,
 	    .stale_until_s = 60,
-	    .why_not = NEEDS_JWT_BEARER,
 	},
 	{
 	    /* Basic: the one method RFC 6749 section 2.3.1 obliges every server to know. */

@@ -209,10 +209,22 @@ static void scope(struct work *x)
 		    oc->scope, preset);
 }
 
+/* A service account file says who it is. */
+static bool named_by_file(const struct cf_client *w)
+{
+	bool all = w->nlist > 0 || w->own.service_account_file.at.line != 0;
+
+	for (size_t i = 0; i < w->nlist; i++)
+		all = all && w->list[i].service_account_file.at.line != 0;
+	return all;
+}
+
 static void identity(const struct work *x)
 {
 	const struct cf_value *id = &x->w->client_id;
 
+	if (id->at.line == 0 && !(x->c->oc.grant == OAUTH_GRANT_JWT_BEARER && named_by_file(x->w)))
+		LACKS(x, "client \"%s\" lacks \"client_id\": " CONF_CLIENT_ID_HELP, x->c->oc.name);
 	if (id->s == NULL)
 		return;
 	if (x->w->tenant.s != NULL && strcasecmp(id->s, x->w->tenant.s) == 0)
@@ -223,6 +235,34 @@ static void identity(const struct work *x)
 		cf_warn(x->b->r, &id->at,
 		    "\"client_id\" is no GUID: Entra shows the right one as \"Application "
 		    "(client) ID\"");
+}
+
+/* Gmail's SMTP takes the one scope for all of mail; gmail.send is for Google's own interface. */
+static void bearer(const struct work *x)
+{
+	static const char mail[] = "https://mail.google.com/";
+	const struct cf_value *v = &x->w->scope;
+	const char *s = x->c->oc.scope, *at;
+	size_t n;
+
+	if (x->entra)
+		cf_error(x->b->r, where(x, &x->w->grant), "\"grant\": Microsoft has no jwt-bearer grant for mailboxes; use "
+		    "client_credentials");
+	if (x->c->oc.resource != NULL)
+		cf_error(x->b->r, &x->w->resource.at, "\"resource\" is not for grant jwt-bearer: name what is asked for in "
+		    "\"scope\"");
+	if (s == NULL || v->at.line == 0 || x->c->provider->scope == NULL)
+		return;
+	for (at = s; (at = strstr(at, mail)) != NULL; at += n) {
+		n = strcspn(at, " ");
+		if (n == sizeof mail - 1 && (at == s || at[-1] == ' '))
+			return;
+	}
+	if (strstr(s, "gmail.send") != NULL)
+		cf_error(x->b->r, &v->at, "\"scope\": gmail.send is for Google's own interface and not for SMTP: write \"scope: "
+		    "%s\", here and in the domain-wide delegation", mail);
+	else
+		cf_warn(x->b->r, &v->at, "\"scope\": Gmail's SMTP takes tokens for \"%s\" alone, as far as is known", mail);
 }
 
 /* Settings that only make sense together. */
@@ -302,8 +342,8 @@ static void resolve(struct work *x)
 	struct oauth_client *oc = &c->oc;
 
 	oc->grant = w->grant.at.line != 0 ? (enum oauth_grant)(w->grant.v + 1) : p->grant;
-	if (oc->grant != OAUTH_GRANT_CLIENT_CREDENTIALS)
-		cf_error(x->b->r, where(x, &w->grant), "\"grant\": this version has client_credentials alone");
+	if (oc->grant != OAUTH_GRANT_CLIENT_CREDENTIALS && oc->grant != OAUTH_GRANT_JWT_BEARER)
+		cf_error(x->b->r, where(x, &w->grant), "\"grant\": this version knows client_credentials and jwt-bearer alone");
 	oc->client_id = w->client_id.s;
 	oc->scope = w->scope.s != NULL ? w->scope.s : p->scope;
 	oc->resource = w->resource.s;
@@ -323,6 +363,8 @@ static void resolve(struct work *x)
 		scope(x);
 	}
 	identity(x);
+	if (oc->grant == OAUTH_GRANT_JWT_BEARER)
+		bearer(x);
 	cf_add_credentials(x->b, c, w, x->entra || (p->token_endpoint != NULL && is_entra(p->token_endpoint)));
 	relations(x);
 	c->fingerprint = fingerprint(oc);

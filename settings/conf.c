@@ -34,6 +34,7 @@ static void take_top(struct build *b)
 	c->token_cache = t->token_cache.s;
 	c->max_connections = t->max_connections.v;
 	c->max_connections_per_uid = t->max_connections_per_uid.v;
+	c->max_mailboxes = t->max_mailboxes.v;
 	c->request_timeout_ms = t->request_timeout.v;
 	c->deadline_ms = t->deadline.v;
 	c->metrics_file = t->metrics_file.s;

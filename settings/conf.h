@@ -67,6 +67,7 @@ struct conf {
 	const char *token_cache;	/* path, or "none"; NULL: the fd store, or beside the first socket */
 	uint32_t max_connections;	/* in all */
 	uint32_t max_connections_per_uid;
+	uint32_t max_mailboxes;		/* with tokens of their own */
 	uint32_t request_timeout_ms;	/* a request must be here by then */
 	const char *metrics_file;	/* NULL: none is written */
 	uint32_t metrics_interval_s;

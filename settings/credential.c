@@ -16,7 +16,8 @@ static const struct cf_value *of_a_key(const struct cf_credential *w, const char
 	const struct { const struct cf_value *v; const char *name; } all[] = {
 		{ &w->certificate_file, "certificate_file" }, { &w->key_passphrase_file, "key_passphrase_file" },
 		{ &w->key_id, "key_id" }, { &w->assertion_algorithm, "assertion_algorithm" },
-		{ &w->assertion_audience, "assertion_audience" }, { &w->assertion_typ, "assertion_typ" },
+		{ &w->assertion_audience, "assertion_audience" }, { &w->assertion_issuer, "assertion_issuer" },
+		{ &w->assertion_typ, "assertion_typ" },
 	};
 
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
@@ -31,7 +32,8 @@ static bool given(const struct cf_credential *w, const struct conf_where **at)
 {
 	const char *name;
 	const struct cf_value *v = w->client_secret_file.at.line != 0 ? &w->client_secret_file :
-	    w->key.at.line != 0 ? &w->key : w->secret_expires.at.line != 0 ? &w->secret_expires :
+	    w->key.at.line != 0 ? &w->key :
+	    w->service_account_file.at.line != 0 ? &w->service_account_file : w->secret_expires.at.line != 0 ? &w->secret_expires :
 	    of_a_key(w, &name);
 
 	*at = v != NULL ? &v->at : NULL;
@@ -50,7 +52,7 @@ static void secret(struct build *b, const struct cf_client *w, const struct cf_c
 	c->auth = p->auth;
 	if (w->client_auth.at.line != 0)
 		c->auth = (enum oauth_auth)(w->client_auth.v + 1);
-	if (c->auth == OAUTH_AUTH_PRIVATE_KEY_JWT)
+	if (c->auth == OAUTH_AUTH_PRIVATE_KEY_JWT && w->client_auth.at.line != 0)
 		cf_error(b->r, &w->client_auth.at, "\"client_auth\": private_key_jwt needs a \"key\", and there "
 		    "is a client_secret_file");
 	c->secret_file = v->client_secret_file.s;
@@ -78,6 +80,7 @@ static void key(struct build *b, const struct cf_client *w, const struct cf_cred
 	c->key_id = v->key_id.s;
 	c->audience = v->assertion_audience.s;
 	c->typ = v->assertion_typ.s;
+	c->issuer = v->assertion_issuer.s;
 	c->alg = (enum oauth_alg)(v->assertion_algorithm.v + 1);
 	if (entra || c->certificate_file != NULL)
 		c->thumbprint = c->alg == OAUTH_ALG_RS256 ? OAUTH_THUMB_SHA1 : OAUTH_THUMB_S256;
@@ -86,12 +89,54 @@ static void key(struct build *b, const struct cf_client *w, const struct cf_cred
 	side->at = v->key.at;
 }
 
+/* All of what a key has beside it is in that file. */
+static void service_account(struct build *b, const struct cf_client *w, const struct cf_credential *v,
+    struct oauth_credential *c, struct conf_credential *side)
+{
+	const struct cf_value *stray;
+	const char *name;
+
+	if ((stray = of_a_key(v, &name)) != NULL)
+		cf_error(b->r, &stray->at, "\"%s\" belongs to a \"key\", and the service account file has its own", name);
+	if (v->secret_expires.at.line != 0)
+		cf_error(b->r, &v->secret_expires.at, "\"secret_expires\" belongs to a secret; the keys of service accounts "
+		    "do not expire");
+	if (w->client_auth.at.line != 0)
+		cf_error(b->r, &w->client_auth.at, "\"client_auth\" is not for a service account: its key signs the grant itself");
+	c->auth = OAUTH_AUTH_PRIVATE_KEY_JWT;
+	c->alg = OAUTH_ALG_RS256;
+	c->service_account_file = v->service_account_file.s;
+	side->at = v->service_account_file.at;
+}
+
+/* What signs the grant itself is a key, and only there a service account makes sense. */
+static void fits_grant(struct build *b, const struct conf_client *c, const struct cf_credential *v)
+{
+	const bool bearer = c->oc.grant == OAUTH_GRANT_JWT_BEARER;
+
+	if (bearer && v->client_secret_file.at.line != 0)
+		cf_error(b->r, &v->client_secret_file.at, "grant jwt-bearer needs a \"key\" or \"service_account_file\" that signs, "
+		    "and this is a secret");
+	if (!bearer && v->service_account_file.at.line != 0)
+		cf_error(b->r, &v->service_account_file.at, "\"service_account_file\" is for grant jwt-bearer (provider "
+		    "google-workspace has it)");
+	if (!bearer && v->assertion_issuer.at.line != 0)
+		cf_error(b->r, &v->assertion_issuer.at, "\"assertion_issuer\" is for grant jwt-bearer: a client that proves "
+		    "itself is its own issuer");
+}
+
 static void one(struct build *b, const struct cf_client *w, const struct cf_credential *v, bool entra,
     const struct conf_client *c, struct oauth_credential *oc, struct conf_credential *side)
 {
 	const struct conf_where *at = v->at.line != 0 ? &v->at : &c->at;
 
-	if (v->client_secret_file.at.line != 0 && v->key.at.line != 0)
+	fits_grant(b, c, v);
+	if (v->service_account_file.at.line != 0 && (v->client_secret_file.at.line != 0 || v->key.at.line != 0))
+		cf_error(b->r, &v->service_account_file.at, "a credential is one of \"service_account_file\", \"key\" and "
+		    "\"client_secret_file\": make several entries of \"credentials\" of these, which are tried in their order");
+	else if (v->service_account_file.at.line != 0)
+		service_account(b, w, v, oc, side);
+	else if (v->client_secret_file.at.line != 0 && v->key.at.line != 0)
 		cf_error(b->r, &v->key.at, "a credential is a secret or a key: make two entries of \"credentials\" of these, "
 		    "which are tried in their order");
 	else if (v->client_secret_file.at.line != 0)
@@ -114,7 +159,9 @@ void cf_add_credentials(struct build *b, struct conf_client *c, const struct cf_
 		cf_error(b->r, at, "a credential beside \"credentials\": move it into that list, to the place where it is to "
 		    "be tried");
 	if (!own && !listed && b->clean)
-		cf_error(b->r, &c->at, "client \"%s\" has no credential: write \"client_secret_file: PATH\", or \"key:\" and "
+		cf_error(b->r, &c->at, c->oc.grant == OAUTH_GRANT_JWT_BEARER ?
+		    "client \"%s\" has no credential: write \"service_account_file: PATH\" (Google's JSON file), or \"key:\"" :
+		    "client \"%s\" has no credential: write \"client_secret_file: PATH\", or \"key:\" and "
 		    "\"certificate_file:\"", c->oc.name);
 	if ((!own && !listed) || n == 0)
 		return;
@@ -144,7 +191,7 @@ uint64_t cf_mix_credentials(uint64_t h, const struct oauth_client *oc)
 		const struct oauth_credential *c = &oc->credential[i];
 		const unsigned char kinds[3] = { (unsigned char)c->auth, (unsigned char)c->alg, (unsigned char)c->thumbprint };
 		const char *const parts[] = { c->secret_file, c->key, c->key_passphrase_file, c->certificate_file, c->key_id,
-			c->audience, c->typ };
+			c->audience, c->typ, c->issuer, c->service_account_file };
 
 		h = mx_fnv(h, kinds, sizeof kinds);
 		for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++)

@@ -81,6 +81,8 @@ static const struct conf_key top[] = {
 	    CONF_K_LIMIT, "connections at one time" },
 	{ "max_connections_per_uid", CONF_T_COUNT, F(max_connections_per_uid), "256", 1, 65535,
 	    NULL, NULL, CONF_K_LIMIT, "connections of one user at one time" },
+	{ "max_mailboxes", CONF_T_COUNT, F(max_mailboxes), "10000", 10, 100000, NULL, NULL, CONF_K_LIMIT,
+	    "mailboxes with a token of their own at one time, where a grant makes a token for each" },
 	{ "metrics_file", CONF_T_PATH, F(metrics_file), NULL, 2, 4000, NULL, cf_bad_path, 0,
 	    "file that METRICS are written to, for node_exporter's textfile collector" },
 	{ "metrics_interval", CONF_T_SECONDS, F(metrics_interval), "15s", 1, 3600, NULL, NULL, 0,
@@ -114,12 +116,16 @@ static const struct conf_key listens[] = {
 	"with client_secret_file"
 #define KEY_HELP "private key: a PEM or PKCS#12 file, or a URI that OpenSSL's providers know"
 #define KID_HELP "\"kid\" of assertions: the name under which the provider knows the key"
+#define ISSUER_HELP "\"iss\" of the jwt-bearer grant's assertions (default: client_id)"
+#define ACCOUNT_HELP "JSON file of a Google service account, or credential:NAME"
 #define PASS_HELP "file with the key's passphrase, or credential:NAME"
 static const struct conf_key clients[] = {
 	{ "assertion_algorithm", CONF_T_ENUM, F(own.assertion_algorithm), "PS256", 0, 0, word_algorithm, NULL, 0,
 	    "how assertions are signed" },
 	{ "assertion_audience", CONF_T_STRING, F(own.assertion_audience), NULL, 1, 1024, NULL, cf_bad_resource,
 	    CONF_K_PRESET, "\"aud\" of assertions (default: the token endpoint)" },
+	{ "assertion_issuer", CONF_T_STRING, F(own.assertion_issuer), NULL, 1, 512, NULL, cf_bad_client_id, CONF_K_PRESET,
+	    ISSUER_HELP },
 	{ "assertion_typ", CONF_T_STRING, F(own.assertion_typ), "JWT", 1, 64, NULL, cf_bad_typ, 0,
 	    "\"typ\" of assertions" },
 	{ "backoff_max", CONF_T_MS, F(backoff_max), "300s", 1000, H, NULL, NULL, 0,
@@ -133,7 +139,7 @@ static const struct conf_key clients[] = {
 	{ "client_auth", CONF_T_ENUM, F(client_auth), NULL, 0, 0, word_auth, NULL, CONF_K_PRESET,
 	    "how the client proves itself (RFC 8414; default: the preset's, with key private_key_jwt)" },
 	{ "client_id", CONF_T_STRING, F(client_id), NULL, 1, 512, NULL, cf_bad_client_id,
-	    CONF_K_REQUIRED, "the client's identifier (Entra: \"Application (client) ID\")" },
+	    CONF_K_PRESET, CONF_CLIENT_ID_HELP },
 	{ "client_secret", CONF_T_STRING, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
 	    NO_TEXT },
 	{ "client_secret_file", CONF_T_SECRET, F(own.client_secret_file), NULL, 2, 4095, NULL,
@@ -167,6 +173,8 @@ static const struct conf_key clients[] = {
 	    "scope that is asked for (default: the preset's)" },
 	{ "secret_expires", CONF_T_DATE, F(own.secret_expires), NULL, 0, 0, NULL, NULL, 0,
 	    "day the secret expires on, YYYY-MM-DD in UTC; watched, never acted upon" },
+	{ "service_account_file", CONF_T_SECRET, F(own.service_account_file), NULL, 2, 4095, NULL,
+	    cf_bad_secret_path, 0, ACCOUNT_HELP },
 	{ "stale_until", CONF_T_SECONDS, F(stale_until), NULL, 0, 3600, NULL, NULL, CONF_K_PRESET,
 	    "in an outage a token is served until so much life is left; 0: never (default: the "
 	    "preset's)" },
@@ -187,6 +195,8 @@ static const struct conf_key credentials[] = {
 	    CONF_K_PRESET, "\"aud\" of assertions (default: the token endpoint)" },
 	{ "assertion_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
 	    NO_CERT },
+	{ "assertion_issuer", CONF_T_STRING, F(assertion_issuer), NULL, 1, 512, NULL, cf_bad_client_id, CONF_K_PRESET,
+	    ISSUER_HELP },
 	{ "assertion_typ", CONF_T_STRING, F(assertion_typ), "JWT", 1, 64, NULL, cf_bad_typ, 0,
 	    "\"typ\" of assertions" },
 	{ "certificate_file", CONF_T_PATH, F(certificate_file), NULL, 2, 4095, NULL, cf_bad_path, 0,
@@ -201,6 +211,8 @@ static const struct conf_key credentials[] = {
 	    cf_bad_secret_path, 0, PASS_HELP },
 	{ "secret_expires", CONF_T_DATE, F(secret_expires), NULL, 0, 0, NULL, NULL, 0,
 	    "day the secret expires on, YYYY-MM-DD in UTC; watched, never acted upon" },
+	{ "service_account_file", CONF_T_SECRET, F(service_account_file), NULL, 2, 4095, NULL,
+	    cf_bad_secret_path, 0, ACCOUNT_HELP },
 };
 #undef S
 

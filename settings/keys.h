@@ -51,6 +51,8 @@ struct conf_key {
 	const char *help;		/* one line for people */
 };
 
+#define CONF_CLIENT_ID_HELP "the client's identifier (Entra: \"Application (client) ID\")"
+
 enum conf_section_id {
 	CONF_SECTION_TOP, CONF_SECTION_LISTEN, CONF_SECTION_CLIENT, CONF_SECTION_CREDENTIAL,
 	CONF_SECTION_ACCOUNT, CONF_SECTION_N
@@ -78,6 +80,7 @@ struct cf_value {
 struct cf_top {
 	struct cf_value listen, clients, accounts, limits, admin_users, log_level, user;
 	struct cf_value max_connections, max_connections_per_uid, request_timeout, deadline;
+	struct cf_value max_mailboxes;
 	struct cf_value token_cache;
 	struct cf_value metrics_file, metrics_interval;
 };
@@ -88,7 +91,8 @@ struct cf_credential {
 	struct conf_where at;		/* of the entry; line 0: beside the client's other keys */
 	struct cf_value client_secret_file, secret_expires;
 	struct cf_value key, key_passphrase_file, certificate_file, key_id;
-	struct cf_value assertion_algorithm, assertion_audience, assertion_typ;
+	struct cf_value assertion_algorithm, assertion_audience, assertion_issuer, assertion_typ;
+	struct cf_value service_account_file;
 	struct cf_value refused;
 };
 

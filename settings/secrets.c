@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "oauth/key.h"
 #include "oauth/secretfile.h"
+#include "oauth/service_account.h"
 #include "settings/build.h"
 
 #define GROUPS_MAX 64
@@ -244,6 +245,27 @@ static void check_key(struct build *b, struct account *a, const struct oauth_cre
 	}
 }
 
+/* It is compared with its client: the same file of another client is judged anew. */
+static void check_service_account(struct build *b, struct account *a, const struct oauth_client *oc, const char *path,
+    const struct conf_where *at)
+{
+	struct mx_err e;
+
+	if (elsewhere(b, at, path))
+		return;
+	switch (oauth_service_account_try(oc, path, &e)) {
+	case MX_OK:
+		if (a->other)
+			check_as(b, a, path, at);
+		break;
+	case MX_CONFIG:
+		cf_error(b->r, at, "%s", e.text);
+		break;
+	default:
+		cf_warn(b->r, at, "%s", e.text);
+	}
+}
+
 /* The end that comes first: of a secret by its date, of a certificate by itself. */
 static void check_client(struct build *b, struct account *a, struct conf_client *c)
 {
@@ -252,6 +274,8 @@ static void check_client(struct build *b, struct account *a, struct conf_client 
 
 		if (oc->secret_file != NULL)
 			check_secret(b, a, &c->oc, oc->secret_file, &c->cred[k].at);
+		if (oc->service_account_file != NULL && c->oc.token_endpoint != NULL)
+			check_service_account(b, a, &c->oc, oc->service_account_file, &c->cred[k].at);
 		if (oc->key != NULL)
 			check_key(b, a, oc, &c->cred[k]);
 		if (c->cred[k].expires != 0 && (c->expires == 0 || c->cred[k].expires < c->expires))

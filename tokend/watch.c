@@ -45,6 +45,7 @@ uint64_t watch_look(const struct oauth_client *c)
 		h = stamp(h, k->key);
 		h = stamp(h, k->key_passphrase_file);
 		h = stamp(h, k->certificate_file);
+		h = stamp(h, k->service_account_file);
 	}
 	return h;
 }

@@ -21,6 +21,9 @@
 
 #define S9 "      - client_secret_file: /a\n"
 
+#define G HEAD "    provider: google-workspace\n"
+#define ACCOUNT_FILE "    service_account_file: /a\n"
+
 static const struct row {
 	const char *name, *text, *include;	/* include: text of conf.d/b.yaml, or NULL */
 	const char *file;			/* of the first error; MAIN or INC */
@@ -181,6 +184,25 @@ static const struct row {
 	M("provider not yet", A HEAD "    provider: gmail\n" ID SECRET, 6, 15,
 	    "not supported by this version"),
 	M("grant not yet", A C "    grant: refresh_token\n", 10, 12, "this version knows"),
+	M("a secret for Google", A G SECRET, 7, 25, "that signs, and this is a secret"),
+	M("no service account", A G, 5, 3, "service_account_file: PATH"),
+	M("service account elsewhere", A HEAD PROVIDER TENANT ID ACCOUNT_FILE, 9, 27, "is for grant jwt-bearer"),
+	M("service account and key", A G ACCOUNT_FILE "    key: /k\n", 7, 27, "make several entries"),
+	M("service account and key_id", A G ACCOUNT_FILE "    key_id: k\n", 8, 13, "belongs to a \"key\""),
+	M("service account and client_auth", A G ACCOUNT_FILE "    client_auth: private_key_jwt\n", 8, 18, "signs the grant"),
+	M("service account and a day", A G ACCOUNT_FILE "    secret_expires: 2090-01-01\n", 8, 21, "do not expire"),
+	M("service account, relative", A G "    service_account_file: a.json\n", 7, 27, "absolute"),
+	M("gmail.send", A G ACCOUNT_FILE "    scope: https://www.googleapis.com/auth/gmail.send\n", 8, 12,
+	    "write \"scope: https://mail.google.com/\""),
+	M("Google and a resource", A G ACCOUNT_FILE "    resource: a\n", 8, 15, "is not for grant jwt-bearer"),
+	M("a bare key for Google", A G "    key: /k\n", 5, 3, "lacks \"client_id\""),
+	M("one of two without a name", A G "    credentials:\n      - service_account_file: /a\n      - key: /k\n", 5, 3,
+	    "lacks \"client_id\""),
+	M("issuer of a client", A HEAD PROVIDER TENANT ID "    key: /k\n    assertion_issuer: x\n", 10, 23,
+	    "is for grant jwt-bearer"),
+	M("jwt-bearer at Microsoft", A HEAD PROVIDER TENANT ID "    key: /k\n    grant: jwt-bearer\n", 10, 12,
+	    "Microsoft has no jwt-bearer grant"),
+	M("too few mailboxes", A C "max_mailboxes: 9\n", 10, 16, "from 10 to 100000"),
 	M("client_auth", A C "    client_auth: client_secret_pst\n", 10, 18,
 	    "\"client_secret_post\""),
 	M("cloud", A C "    cloud: mars\n", 10, 12, "gcc-high"),

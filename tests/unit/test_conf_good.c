@@ -65,6 +65,7 @@ static void preset(void **state)
 	assert_int_equal(c->log_level, LOG_INFO);
 	assert_int_equal(c->max_connections, 1024);
 	assert_int_equal(c->max_connections_per_uid, 256);
+	assert_int_equal(c->max_mailboxes, 10000);
 	assert_int_equal(c->request_timeout_ms, 2000);
 	assert_int_equal(c->deadline_ms, 10000);
 	assert_null(c->token_cache);
@@ -119,6 +120,7 @@ static void every_key(void **state)
 	assert_int_equal(c->log_level, LOG_DEBUG);
 	assert_int_equal(c->max_connections, 2000);
 	assert_int_equal(c->max_connections_per_uid, 20);
+	assert_int_equal(c->max_mailboxes, 500);
 	assert_int_equal(c->request_timeout_ms, 1500);
 	assert_int_equal(c->deadline_ms, 60000);
 	assert_string_equal(c->token_cache, "/run/x/tokens");
@@ -158,6 +160,20 @@ static void every_key(void **state)
 	assert_string_equal(k->oc.credential[0].typ, "client-authentication+jwt");
 	assert_int_equal(k->oc.credential[1].auth, OAUTH_AUTH_SECRET_POST);
 	assert_string_equal(k->oc.credential[1].secret_file, "/nowhere/listed");
+	k = conf_client_find(c, "workspace");
+	assert_int_equal(k->oc.grant, OAUTH_GRANT_JWT_BEARER);
+	assert_string_equal(k->oc.token_endpoint, "https://oauth2.googleapis.com/token");
+	assert_string_equal(k->oc.scope, "https://mail.google.com/");
+	assert_string_equal(k->oc.credential[0].service_account_file, "/nowhere/workspace.json");
+	assert_null(k->oc.credential[0].issuer);
+	assert_int_equal(k->oc.credential[0].alg, OAUTH_ALG_RS256);
+	assert_string_equal(k->oc.credential[1].issuer, "mailer@project.iam.gserviceaccount.com");
+	assert_int_equal(k->oc.credential[1].thumbprint, OAUTH_THUMB_NONE);
+	k = conf_client_find(c, "google");
+	assert_null(k->oc.client_id);
+	assert_string_equal(k->oc.credential[0].service_account_file, "credential:workspace");
+	assert_int_equal(conf_account_find(c, "a@google.example", 16)->nrelays, 1);
+	assert_int_not_equal(k->fingerprint, conf_client_find(c, "workspace")->fingerprint);
 	k = conf_client_find(c, "everything");
 	assert_int_equal(conf_client_find(c, "listed")->expires, 4107542400u);
 
@@ -360,6 +376,8 @@ static void warnings(void **state)
 		{ ACCOUNT "    allow_groups: [no-such-group-x]\n" CLIENT,
 		    "no group \"no-such-group-x\"", 4, 20 },
 		{ ACCOUNT CLIENT "    secret_expires: 2026-01-01\n", "that day has come", 10, 21 },
+		{ ACCOUNT HEAD "    provider: google-workspace\n    service_account_file: /a\n    scope: https://example.org/mail\n",
+		    "Gmail's SMTP takes tokens for", 8, 12 },
 		{ ACCOUNT CLIENT "metrics_interval: 1m\n", "there is no \"metrics_file\"", 10, 19 },
 		{ ACCOUNT "    allow_users: [65534]\n" CLIENT, "never matches", 4, 19 },
 		{ ACCOUNT CLIENT "listen:\n  - path: /run/a\n    owner: no-such-user-x\n",

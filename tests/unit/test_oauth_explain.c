@@ -140,6 +140,24 @@ static void test_rows(void **state)
 	}
 }
 
+/* As Google writes them. */
+static const struct { const char *error, *said, *code; } google[] = {
+	{ "unauthorized_client", "Client is unauthorized to retrieve access tokens using this method, or client not "
+	    "authorized for any of the scopes requested.", "delegation-missing" },
+	{ "unauthorized_client", "something else", "client-unauthorized" },
+	{ "access_denied", "Requested client not authorized.", "delegation-missing" },
+	{ "access_denied", NULL, "policy-blocked" },
+	{ "invalid_grant", "Invalid JWT Signature.", "key-rejected" },
+	{ "invalid_grant", "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check "
+	    "your iat and exp values in the JWT claim.", "assertion-expired" },
+	{ "invalid_grant", "Invalid email or User ID", "mailbox-unknown" },
+	{ "invalid_grant", "Invalid grant: account not found", "mailbox-unknown" },
+	{ "invalid_grant", "Bad Request", "grant-rejected" },
+	{ "invalid_request", "Invalid JWT Signature.", "request-malformed" },
+	{ "disabled_client", "The OAuth client was disabled.", "client-disabled" },
+	{ "deleted_client", "The OAuth client was deleted.", "client-unknown" },
+};
+
 static void test_lookup(void **state)
 {
 	(void)state;
@@ -150,6 +168,8 @@ static void test_lookup(void **state)
 	    oauth_explain("invalid_client", 7000215, NULL)->code, "client-secret-rejected");
 	assert_string_equal(oauth_explain("invalid_client", 1, NULL)->code, "client-rejected");
 	assert_string_equal(oauth_explain("invalid_scope", 0, NULL)->code, "scope-rejected");
+	for (size_t i = 0; i < sizeof google / sizeof google[0]; i++)
+		assert_string_equal(oauth_explain(google[i].error, 0, google[i].said)->code, google[i].code);
 	assert_string_equal(oauth_explain("no_such", 0, NULL)->code, "provider-refused");
 	assert_string_equal(oauth_explain(NULL, 0, NULL)->code, "provider-refused");
 	assert_string_equal(oauth_explain("", 4711, NULL)->code, "provider-refused");
