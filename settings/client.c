@@ -209,21 +209,26 @@ static void scope(struct work *x)
 		    oc->scope, preset);
 }
 
-/* A service account file says who it is. */
-static bool named_by_file(const struct cf_client *w)
+static bool nameless(const struct cf_credential *c)
 {
-	bool all = w->nlist > 0 || w->own.service_account_file.at.line != 0;
+	return c->key.at.line != 0 && c->assertion_issuer.at.line == 0;
+}
 
-	for (size_t i = 0; i < w->nlist; i++)
-		all = all && w->list[i].service_account_file.at.line != 0;
-	return all;
+/* A service account file says who it is, and so does an issuer; any other needs the client_id. */
+static bool needs_id(const struct work *x)
+{
+	bool any = nameless(&x->w->own);
+
+	for (size_t i = 0; i < x->w->nlist; i++)
+		any = any || nameless(&x->w->list[i]);
+	return any || x->c->oc.grant != OAUTH_GRANT_JWT_BEARER;
 }
 
 static void identity(const struct work *x)
 {
 	const struct cf_value *id = &x->w->client_id;
 
-	if (id->at.line == 0 && !(x->c->oc.grant == OAUTH_GRANT_JWT_BEARER && named_by_file(x->w)))
+	if (id->at.line == 0 && needs_id(x))
 		LACKS(x, "client \"%s\" lacks \"client_id\": " CONF_CLIENT_ID_HELP, x->c->oc.name);
 	if (id->s == NULL)
 		return;

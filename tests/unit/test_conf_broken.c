@@ -194,7 +194,7 @@ static const struct row {
 	M("service account, relative", A G "    service_account_file: a.json\n", 7, 27, "absolute"),
 	M("gmail.send", A G ACCOUNT_FILE "    scope: https://www.googleapis.com/auth/gmail.send\n", 8, 12,
 	    "write \"scope: https://mail.google.com/\""),
-	M("Google and a resource", A G ACCOUNT_FILE "    resource: a\n", 8, 15, "is not for grant jwt-bearer"),
+	M("Google and a resource", A G ACCOUNT_FILE "    resource: urn:a\n", 8, 15, "is not for grant jwt-bearer"),
 	M("a bare key for Google", A G "    key: /k\n", 5, 3, "lacks \"client_id\""),
 	M("one of two without a name", A G "    credentials:\n      - service_account_file: /a\n      - key: /k\n", 5, 3,
 	    "lacks \"client_id\""),
