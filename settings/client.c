@@ -211,7 +211,7 @@ static void scope(struct work *x)
 
 static bool nameless(const struct cf_credential *c)
 {
-	return c->key.at.line != 0 && c->assertion_issuer.at.line == 0;
+	return c->key.at.line != 0 && c->service_account_file.at.line == 0 && c->assertion_issuer.at.line == 0;
 }
 
 /* A service account file says who it is, and so does an issuer; any other needs the client_id. */

@@ -129,12 +129,21 @@ static void fetch_free(struct fetch *x)
 	free(x);
 }
 
+/* false: no memory. */
+static bool start(struct fetch *x)
+{
+	const struct oauth_want want = { .subject = engine_client_subject(x->c) };
+
+	x->transfer = oauth_http_start(x->s->http, &x->cc->oc, &x->cc->oc.credential[x->credential], &want, done, x);
+	return x->transfer != NULL;
+}
+
 #define AGAIN_MS (3600 * 1000u)	/* credentials that were refused are tried again so much later */
 
 /* The first, unless it was refused lately and no file has changed since. */
 static size_t first_credential(const struct fetch *x)
 {
-	const struct side *s = side_find(x->c);
+	const struct side *s = side_find(engine_client_parent(x->c));	/* all mailboxes have the same ones */
 
 	if (s == NULL || s->credential >= x->cc->oc.ncredentials || mx_boot_ms() >= s->again_ms || x->files != s->files)
 		return 0;
@@ -144,12 +153,13 @@ static size_t first_credential(const struct fetch *x)
 /* It got a token: with which credential will be known next time. */
 static void works(struct fetch *x)
 {
-	struct side *s = x->credential > 0 ? side_make(x->c) : side_find(x->c);
+	struct engine_client *of = engine_client_parent(x->c);
+	struct side *s = x->credential > 0 ? side_make(of) : side_find(of);
 
 	if (s == NULL)
 		return;
 	if (x->credential == 0 && s->credential != 0)
-		log_event(LOG_NOTICE, "credential_works", "client=%s credential=1", engine_client_name(x->c));
+		log_event(LOG_NOTICE, "credential_works", "client=%s credential=1", engine_client_name(of));
 	if (x->credential != s->credential || mx_boot_ms() >= s->again_ms)
 		s->again_ms = mx_boot_ms() + AGAIN_MS;
 	s->credential = x->credential;
@@ -173,8 +183,7 @@ static bool next_credential(struct fetch *x, const struct oauth_failure *f)
 	    mx_quote(text, sizeof text, f->err.text, strlen(f->err.text)));
 	x->credential = next;
 	engine_sent(x->c);
-	x->transfer = oauth_http_start(x->s->http, &x->cc->oc, &x->cc->oc.credential[next], NULL, done, x);
-	return x->transfer != NULL;
+	return start(x);
 }
 
 static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f, uint32_t ms)
@@ -216,8 +225,7 @@ static bool launch(struct fetch *x)
 	engine_sent(x->c);
 	x->files = watch_look(&x->cc->oc);
 	x->began = x->credential = first_credential(x);
-	x->transfer = oauth_http_start(x->s->http, &x->cc->oc, &x->cc->oc.credential[x->credential], NULL, done, x);
-	return x->transfer != NULL;
+	return start(x);
 }
 
 static bool on_turn(struct gate_ticket *t)

@@ -159,22 +159,59 @@ static void reload_ok(struct server *s, const char *name, struct mx_buf *b)
 
 /* --- of each client ------------------------------------------------------------------------------ */
 
-static void token_life(const struct engine_status *st, const struct conf_client *c, const char *name,
-    struct mx_buf *b)
+static bool each(struct engine_client *c)
 {
-	(void)c;
-	if (st->token_id != NULL)
-		client_seconds(b, name, st->name, st->expires_in_ms);
+	const struct conf_client *conf = engine_client_of(c);
+
+	return oauth_grant_each(conf->oc.grant);
 }
 
-static void credential_life(const struct engine_status *st, const struct conf_client *c, const char *name,
+/*
+ * Of a client with a token for each mailbox: the one that ends first. Mailboxes are no labels: there may be very many,
+ * and they are addresses.
+ */
+static void token_life(const struct engine_status *st, struct engine_client *c, const char *name,
     struct mx_buf *b)
 {
-	if (c->expires != 0)
-		client_seconds(b, name, st->name, (int64_t)c->expires * 1000 - (int64_t)mx_wall_ms());
+	struct engine_subs s = { 0 };
+
+	if (each(c))
+		engine_sub_sum(c, &s);
+	if (st->token_id != NULL || s.any_token)
+		client_seconds(b, name, st->name, st->token_id != NULL ? st->expires_in_ms : s.expires_in_ms);
 }
 
-static void last_success(const struct engine_status *st, const struct conf_client *c, const char *name,
+static void mailboxes(const struct engine_status *st, struct engine_client *c, const char *name, struct mx_buf *b)
+{
+	struct engine_subs s;
+
+	if (!each(c))
+		return;
+	engine_sub_sum(c, &s);
+	labelled(b, name, "client", st->name, s.n);
+}
+
+static void mailboxes_failing(const struct engine_status *st, struct engine_client *c, const char *name,
+    struct mx_buf *b)
+{
+	struct engine_subs s;
+
+	if (!each(c))
+		return;
+	engine_sub_sum(c, &s);
+	labelled(b, name, "client", st->name, s.failing);
+}
+
+static void credential_life(const struct engine_status *st, struct engine_client *c, const char *name,
+    struct mx_buf *b)
+{
+	const struct conf_client *conf = engine_client_of(c);
+
+	if (conf->expires != 0)
+		client_seconds(b, name, st->name, (int64_t)conf->expires * 1000 - (int64_t)mx_wall_ms());
+}
+
+static void last_success(const struct engine_status *st, struct engine_client *c, const char *name,
     struct mx_buf *b)
 {
 	(void)c;
@@ -182,7 +219,7 @@ static void last_success(const struct engine_status *st, const struct conf_clien
 		client_seconds(b, name, st->name, (int64_t)(mx_wall_ms() - st->ok_ago_ms));
 }
 
-static void failing(const struct engine_status *st, const struct conf_client *c, const char *name, struct mx_buf *b)
+static void failing(const struct engine_status *st, struct engine_client *c, const char *name, struct mx_buf *b)
 {
 	(void)c;
 	labelled(b, name, "client", st->name, st->err != NULL);
@@ -191,8 +228,7 @@ static void failing(const struct engine_status *st, const struct conf_client *c,
 /* --- the table ----------------------------------------------------------------------------------- */
 
 typedef void daemon_fn(struct server *s, const char *name, struct mx_buf *b);
-typedef void client_fn(const struct engine_status *st, const struct conf_client *c, const char *name,
-    struct mx_buf *b);
+typedef void client_fn(const struct engine_status *st, struct engine_client *c, const char *name, struct mx_buf *b);
 
 /* client NULL: written once, by daemon. */
 static const struct family {
@@ -228,7 +264,9 @@ static const struct family {
 	{ "credential_expiry_seconds", "gauge", "Time until the first credential ends, by secret_expires or its certificate.",
 	    NULL, credential_life },
 	{ "last_success_timestamp_seconds", "gauge", "When a token was last obtained.", NULL, last_success },
-	{ "client_failing", "gauge", "1 if the last token request failed.", NULL, failing },
+	{ "client_failing", "gauge", "1 if the last token request failed; with mailboxes: and none has a token.", NULL, failing },
+	{ "mailboxes", "gauge", "Mailboxes that have or want a token of their own.", NULL, mailboxes },
+	{ "mailboxes_failing", "gauge", "Those of them whose last token request failed.", NULL, mailboxes_failing },
 };
 
 static size_t count(const struct server *s, size_t part)
@@ -250,7 +288,7 @@ static void write_family(struct server *s, size_t part, size_t i, struct mx_buf 
 	}
 	c = engine_at(s->engine, i);
 	engine_status(c, &st);
-	f->client(&st, engine_client_of(c), f->name, b);
+	f->client(&st, c, f->name, b);
 }
 
 const struct report_kind report_metrics = { sizeof families / sizeof families[0], count, write_family };

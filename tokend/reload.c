@@ -143,6 +143,7 @@ static bool exchange(struct server *s, struct conf *c, struct conf_ref **old)
 	log_level(c->log_level);
 	*old = s->conf;
 	s->conf = ref;
+	engine_sub_limit(s->engine, c->max_mailboxes);
 	engine_commit(s->engine);	/* may start requests: the new configuration is in place */
 	s->loaded_wall_ms = mx_wall_ms();
 	s->loaded_boot_ms = mx_boot_ms();

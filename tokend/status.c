@@ -1,5 +1,6 @@
 /*
- * The answer to STATUS: one line about the daemon, one for each client, one for each user.
+ * The answer to STATUS: one line about the daemon, one for each client, each mailbox with a token of its own and each
+ * user.
  */
 #include "config.h"
 
@@ -20,9 +21,10 @@ static void daemon_line(const struct server *s, struct mx_buf *b)
 
 	mx_secret_stats(&mapped, &unlocked);
 	mx_buf_addf(b, "daemon\tversion=%s\tpid=%ld\tuptime=%" PRIu64 "\tconfiguration=%s\tloaded_ago=%" PRIu64
-	    "\tclients=%zu\taccounts=%zu\tconnections=%zu\tsecret_bytes=%zu\tsecret_bytes_not_locked=%zu",
+	    "\tclients=%zu\tmailboxes=%zu\taccounts=%zu\tconnections=%zu\tsecret_bytes=%zu\tsecret_bytes_not_locked=%zu",
 	    PACKAGE_VERSION, (long)getpid(), (mx_boot_ms() - s->started_boot_ms) / 1000, s->conf_path,
-	    (mx_boot_ms() - s->loaded_boot_ms) / 1000, engine_count(s->engine), s->conf->conf->naccounts, s->nconns,
+	    (mx_boot_ms() - s->loaded_boot_ms) / 1000, engine_count(s->engine), engine_sub_count(s->engine),
+	    s->conf->conf->naccounts, s->nconns,
 	    mapped, unlocked);
 	if (r->any)
 		mx_buf_addf(b, "\treload_ago=%" PRIu64, (mx_boot_ms() - r->at_boot_ms) / 1000);
@@ -31,14 +33,15 @@ static void daemon_line(const struct server *s, struct mx_buf *b)
 	mx_buf_addc(b, '\n');
 }
 
-static void client_line(struct engine_client *c, struct mx_buf *b)
+/* Also of a mailbox that has a token of its own. */
+static void client_line(const char *word, struct engine_client *c, struct mx_buf *b)
 {
 	const struct conf_client *conf = engine_client_of(c);
 	struct engine_status st;
 
 	engine_status(c, &st);
-	mx_buf_addf(b, "client\tname=%s\tstate=%s\twaiting=%zu\tfetches=%" PRIu64 "\tfailures=%" PRIu64
-	    "\tanswers=%" PRIu64 "\trejections=%" PRIu64, st.name, engine_state_name(st.state), st.waiting,
+	mx_buf_addf(b, "%s\tname=%s\tstate=%s\twaiting=%zu\tfetches=%" PRIu64 "\tfailures=%" PRIu64
+	    "\tanswers=%" PRIu64 "\trejections=%" PRIu64, word, st.name, engine_state_name(st.state), st.waiting,
 	    st.fetches, st.failures, st.answers, st.rejections);
 	mx_buf_addf(b, "\tfetches_ok=%" PRIu64 "\tfetches_temporary=%" PRIu64 "\tfetches_permanent=%" PRIu64, st.oks,
 	    st.failures - st.permanents, st.permanents);
@@ -56,7 +59,7 @@ static void client_line(struct engine_client *c, struct mx_buf *b)
 		mx_buf_addf(b, "\tlast_failure_ago=%" PRIu64 "\tlast_failure_class=%s\tlast_failure_code=%s"
 		    "\tlast_failure_error=%s", st.failed_ago_ms / 1000, mx_class_info(st.past->cls)->name,
 		    st.past->code, st.past->text);
-	if (conf->expires != 0)
+	if (conf->expires != 0 && engine_client_subject(c) == NULL)
 		mx_buf_addf(b, "\tcredential_expires_in=%" PRId64,
 		    (int64_t)conf->expires - (int64_t)(mx_wall_ms() / 1000));
 	mx_buf_addc(b, '\n');
@@ -72,11 +75,12 @@ static void user_line(const struct uid_entry *u, struct mx_buf *b)
 	    "\tturned_away=%" PRIu64 "\n", u->open, u->requests, u->answers, u->denied, u->turned_away);
 }
 
-enum { DAEMON, CLIENTS, USERS, PARTS };
+enum { DAEMON, CLIENTS, MAILBOXES, USERS, PARTS };
 
 static size_t count(const struct server *s, size_t part)
 {
-	return part == DAEMON ? 1 : part == CLIENTS ? engine_count(s->engine) : UIDS_MAX + 1;
+	return part == DAEMON ? 1 : part == CLIENTS ? engine_count(s->engine) :
+	    part == MAILBOXES ? engine_sub_places(s->engine) : UIDS_MAX + 1;
 }
 
 static void write_line(struct server *s, size_t part, size_t i, struct mx_buf *b)
@@ -84,7 +88,11 @@ static void write_line(struct server *s, size_t part, size_t i, struct mx_buf *b
 	if (part == DAEMON)
 		daemon_line(s, b);
 	else if (part == CLIENTS)
-		client_line(engine_at(s->engine, i), b);
+		client_line("client", engine_at(s->engine, i), b);
+	else if (part == MAILBOXES) {
+		if (engine_sub_at(s->engine, i) != NULL)
+			client_line("mailbox", engine_sub_at(s->engine, i), b);
+	}
 	else if (uids_at(i) != NULL)
 		user_line(uids_at(i), b);
 }

@@ -32,6 +32,7 @@ struct uid_entry {
 	uint64_t requests, answers, denied, turned_away;	/* since the start, or since it got this entry */
 	struct limit line[UID_LINES];
 	uint64_t held[UID_LINES];	/* lines not written, and not told of yet */
+	struct limit mailboxes;		/* see mailbox.c: new ones it asks for */
 	struct limit grace;		/* see conn.c: waits for those who connect and are about to send */
 };
 

@@ -11,6 +11,7 @@
 #include "tokend/audit.h"
 #include "tokend/conn.h"
 #include "tokend/log.h"
+#include "tokend/mailbox.h"
 #include "tokend/policy.h"
 #include "tokend/reload.h"
 #include "tokend/report.h"
@@ -105,11 +106,15 @@ void verbs_token(struct conn *c, const struct engine_answer *a)
 
 static void ask(struct conn *c, const struct policy_verdict *v, const struct mx_request *r)
 {
-	struct server *s = c->s;
-	struct engine_client *ec = engine_find(s->engine, v->account->client->oc.name);
-	uint32_t deadline = s->conf->conf->deadline_ms;
+	uint32_t deadline = c->s->conf->conf->deadline_ms;
+	struct engine_client *ec;
 	struct engine_answer a;
+	struct mx_err e;
 
+	if ((ec = mailbox_client(c, v, r, true, &e)) == NULL) {
+		fail_account(c, &e);
+		return;
+	}
 	if (v->user != NULL)
 		memcpy(c->user, v->user, strlen(v->user) + 1);
 	if (r->deadline_ms != 0)
@@ -135,8 +140,9 @@ static void log_rejected(const struct conn *c, const struct mx_request *r, bool 
 
 static void rejected(struct conn *c, const struct policy_verdict *v, const struct mx_request *r)
 {
-	struct engine_client *ec = engine_find(c->s->engine, v->account->client->oc.name);
-	bool dropped = engine_rejected(ec, r->token_id.n > 0 ? r->token_id.s : NULL);
+	struct mx_err e;
+	struct engine_client *ec = mailbox_client(c, v, r, false, &e);
+	bool dropped = ec != NULL && engine_rejected(ec, r->token_id.n > 0 ? r->token_id.s : NULL);
 
 	c->s->count.rejected++;
 	if (audit_may(c->s, c->who, UID_REJECTED, LOG_WARNING))
@@ -147,13 +153,18 @@ static void rejected(struct conn *c, const struct policy_verdict *v, const struc
 static void flush(struct conn *c, const struct policy_verdict *v, const struct mx_request *r)
 {
 	struct engine_client *ec;
+	struct mx_err e;
 
 	if (r->account.s == NULL || v->account == NULL) {
 		fail(c, MX_CONFIG, "account-unknown", "no account of the configuration matches this name");
 		return;
 	}
-	ec = engine_find(c->s->engine, v->account->client->oc.name);
-	engine_flush(ec);
+	if ((ec = mailbox_client(c, v, r, false, &e)) == NULL && e.cls != MX_OK) {
+		fail_account(c, &e);
+		return;
+	}
+	if (ec != NULL)			/* else there is nothing to forget */
+		engine_flush(ec);
 	ok(c);
 }
 
