@@ -14,7 +14,7 @@
 #define STATUS_KEYS_MAX 32
 #define STATUS_EXPIRES_S (14 * 86400)	/* a credential with less time left is worth a warning */
 
-enum status_kind { STATUS_OTHER, STATUS_DAEMON, STATUS_CLIENT, STATUS_USER, STATUS_OTHERS };
+enum status_kind { STATUS_OTHER, STATUS_DAEMON, STATUS_CLIENT, STATUS_MAILBOX, STATUS_USER, STATUS_OTHERS };
 
 struct status_key {
 	const char *wire;	/* NULL ends a list */
@@ -22,7 +22,7 @@ struct status_key {
 	bool number;
 };
 
-enum { SD_VERSION, SD_PID, SD_UPTIME, SD_CONF, SD_LOADED, SD_CLIENTS, SD_ACCOUNTS, SD_CONNS,
+enum { SD_VERSION, SD_PID, SD_UPTIME, SD_CONF, SD_LOADED, SD_CLIENTS, SD_MAILBOXES, SD_ACCOUNTS, SD_CONNS,
     SD_SECRET, SD_UNLOCKED, SD_RELOAD_AGO, SD_RELOAD_CODE, SD_RELOAD_ERROR, SD_N };
 enum { SC_NAME, SC_STATE, SC_TOKEN, SC_EXPIRES, SC_NEXT, SC_WAITING, SC_FETCHES, SC_FAILURES,
     SC_ANSWERS, SC_REJECTIONS, SC_FAILED_AGO, SC_CLASS, SC_CODE, SC_ERROR, SC_MARGIN, SC_OKS,
@@ -31,7 +31,7 @@ enum { SC_NAME, SC_STATE, SC_TOKEN, SC_EXPIRES, SC_NEXT, SC_WAITING, SC_FETCHES,
 enum { SU_UID, SU_CONNS, SU_REQUESTS, SU_ANSWERS, SU_DENIED, SU_TURNED_AWAY, SU_N };
 
 extern const struct status_key status_daemon_keys[SD_N + 1];
-extern const struct status_key status_client_keys[SC_N + 1];
+extern const struct status_key status_client_keys[SC_N + 1];	/* also of a mailbox */
 extern const struct status_key status_user_keys[SU_N + 1];	/* also of others, who have no uid */
 
 struct status_line {
@@ -66,6 +66,7 @@ const char *status_health_name(enum status_health h);
 struct status_sum {
 	struct status_line daemon, others;	/* others.kind STATUS_OTHERS: there is such a line */
 	size_t clients, users, by_health[3], by_cause[CAUSE_N];
+	size_t mailboxes;			/* in no health: a client is in trouble when none of its has a token */
 	bool reload_failed;			/* the last one: a warning by itself */
 	enum status_health worst_of_clients, worst;	/* worst: with the daemon */
 	struct status_line worst_client;	/* the first of the worst, if any is not good */

@@ -14,6 +14,7 @@ const struct status_key status_daemon_keys[SD_N + 1] = {
 	[SD_CONF] = { "configuration", "configuration", false },
 	[SD_LOADED] = { "loaded_ago", "loaded_ago_s", true },
 	[SD_CLIENTS] = { "clients", "clients", true },
+	[SD_MAILBOXES] = { "mailboxes", "mailboxes", true },
 	[SD_ACCOUNTS] = { "accounts", "accounts", true },
 	[SD_CONNS] = { "connections", "connections", true },
 	[SD_SECRET] = { "secret_bytes", "secret_bytes", true },
@@ -88,6 +89,7 @@ bool status_line(const char **p, const char *end, struct status_line *l)
 	} kinds[] = {
 		{ "daemon", STATUS_DAEMON, status_daemon_keys },
 		{ "client", STATUS_CLIENT, status_client_keys },
+		{ "mailbox", STATUS_MAILBOX, status_client_keys },
 		{ "user", STATUS_USER, status_user_keys },
 		{ "others", STATUS_OTHERS, status_user_keys },
 	};
@@ -178,7 +180,12 @@ bool status_sum(const struct answer *a, struct status_sum *s)
 		if (l.kind == STATUS_OTHERS)
 			s->others = l;
 		s->users += l.kind == STATUS_USER;
-		if (l.kind != STATUS_CLIENT)
+		s->mailboxes += l.kind == STATUS_MAILBOX;
+		if (l.kind != STATUS_CLIENT && l.kind != STATUS_MAILBOX)
+			continue;
+		w = l.v[SC_NAME].s != NULL ? out_width(l.v[SC_NAME].s, l.v[SC_NAME].n) : 0;
+		s->name_width = w > s->name_width ? w : s->name_width;
+		if (l.kind == STATUS_MAILBOX)
 			continue;
 		s->clients++;
 		h = status_health(&l);
@@ -188,8 +195,6 @@ bool status_sum(const struct answer *a, struct status_sum *s)
 			s->worst_of_clients = h;
 			s->worst_client = l;
 		}
-		w = l.v[SC_NAME].s != NULL ? out_width(l.v[SC_NAME].s, l.v[SC_NAME].n) : 0;
-		s->name_width = w > s->name_width ? w : s->name_width;
 	}
 	s->reload_failed = s->daemon.v[SD_RELOAD_CODE].s != NULL;
 	s->worst = s->worst_of_clients;

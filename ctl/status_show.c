@@ -184,7 +184,7 @@ void status_table(const struct answer *a, const struct status_sum *s)
 		    "STATE", "EXPIRES", "NEXT", "RENEWED", "WAITING", "FETCHES", "FAILURES",
 		    "ANSWERS", "REJECTED", "TOKEN");
 	while (status_line(&p, end, &l))
-		if (l.kind == STATUS_CLIENT)
+		if (l.kind == STATUS_CLIENT || l.kind == STATUS_MAILBOX)
 			row(&l, width);
 	if (s->users > 0 || s->others.kind == STATUS_OTHERS)
 		users(a);
@@ -209,6 +209,21 @@ static void members(const struct status_line *l, const struct status_key *k, siz
 	}
 }
 
+static void json_clients(const struct answer *a, enum status_kind kind)
+{
+	const char *p = a->more, *end = a->more + a->n, *sep = "\n";
+	struct status_line l;
+
+	while (status_line(&p, end, &l)) {
+		if (l.kind != kind)
+			continue;
+		printf("%s{\"health\": \"%s\", ", sep, status_health_name(status_health(&l)));
+		members(&l, status_client_keys, 0);
+		putchar('}');
+		sep = ",\n";
+	}
+}
+
 void status_json(const struct answer *a, const struct status_sum *s)
 {
 	const char *p = a->more, *end = a->more + a->n, *sep = "\n";
@@ -217,15 +232,10 @@ void status_json(const struct answer *a, const struct status_sum *s)
 	printf("{\"format\": 1, \"health\": \"%s\",\n\"daemon\": {", status_health_name(s->worst));
 	members(&s->daemon, status_daemon_keys, 0);
 	printf("},\n\"clients\": [");
-	while (status_line(&p, end, &l)) {
-		if (l.kind != STATUS_CLIENT)
-			continue;
-		printf("%s{\"health\": \"%s\", ", sep, status_health_name(status_health(&l)));
-		members(&l, status_client_keys, 0);
-		putchar('}');
-		sep = ",\n";
-	}
-	printf("%s],\n\"users\": [", s->clients > 0 ? "\n" : "");
+	json_clients(a, STATUS_CLIENT);
+	printf("%s],\n\"mailboxes\": [", s->clients > 0 ? "\n" : "");
+	json_clients(a, STATUS_MAILBOX);
+	printf("%s],\n\"users\": [", s->mailboxes > 0 ? "\n" : "");
 	for (p = a->more, sep = "\n"; status_line(&p, end, &l);) {
 		if (l.kind != STATUS_USER)
 			continue;
