@@ -11,8 +11,9 @@ import pytest
 from mxtest import exposition, wire
 from mxtest.clock import Clock
 from mxtest.entra import sign
-from mxtest.google import DOMAIN, EMAIL, JWT_BEARER, NUMBER, SCOPE, Google
+from mxtest.google import DOMAIN, EMAIL, JWT_BEARER, NUMBER, SCOPE, Google, public
 from mxtest.proc import wait_for
+from mxtest.recorder import Recorder
 from mxtest.tokend import Tokend, memory
 
 A, B = f"a@{DOMAIN}", f"b@{DOMAIN}"
@@ -185,7 +186,7 @@ def test_a_restart_keeps_each_token(up, workdir, google, tmpfs, binaries):
         end()
         tokend.start()
         assert ask(tokend, A).token_id == first[A].token_id
-        assert "waiting=3" in tokend.wait_log("cache_opened")
+        assert [ln for ln in tokend.log().splitlines() if ln.startswith("cache_opened")][-1].endswith("waiting=3")
     assert {m["name"] for m in lines(tokend, "mailbox")} == {f"g/{A}"}      # the others wait until they are asked for
     assert ask(tokend, B).token_id == first[B].token_id and len(google.requests()) == 3
     token = first[f"c@{DOMAIN}"].token.encode()
@@ -303,7 +304,6 @@ def test_another_key_file_mends_it(tokend, google, pki):
     google.set(EMAIL, keys={})
     assert ask(tokend).code == "key-rejected"
     other = pki.client("google-2")
-    from mxtest.google import public
     google.set(EMAIL, keys={"kid-2": public(other)})
     tokend.write_secret("account.json", google.key_file(other, private_key_id="kid-2"))
     assert tokend.wait_log("file_changed")
@@ -374,7 +374,6 @@ def test_client_id_beside_the_file(up, workdir, google, binaries, id, good):
 
 def test_a_key_of_ones_own(up, workdir, pki, key, binaries):
     """Any provider's jwt-bearer grant, with the keys of private_key_jwt; the request to the byte."""
-    from mxtest.recorder import Recorder
     recorder = up(Recorder(pki.cert()))
     tokend = up(Tokend(workdir / "t", {"c": {
         "provider": "custom", "grant": "jwt-bearer", "token_endpoint": recorder.url, "client_id": "relay", "key": "secret:k.pem",

@@ -107,7 +107,7 @@ async function grant({ iss, sub, scope }) {
   const now = Math.floor(seconds());
   const jwt = {
     header: { typ: 'JWT' },
-    payload: { iss: issuer, sub, scope, aud: 'mail', azp: iss, iat: now, exp: now + settings.lifetime, jti: crypto.randomUUID() },
+    payload: { iss: issuer, sub, scope, aud: 'mail', client: iss, iat: now, exp: now + settings.lifetime, jti: crypto.randomUUID() },
   };
   padTo(jwt, settings.bytes, ownKid);
   const access = await new SignJWT(jwt.payload).setProtectedHeader({ ...jwt.header, alg: 'RS256', kid: ownKid }).sign(signer);

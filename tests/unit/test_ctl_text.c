@@ -183,6 +183,7 @@ static const char whole[] =
     "daemon\tversion=1\tclients=3\n"
     "client\tname=a\tstate=fresh\ttoken=t\texpires_in=9\n"
     "client\tname=b\ttoken=t\texpires_in=9\tclass=temp\tcode=x\terror=a=b\n"
+    "mailbox\tname=a/long.name@example\tcode=x\terror=y\n"
     "client\tname=c\tname=d\tcode=y\terror=z\n";
 
 static void status_whole(void **state)
@@ -194,6 +195,8 @@ static void status_whole(void **state)
 	(void)state;
 	assert_true(status_sum(&a, &s));
 	assert_int_equal(s.clients, 3);
+	assert_int_equal(s.mailboxes, 1);		/* in no health, and in the width of names */
+	assert_int_equal(s.name_width, 19);
 	assert_int_equal(s.by_health[STATUS_GOOD], 1);
 	assert_int_equal(s.by_health[STATUS_WARNING], 1);
 	assert_int_equal(s.worst, STATUS_CRITICAL);
