@@ -50,7 +50,10 @@ static unsigned long at_every_place(void (*it)(void *arg), void (*afterwards)(vo
 
 struct asker { struct engine_waiter w; unsigned tokens, errors; };	/* w first: the engine hands back its address */
 
+#define MAILBOXES 20
+
 struct world {
+	struct asker mailbox[MAILBOXES];
 	struct engine *e;
 	struct store *store;
 	uint64_t boot;
@@ -146,7 +149,7 @@ static bool ask(struct world *w, int i, const char *name)
 static bool put(struct world *w, const char *name, uint64_t fingerprint)
 {
 	struct engine_params p = { .name = name, .fingerprint = fingerprint, .min_remaining_s = 300, .stale_until_s = 60,
-		.backoff_min_ms = 1000, .backoff_max_ms = 300000 };
+		.backoff_min_ms = 1000, .backoff_max_ms = 300000, .each = name[0] == 'e' };
 
 	return engine_put(w->e, &p) != NULL;
 }
@@ -191,7 +194,7 @@ static void world_begin(struct world *w)
 	assert_int_equal(store_open(memory_file(), "", &w->store), STORE_FINE);
 	w->e = engine_new(&ops);
 	assert_non_null(w->e);
-	assert_true(put(w, "a", 1) && put(w, "b", 1));
+	assert_true(put(w, "a", 1) && put(w, "b", 1) && put(w, "e", 1));
 	engine_commit(w->e);
 	while (engine_settle(w->e, 1))
 		;
@@ -221,6 +224,21 @@ static void a_day(void *arg)
 	engine_tick(w->e);
 	token(w, "token-3");
 	engine_flush(engine_find(w->e, "b"));
+	for (i = 0; i < MAILBOXES; i++) {
+		struct engine_client *m;
+		struct engine_answer x;
+		bool made;
+
+		snprintf(name, sizeof name, "m%d@x", i);
+		if ((m = engine_sub(engine_find(w->e, "e"), name, true, &made)) == NULL)
+			continue;
+		assert_ptr_equal(engine_sub_find(engine_find(w->e, "e"), name), m);
+		w->mailbox[i].w.done = done;
+		if (engine_want(m, &w->mailbox[i].w, &x))
+			count(&w->mailbox[i], &x);
+		if (i < MAILBOXES - 2)		/* two wait over the reload, for those of another client */
+			token(w, "token-m");
+	}
 	for (i = 0; i < 40; i++) {		/* enough to let every table grow */
 		snprintf(name, sizeof name, "n%d", i);
 		if (!put(w, name, 1)) {
@@ -229,7 +247,7 @@ static void a_day(void *arg)
 		}
 	}
 	if (i == 40) {
-		if (!put(w, "a", 1) || !put(w, "b", 2)) {
+		if (!put(w, "a", 1) || !put(w, "b", 2) || !put(w, "e", 2)) {
 			engine_abort(w->e);
 			return;
 		}
@@ -249,6 +267,13 @@ static void the_next_day(void *arg)
 		if (w->asker[i].tokens + w->asker[i].errors + (w->asker[i].w.client != NULL) != 1)
 			fail_msg("asker %d: %u tokens, %u errors", i, w->asker[i].tokens, w->asker[i].errors);
 	token(w, "token-4");
+	for (i = 0; i < MAILBOXES; i++) {
+		struct asker *m = &w->mailbox[i];
+
+		if (m->w.done != NULL && m->tokens + m->errors + (m->w.client != NULL) != 1)
+			fail_msg("mailbox %d: %u tokens, %u errors", i, m->tokens, m->errors);
+		engine_cancel(&m->w);
+	}
 	w->boot += 3600000;
 	engine_tick(w->e);
 	token(w, "token-5");

@@ -184,6 +184,43 @@ static void test_vector(void **state)
 	oauth_key_free(k);
 }
 
+/* A grant for one mailbox, made by the openssl command and Python. */
+static void test_grant_vector(void **state)
+{
+	struct oauth_credential c = {
+		.auth = OAUTH_AUTH_PRIVATE_KEY_JWT, .key = rsa, .alg = OAUTH_ALG_RS256,
+		.key_id = "0123456789abcdef0123456789abcdef01234567",
+	};
+	struct oauth_key *k = open_key(&c);
+	unsigned char text[8192];
+	struct mx_secret jwt;
+	char path[128], want[4096];
+	struct mx_err e;
+	FILE *f;
+	size_t n;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/grant.jwt", dir);
+	assert_non_null(f = fopen(path, "r"));
+	n = fread(want, 1, sizeof want - 1, f);
+	fclose(f);
+	assert_true(n > 500 && want[n - 1] == '\n');
+	want[n - 1] = '\0';
+	assert_int_equal(oauth_grant_assertion(&c, k, "mailer@mail-project-4711.iam.gserviceaccount.com",
+	    "Scanner.Room+1@example.org", "https://mail.google.com/", "https://oauth2.googleapis.com/token", NOW, &jwt, &e), MX_OK);
+	assert_string_equal(jwt.p, want);
+	verified(&jwt, rsa, "");
+	mx_secret_free(&jwt);
+	c.audience = "https://op.example";
+	assert_int_equal(oauth_grant_assertion(&c, k, "i", "a\"b@x", NULL, ENDPOINT, 0, &jwt, &e), MX_OK);
+	(void)part(&jwt, 1, text);
+	assert_string_equal(text, "{\"iss\":\"i\",\"sub\":\"a\\\"b@x\",\"aud\":\"https://op.example\",\"iat\":0,\"exp\":600}");
+	mx_secret_free(&jwt);
+	assert_int_equal(oauth_grant_assertion(&c, k, "i", "\xff@x", NULL, ENDPOINT, NOW, &jwt, &e), MX_CONFIG);
+	assert_string_equal(e.code, "assertion-malformed");
+	oauth_key_free(k);
+}
+
 #define CLAIMS(aud) "{\"aud\":\"" aud "\",\"iss\":\"" CLIENT_ID "\",\"sub\":\"" CLIENT_ID "\",\"jti\":\"" JTI \
 	"\",\"nbf\":1799999940,\"iat\":1800000000,\"exp\":1800000600}"
 
@@ -316,7 +353,7 @@ static void test_thumbprints(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vector), cmocka_unit_test(test_rows), cmocka_unit_test(test_es256_zeros),
+		cmocka_unit_test(test_vector), cmocka_unit_test(test_grant_vector), cmocka_unit_test(test_rows), cmocka_unit_test(test_es256_zeros),
 		cmocka_unit_test(test_pss_salt), cmocka_unit_test(test_malformed), cmocka_unit_test(test_thumbprints),
 	};
 

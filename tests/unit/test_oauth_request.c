@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "common/base64.h"
+#include "oauth/bearer.h"
 #include "oauth/form.h"
 #include "oauth/request.h"
 
@@ -226,6 +227,42 @@ static void test_secret_bytes(void **state)
 	check_bytes(all, sizeof all);
 }
 
+/* RFC 7523 section 2.1: what Google documents, and what RFC 7521 section 4.1 has beside it. */
+static void test_bearer(void **state)
+{
+	static const struct oauth_credential file = { .auth = OAUTH_AUTH_PRIVATE_KEY_JWT, .service_account_file = "/a" };
+	static const struct oauth_credential key = { .auth = OAUTH_AUTH_PRIVATE_KEY_JWT, .key = "/k" };
+	static const struct oauth_credential missing = { .auth = OAUTH_AUTH_PRIVATE_KEY_JWT, .service_account_file = "/nonexistent/a" };
+	struct oauth_client c = contoso;
+	struct mx_secret jwt = { 0 };
+	char id[OAUTH_ACCOUNT_ID_MAX];
+	struct oauth_request r;
+	struct mx_err e;
+
+	(void)state;
+	c.client_id = "a b";
+	c.scope = "x y";
+	assert_true(mx_secret_set(&jwt, "e30.e30.AA-_", 12));
+	assert_int_equal(oauth_bearer_build_with(&c, &file, &jwt, &r, &e), MX_OK);
+	assert_string_equal(r.body.p, "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=e30.e30.AA-_");
+	assert_int_equal(r.body.len, strlen((char *)r.body.p));
+	assert_int_equal(r.repeat, OAUTH_REPEAT_ANEW);
+	assert_true(mx_secret_equal(&r.secret, &jwt));
+	assert_null(r.authorization.p);
+	oauth_request_free(&r);
+	assert_int_equal(oauth_bearer_build_with(&c, &key, &jwt, &r, &e), MX_OK);
+	assert_string_equal(r.body.p, "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=e30.e30.AA-_"
+	    "&client_id=a+b&scope=x+y");
+	oauth_request_free(&r);
+	mx_secret_free(&jwt);
+	assert_int_equal(oauth_bearer_build(&c, &key, NULL, &r, id, &e), MX_CONFIG);
+	assert_string_equal(e.code, "mailbox-needed");
+	assert_int_equal(oauth_bearer_build(&c, &missing, "a@x", &r, id, &e), MX_CONFIG);
+	assert_string_equal(e.code, "service-account-missing");
+	assert_non_null(strstr(e.text, "client \"contoso\": "));
+	assert_null(r.body.p);
+}
+
 static void test_refused(void **state)
 {
 	static const struct oauth_credential missing = { .auth = OAUTH_AUTH_SECRET_POST,
@@ -254,6 +291,7 @@ int main(void)
 		cmocka_unit_test(test_ceiling),
 		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_secret_bytes),
+		cmocka_unit_test(test_bearer),
 		cmocka_unit_test(test_refused),
 	};
 
