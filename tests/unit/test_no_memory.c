@@ -51,13 +51,14 @@ static unsigned long at_every_place(void (*it)(void *arg), void (*afterwards)(vo
 struct asker { struct engine_waiter w; unsigned tokens, errors; };	/* w first: the engine hands back its address */
 
 #define MAILBOXES 20
+#define ASKED_MAX 64
 
 struct world {
 	struct asker mailbox[MAILBOXES];
 	struct engine *e;
 	struct store *store;
 	uint64_t boot;
-	struct engine_client *asked[8];		/* their requests are under way */
+	struct engine_client *asked[ASKED_MAX];		/* their requests are under way */
 	size_t nasked;
 	struct asker asker[3];
 };
@@ -83,7 +84,7 @@ static void *fetch(void *ctx, struct engine_client *c, void *client, bool urgent
 	free(p);
 	if (p == NULL)
 		return NULL;
-	assert_true(w->nasked < 8);
+	assert_true(w->nasked < ASKED_MAX);
 	w->asked[w->nasked++] = c;
 	return c;
 }
