@@ -56,7 +56,11 @@ struct engine_client *mailbox_client(struct conn *c, const struct policy_verdict
 	x = engine_sub(parent, subject, make && limit_left(limit, MAILBOX_BURST, MAILBOX_STEP_MS, now), &made);
 	if (made)
 		(void)limit_take(limit, MAILBOX_BURST, MAILBOX_STEP_MS, now);
-	if (x == NULL && make)
+	if (x == NULL && make && engine_sub_count(c->s->engine) < c->s->conf->conf->max_mailboxes &&
+	    limit_left(limit, MAILBOX_BURST, MAILBOX_STEP_MS, now))
+		mx_fail(e, MX_BUSY, "no-memory", "client \"%s\": no memory for one more mailbox; look at the daemon's memory limit",
+		    cc->oc.name);
+	else if (x == NULL && make)
 		mx_fail(e, MX_BUSY, "too-many-mailboxes", "client \"%s\": too many mailboxes want a token of their own, of this "
 		    "user within a short time or in all (max_mailboxes); it is tried again", cc->oc.name);
 	return x;

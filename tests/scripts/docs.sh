@@ -47,7 +47,7 @@ one_line()	# the C sources of the folders named, without their line ends
 
 # --- error codes -------------------------------------------------------------------------------------
 # shellcheck disable=SC2086  # $sources is a list
-one_line $sources | grep -oE '(fail|fail_with|bad|turn_away)\([^;"]*"[a-z0-9-]+"|\{ MX_[A-Z]+, "[a-z0-9-]+"|[( ]A\([0-9]+, *"[a-z0-9-]+"|[( ]E\(("[^"]*"|NULL), *"[a-z0-9-]+"' |
+one_line $sources | grep -oE '(fail|fail_with|bad|turn_away)\([^;"]*"[a-z0-9-]+"|\{ MX_[A-Z]+, "[a-z0-9-]+"|[( ]A\([0-9]+, *"[a-z0-9-]+"|[( ]E\(("[^"]*"|NULL), *"[a-z0-9-]+"|[( ]D\("[^"]*", *"[^"]*", *"[a-z0-9-]+"' |
 	sed 's/.*"\([^"]*\)"$/\1/' | sort -u >"$tmp/code"
 sed -n '/^## Codes/,$p' doc/protocol.md | grep -E '^\| (`[a-z0-9-]+` ?)+ *\|' | cut -d'|' -f2 | tr -d '`' | tr -s ' ' '\n' |
 	sed '/^$/d' | sort >"$tmp/all"
