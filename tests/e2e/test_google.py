@@ -391,6 +391,27 @@ def test_a_key_of_ones_own(up, workdir, pki, key, binaries):
     assert (claims["iss"], claims["sub"], claims["aud"]) == ("the issuer", A, recorder.url)
 
 
+@pytest.mark.parametrize("alg", ["PS256", "RS256"])
+def test_oidc_provider(make_chain, pki, key, alg):
+    """The same with an identity provider that is none of ours, and a mail."""
+    chain = make_chain(without=("tokend", "postfix"), box=A, idp_client={
+        "client_secret": None, "auth": "none", "sub": None, "bearer": True, "certificates": [key.pem()]}, client={
+        "client_secret_file": None, "client_auth": None, "grant": "jwt-bearer", "key": "secret:k.pem", "assertion_algorithm": alg,
+        "scope": "mail"})
+    chain.tokend.secrets = {"k.pem": key.key.read_text()}
+    chain.tokend.accounts["*"] = {"client": "chain", "allow_users": ["root"]}
+    chain.tokend.start()
+    chain.postfix.start()
+    mail, = chain.deliver(1, subject=alg)
+    assert mail.subject == alg and f"user=<{A}>" in chain.dovecot.logins()[0]
+    assert subject(chain.tokend.sasl(B)) == B
+    made = [r["assertion"] for r in chain.idp.requests()]
+    assert [m["claims"]["sub"] for m in made] == [A, B] and made[0]["header"] == {"alg": alg, "typ": "JWT"}
+    chain.tokend.write_secret("k.pem", pki.client("google-2").key.read_text())
+    reply = chain.tokend.sasl(f"c@{DOMAIN}")
+    assert (reply.class_, reply.code) == ("provider", "grant-rejected"), reply
+
+
 # --- many -------------------------------------------------------------------------------------------------------------------------
 
 

@@ -3,11 +3,12 @@
 //   node idp.js CONFIG.json
 //
 // CONFIG: { port, adminPort, cert, key, keysDir, settings, clients: [ { client_id, client_secret, auth, certificates, alg,
-// sub, claims, format, lifetime, bytes, introspector } ] }; see README.md. Prints one line "READY {json}" when both ports are open.
+// sub, claims, format, lifetime, bytes, introspector, bearer } ] }; see README.md. Prints one line "READY {json}" when both ports are open.
 import fs from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
-import Provider from 'oidc-provider';
+import { createLocalJWKSet, jwtVerify } from 'jose';
+import Provider, { errors } from 'oidc-provider';
 import { adminServer } from './admin.js';
 import { Book, basicId, bodyId } from './book.js';
 import { bitsFor, padTo, publicJwk, signingKey } from './tokens.js';
@@ -15,6 +16,7 @@ import { bitsFor, padTo, publicJwk, signingKey } from './tokens.js';
 const config = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
 const issuer = `https://127.0.0.1:${config.port}`;
 const resource = 'urn:mta-xoauth2:mail';
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const book = new Book();
 
 // What tests may change while the provider runs: for all clients, and by client id in `clients`.
@@ -37,27 +39,27 @@ const provider = new Provider(issuer, {
   clients: config.clients.map((c) => ({
     client_id: c.client_id,
     ...(c.client_secret ? { client_secret: c.client_secret } : {}),
-    token_endpoint_auth_method: c.auth ?? 'client_secret_post',
+    token_endpoint_auth_method: c.auth ?? (c.bearer ? 'none' : 'client_secret_post'),
     ...(c.alg ? { token_endpoint_auth_signing_alg: c.alg } : {}),
     ...(c.certificates ? { jwks: { keys: c.certificates.map(publicJwk) } } : {}),
-    grant_types: c.introspector ? [] : ['client_credentials'],
+    grant_types: c.introspector ? [] : [c.bearer ? JWT_BEARER : 'client_credentials'],
     redirect_uris: [],
     response_types: [],
   })),
   jwks,
   cookies: { keys: ['only for tests'] },
-  clientAuthMethods: ['client_secret_post', 'client_secret_basic', 'private_key_jwt'],
+  clientAuthMethods: ['client_secret_post', 'client_secret_basic', 'private_key_jwt', 'none'],
   scopes: ['openid', 'offline_access', 'mail'],
   ttl: { ClientCredentials: (ctx, token) => setting(token.clientId, 'lifetime') },
   extraTokenClaims: (ctx, token) => ({
-    sub: setting(token.clientId, 'sub') ?? token.clientId, ...setting(token.clientId, 'claims'),
+    sub: ctx.bearerSubject ?? setting(token.clientId, 'sub') ?? token.clientId, ...setting(token.clientId, 'claims'),
   }),
   formats: {
     bitsOfOpaqueRandomness: (ctx, token) => bitsFor(token?.clientId && setting(token.clientId, 'bytes')),
     customizers: {
       jwt(ctx, token, jwt) {
         jwt.header = { typ: 'JWT' };	// Dovecot 2.3 refuses at+jwt
-        jwt.payload.sub = setting(token.clientId, 'sub') ?? jwt.payload.sub;
+        jwt.payload.sub = ctx.bearerSubject ?? setting(token.clientId, 'sub') ?? jwt.payload.sub;
         padTo(jwt, setting(token.clientId, 'bytes'), kid);
       },
     },
@@ -82,6 +84,25 @@ const provider = new Provider(issuer, {
     },
   },
 });
+
+// RFC 7523 section 2.1: a token for whom the client's own key says.
+provider.registerGrantType(JWT_BEARER, async (ctx, next) => {
+  const { client, params } = ctx.oidc;
+  const keys = config.clients.find((c) => c.client_id === client.clientId).certificates.map(publicJwk);
+  const rules = { issuer: client.clientId, audience: `${issuer}/token`, typ: 'JWT', maxTokenAge: 3600, requiredClaims: ['sub', 'exp', 'iat'] };
+  try {
+    ctx.bearerSubject = (await jwtVerify(params.assertion ?? '', createLocalJWKSet({ keys }), rules)).payload.sub;
+  } catch (err) {
+    throw new errors.InvalidGrant('the assertion is not good', err.message);
+  }
+  const token = new provider.ClientCredentials({ client, scope: params.scope });
+  token.resourceServer = new provider.ResourceServer(resource, {
+    scope: 'mail', audience: resource, accessTokenTTL: setting(client.clientId, 'lifetime'), accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256', kid } },
+  });
+  ctx.oidc.entity('ClientCredentials', token);
+  ctx.body = { access_token: await token.save(), expires_in: token.expiration, token_type: token.tokenType, scope: token.scope };
+  await next();
+}, ['assertion', 'scope']);
 
 const issued = new Map();	// opaque tokens, for revoke-all
 provider.on('client_credentials.saved', (token) => issued.set(token.jti, token));

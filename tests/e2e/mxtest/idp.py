@@ -62,7 +62,8 @@ class Idp:
 
     clients: dicts with client_id, client_secret, and if wanted auth (client_secret_post, the default, client_secret_basic,
     private_key_jwt with certificates, PEM or {pem, kid}, and alg, the only one it may sign with), sub (the mailbox in the token), claims, format (jwt, the default, or opaque), lifetime,
-    bytes (size of the token), refuse, and introspector: True for a client that only introspects.
+    bytes (size of the token), refuse, introspector: True for a client that only introspects, and bearer: True for one that has the
+    jwt-bearer grant with certificates; the token's sub is then the assertion's.
     """
 
     introspector = ("introspector", "introspector-secret")
