@@ -9,6 +9,7 @@ import pytest
 
 from mxtest import paths
 from mxtest.chain import BOX, Chain
+from mxtest.google import account_file
 from mxtest.postfix import Postfix
 from mxtest.tokend import Tokend
 
@@ -112,6 +113,9 @@ def test_configuration_samples(workdir, binaries, pki, where, text):
         for path in set(re.findall(rf"(?m)^[ -]+{name}: (/\S+)", text)):
             tokend.secrets[name] = file.read_bytes()
             text = text.replace(path, str(tokend.secret_path(name)))
+    for path in set(re.findall(r"service_account_file: (/\S+)", text)):
+        tokend.secrets["account"] = account_file(pair)
+        text = text.replace(path, str(tokend.secret_path("account")))
     text = re.sub(r"(?m)^(\s+ca_file:) .*", rf"\1 {pki.ca}", text)
     tokend.config_text = text
     done = tokend.check()

@@ -18,6 +18,16 @@ def public(key):
     return run(["openssl", "pkey", "-in", key.key, "-pubout"]).stdout
 
 
+def account_file(key, **more):
+    """The JSON file of a service account; more: other members, None takes one away."""
+    members = {
+        "type": "service_account", "project_id": "mail-project-4711", "private_key_id": "kid-1",
+        "private_key": key.key.read_text(), "client_email": EMAIL, "client_id": NUMBER,
+        "auth_uri": "https://accounts.google.com/o/oauth2/auth", "token_uri": "https://oauth2.googleapis.com/token",
+        "auth_provider_x509_cert_url": "https://www.googleapis.com/oauth2/v1/certs", "universe_domain": "googleapis.com", **more}
+    return json.dumps({k: v for k, v in members.items() if v is not None}, indent=2) + "\n"
+
+
 class Google(Idp):
     """One service account with domain-wide delegation for SCOPE, and every mailbox of DOMAIN.
 
@@ -42,13 +52,7 @@ class Google(Idp):
 
     def key_file(self, key=None, **more):
         """The JSON file of the service account; more: other members, None takes one away."""
-        members = {
-            "type": "service_account", "project_id": "mail-project-4711", "private_key_id": "kid-1",
-            "private_key": (key or self.key).key.read_text(), "client_email": EMAIL, "client_id": NUMBER,
-            "auth_uri": "https://accounts.google.com/o/oauth2/auth", "token_uri": self.token_endpoint,
-            "auth_provider_x509_cert_url": "https://www.googleapis.com/oauth2/v1/certs",
-            "universe_domain": "googleapis.com", **more}
-        return json.dumps({k: v for k, v in members.items() if v is not None}, indent=2) + "\n"
+        return account_file(key or self.key, **{"token_uri": self.token_endpoint, **more})
 
     def claims(self, **more):
         """A right assertion's claims; None leaves one out."""
