@@ -491,6 +491,32 @@ static void what_goes_is_wiped(void **state)
 	close(fd);
 }
 
+/* The same mailbox below another client is another one's, also where the two share a bucket: of so many some do. */
+static void parents(void **state)
+{
+	struct fake f;
+	struct engine_client *g = begin(&f);
+	char name[16];
+	unsigned i;
+	bool made;
+
+	(void)state;
+	put(&f, "g", 1, true);
+	for (i = 0; i < 200; i++) {
+		snprintf(name, sizeof name, "h%u", i);
+		put(&f, name, 1, true);
+	}
+	commit(&f);
+	(void)sub(&f, "m@x");
+	for (i = 0; i < 200; i++) {
+		snprintf(name, sizeof name, "h%u", i);
+		assert_null(engine_sub_find(engine_find(f.e, name), "m@x"));
+	}
+	assert_ptr_not_equal(engine_sub(engine_find(f.e, "h1"), "m@x", true, &made), engine_sub_find(g, "m@x"));
+	assert_true(made);
+	fake_done(&f);
+}
+
 /* Places stay while one visits them, and are used again; many are found. */
 static void places(void **state)
 {
@@ -531,7 +557,7 @@ int main(void)
 		cmocka_unit_test(asked_at_each_stage), cmocka_unit_test(tokens_over_a_reload),
 		cmocka_unit_test(a_reload_ends_a_hold), cmocka_unit_test(idle_ones_go),
 		cmocka_unit_test(there_is_a_limit), cmocka_unit_test(recalled_when_asked_for),
-		cmocka_unit_test(what_goes_is_wiped), cmocka_unit_test(places),
+		cmocka_unit_test(what_goes_is_wiped), cmocka_unit_test(parents), cmocka_unit_test(places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -387,6 +387,54 @@ static void killed_at_any_moment(void **state)
 	print_message("# torn slots met: %u\n", torn);
 }
 
+static bool later_than(void *ctx, uint64_t fingerprint, const struct engine_saved *d)
+{
+	assert_int_equal(fingerprint, 7);
+	return d->sent_boot_ms > 1000 + *(unsigned *)ctx;
+}
+
+/* Some wait to be recalled, the others go at once, in any order of their places; what went is not found, nor wiped twice. */
+static void what_is_wanted_waits(void **state)
+{
+	static const unsigned limits[] = { 30, 60, 60, 99 };	/* numbers up to that one go */
+	static const size_t gone[] = { 31, 29, 0, 30 };
+	struct store *s = open_fine();
+	unsigned i, from = 60;
+	char name[16];
+
+	(void)state;
+	for (i = 0; i < 100; i++) {
+		snprintf(name, sizeof name, "c%u", i);
+		assert_non_null(keep(s, name, i, 700));
+	}
+	store_close(s);
+	s = open_fine();
+	assert_int_equal(store_unclaimed(s), 100);
+	for (i = 0; i < 4; i++) {
+		unsigned limit = limits[i];
+
+		assert_int_equal(store_review(s, later_than, &limit), gone[i]);
+		if (i == 0)
+			assert_true(there(s, "c60"));	/* recalled: no review takes it */
+		if (i == 2) {
+			assert_false(there(s, "c7"));
+			assert_non_null(keep(s, "new", 200, 700));	/* in a place that was wiped */
+			for (; from < 70; from++) {
+				snprintf(name, sizeof name, "c%u", from);
+				assert_true(there(s, name) == (from > 60));
+			}
+		}
+	}
+	assert_int_equal(store_unclaimed(s), 0);
+	assert_false(there(s, "c90"));
+	store_close(s);
+	s = open_fine();
+	assert_int_equal(store_found(s), 11);	/* c60 to c69, and the new one */
+	assert_true(there(s, "new") && there(s, "c60") && there(s, "c69"));
+	assert_false(there(s, "c59"));
+	store_close(s);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, make_file, remove_file)
 
 int main(void)
@@ -394,7 +442,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(every_length_comes_back), T(what_is_not_recalled_is_wiped), T(the_newer_of_two_counts),
 		T(another_fingerprint_is_another_client), T(room_is_used_again), T(damaged_and_foreign_files),
-		T(every_byte_of_a_slot_counts), T(no_room), T(killed_at_any_moment),
+		T(every_byte_of_a_slot_counts), T(no_room), T(what_is_wanted_waits), T(killed_at_any_moment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
