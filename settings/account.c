@@ -29,6 +29,31 @@ size_t cf_account_key(char *out, const char *name, size_t n)
 	return n;
 }
 
+/* What needs no quotes in an address, nor in a line of the log: RFC 5322's atext and the dot. */
+static bool plain(const char *s, size_t n)
+{
+	static const char more[] = "!#$%&'*+-/=?^_`{|}~.";
+
+	for (size_t i = 0; i < n; i++)
+		if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= '0' && s[i] <= '9') ||
+		    (s[i] != '\0' && strchr(more, s[i]) != NULL)))
+			return false;
+	return n > 0;
+}
+
+bool cf_mailbox_key(char *out, const char *mailbox)
+{
+	size_t n = strlen(mailbox);
+	const char *at;
+
+	if (n > MX_ACCOUNT_MAX)
+		return false;
+	n = cf_account_key(out, mailbox, n);
+	if ((at = memrchr(out, '@', n)) == NULL || strspn(at + 1, "abcdefghijklmnopqrstuvwxyz0123456789.-") != strlen(at + 1))
+		return false;
+	return at[1] != '\0' && plain(out, (size_t)(at - out)) && out[0] != '*';	/* "*@DOMAIN": a pattern */
+}
+
 size_t cf_host_key(char *out, const char *host, size_t n)
 {
 	if (n > 2 && host[0] == '[' && host[n - 1] == ']')
@@ -124,6 +149,18 @@ static void undefined(struct build *b, const struct cf_account_side *side)
 	    side->client, cf_near_text(hint, sizeof hint, &near));
 }
 
+/* A token for one mailbox can be had for a mail address alone. Of a pattern the daemon sees when it is asked. */
+static void one_mailbox(struct build *b, const struct conf_account *a)
+{
+	char key[MX_ACCOUNT_MAX + 1];
+	const char *mailbox = a->user != NULL ? a->user : a->pattern;
+
+	if (!oauth_grant_each(a->client->oc.grant) || (a->user == NULL && a->pattern[0] == '*') || cf_mailbox_key(key, mailbox))
+		return;
+	cf_error(b->r, &a->at, "account \"%.200s\": tokens of client \"%s\" are made for one mailbox each, and \"%.200s\" is no plain "
+	    "mail address; write \"user: MAILBOX\"", a->pattern, a->client->oc.name, mailbox);
+}
+
 /* The client's own servers, when the account names none. */
 static void preset_relays(struct conf_account *a)
 {
@@ -154,6 +191,7 @@ void cf_link_accounts(struct build *b)
 		b->client_side[j].used = true;
 		c->accounts[i].client = &c->clients[j];
 		preset_relays(&c->accounts[i]);
+		one_mailbox(b, &c->accounts[i]);
 	}
 	for (size_t i = 0; i < c->nclients && !b->broken && b->r->errors == 0; i++)
 		if (!b->client_side[i].used)

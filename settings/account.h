@@ -5,6 +5,7 @@
 #ifndef MX_SETTINGS_ACCOUNT_H
 #define MX_SETTINGS_ACCOUNT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* ASCII letters to lower case, in place. */
@@ -22,5 +23,11 @@ size_t cf_account_key(char *out, const char *name, size_t n);
  * length.
  */
 size_t cf_host_key(char *out, const char *host, size_t n);
+
+/*
+ * The form in which mailboxes with tokens of their own are told apart and named at the provider: the domain in lower
+ * case. out: MX_ACCOUNT_MAX + 1 bytes. false: it is no address of plain characters (RFC 5322's atext and dots).
+ */
+bool cf_mailbox_key(char *out, const char *mailbox);
 
 #endif

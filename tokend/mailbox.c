@@ -7,31 +7,6 @@
 #include "settings/account.h"
 #include "tokend/mailbox.h"
 
-/* What needs no quotes in an address, nor in a line of the log: RFC 5322's atext and the dot. */
-static bool plain(const char *s, size_t n)
-{
-	static const char more[] = "!#$%&'*+-/=?^_`{|}~.";
-
-	for (size_t i = 0; i < n; i++)
-		if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= '0' && s[i] <= '9') ||
-		    (s[i] != '\0' && strchr(more, s[i]) != NULL)))
-			return false;
-	return n > 0;
-}
-
-bool mailbox_subject(char *out, const char *mailbox)
-{
-	size_t n = strlen(mailbox);
-	const char *at;
-
-	if (n > MX_ACCOUNT_MAX)
-		return false;
-	n = cf_account_key(out, mailbox, n);
-	if ((at = memrchr(out, '@', n)) == NULL || strspn(at + 1, "abcdefghijklmnopqrstuvwxyz0123456789.-") != strlen(at + 1))
-		return false;
-	return at[1] != '\0' && plain(out, (size_t)(at - out)) && out[0] != '*';	/* "*@DOMAIN": a pattern */
-}
-
 struct engine_client *mailbox_client(struct conn *c, const struct policy_verdict *v, const struct mx_request *r, bool make,
     struct mx_err *e)
 {
@@ -46,7 +21,7 @@ struct engine_client *mailbox_client(struct conn *c, const struct policy_verdict
 	e->cls = MX_OK;
 	if (!oauth_grant_each(cc->oc.grant))
 		return parent;
-	if (!mailbox_subject(subject, mailbox)) {
+	if (!cf_mailbox_key(subject, mailbox)) {
 		mx_fail(e, MX_CONFIG, "mailbox-needed", "client \"%s\": its tokens are made for one mailbox each, and %s is "
 		    "none; write \"user: MAILBOX\" in this account%s", cc->oc.name,
 		    mx_quote(shown, sizeof shown, mailbox, strlen(mailbox)),

@@ -17,7 +17,4 @@
 struct engine_client *mailbox_client(struct conn *c, const struct policy_verdict *v, const struct mx_request *r, bool make,
     struct mx_err *e);
 
-/* The form in which mailboxes are told apart and named at the provider: out, MX_ACCOUNT_MAX + 1 bytes. false: it is none. */
-bool mailbox_subject(char *out, const char *mailbox);
-
 #endif

@@ -140,9 +140,14 @@ def test_the_mailbox_that_is_logged_in_to(up, workdir, google, binaries):
     assert google.subjects() == [A]
     other = ask(tokend, f"scanner@{DOMAIN}", user=f"fax@{DOMAIN}")      # SASL's authorization identity
     assert other.ok and subject(other) == B
+    told = {"account": f"scanner@{DOMAIN}", "host": "smtp.gmail.com", "token_id": other.token_id}
+    assert tokend.ask("REJECTED", **told).ok and ask(tokend, B).token_id == other.token_id      # a's is another one
+    assert tokend.ask("REJECTED", user=f"fax@{DOMAIN}", **told).ok
+    assert (renewed := ask(tokend, B)).token_id != other.token_id
+    other = renewed
     assert tokend.ask("FLUSH", account=f"scanner@{DOMAIN}").ok
     assert ask(tokend, B).token_id == other.token_id
-    assert ask(tokend, A).token_id != reply.token_id and google.subjects() == [A, B, A]
+    assert ask(tokend, A).token_id != reply.token_id and google.subjects() == [A, B, B, A]
     assert tokend.tool("flush", B).returncode == 0
     assert ask(tokend, B).token_id != other.token_id
     assert tokend.ask("FLUSH", account=f"never-asked@{DOMAIN}").ok and len(lines(tokend, "mailbox")) == 2

@@ -192,6 +192,8 @@ static const struct row {
 	M("service account and client_auth", A G ACCOUNT_FILE "    client_auth: private_key_jwt\n", 8, 18, "signs the grant"),
 	M("service account and a day", A G ACCOUNT_FILE "    secret_expires: 2090-01-01\n", 8, 21, "do not expire"),
 	M("service account, relative", A G "    service_account_file: a.json\n", 7, 27, "absolute"),
+	M("no mailbox", A "    user: scanner\n" G ACCOUNT_FILE, 2, 3, "\"scanner\" is no plain mail address"),
+	M("quoted mailbox", A "  '\"a\"@contoso.com':\n    client: c\n" G ACCOUNT_FILE, 4, 3, "is no plain mail address"),
 	M("gmail.send", A G ACCOUNT_FILE "    scope: https://www.googleapis.com/auth/gmail.send\n", 8, 12,
 	    "write \"scope: https://mail.google.com/\""),
 	M("Google and a resource", A G ACCOUNT_FILE "    resource: urn:a\n", 8, 15, "is not for grant jwt-bearer"),
