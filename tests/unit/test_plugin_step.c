@@ -364,6 +364,16 @@ static void long_challenge(void **state)
 	assert_int_equal(fs_step(&fs, challenge, 4096), SASL_OK);
 	assert_non_null(strstr(fake_request(&peer, 1), "\tchallenge=Y2Nj"));
 	fs_end(&fs);
+	fake_stop(&peer);
+
+	begin(turns, 2);		/* another mailbox: it may have a token of its own */
+	fs.user_how = FS_CALLBACK;
+	fs.user = "shared@contoso.com";
+	assert_int_equal(fs_start(&fs, "XOAUTH2"), SASL_CONTINUE);
+	assert_int_equal(fs_step(&fs, challenge, 5000), SASL_OK);
+	assert_string_equal(fake_request(&peer, 1), "TOKEND/1\tREJECTED\taccount=app@contoso.com\tuser=shared@contoso.com\t"
+	    "host=smtp.example.com\ttoken_id=id-1\n");
+	fs_end(&fs);
 }
 
 /*
