@@ -256,7 +256,7 @@ grep -qE '^idle +empty +- +- ' "$tmp/out"; result $? "status: a client nobody as
 asked 'TOKEND/1\tSTATUS'; result $? "status asks STATUS"
 on status --check; is 0 "status --check: OK" just 'OK - clients: 2, none of them in trouble | clients=2 warning=0 critical=0\n'
 on status --json; is 0 "status --json" value "d['format'], d['health'], d['daemon']['pid'], d['clients'][0]['expires_in_s'], d['clients'][1]['token_id'], len(d['clients'])" "(1, 'ok', 7, 3599, None, 2)"
-value "sorted(d['daemon'])" "['accounts', 'clients', 'configuration', 'connections', 'loaded_ago_s', 'pid', 'reload_ago_s', 'reload_code', 'reload_error', 'secret_bytes', 'secret_bytes_not_locked', 'uptime_s', 'version']"
+value "sorted(d['daemon'])" "['accounts', 'clients', 'configuration', 'connections', 'loaded_ago_s', 'mailboxes', 'pid', 'reload_ago_s', 'reload_code', 'reload_error', 'secret_bytes', 'secret_bytes_not_locked', 'uptime_s', 'version']"
 result $? "status --json: the documented members of daemon"
 value "sorted(d['clients'][1])" "['answers', 'credential_expires_in_s', 'error', 'error_class', 'error_code', 'expires_in_s', 'failed_ago_s', 'failures', 'fetches', 'fetches_ok', 'fetches_permanent', 'fetches_temporary', 'health', 'last_failure_ago_s', 'last_failure_class', 'last_failure_code', 'last_failure_error', 'last_success_ago_s', 'margin_s', 'name', 'next_in_s', 'rejections', 'state', 'token_id', 'waiting']"
 result $? "status --json: the documented members of a client, given or not"
@@ -268,6 +268,11 @@ on status; is 0 "status: why a client failed" out "    critical: client-secret-r
 on status --json; is 0 "status --json: health" value "d['health'], [c['health'] for c in d['clients']], d['clients'][1]['error_code']" "('critical', ['warning', 'critical', 'ok'], 'client-secret-rejected')"
 says "$head$gone" 1
 on status --json; is 0 "a token that has ended does not serve" value "d['health'], d['clients'][0]['expires_in_s'], d['clients'][0]['waiting']" "('critical', -2, None)"
+lost='mailbox\tname=work/lost@example.org\tstate=hold\twaiting=0\tfetches=1\tfailures=1\tanswers=0\trejections=0\tnext_in=60\tfailed_ago=61\tclass=provider\tcode=mailbox-unknown\terror=no such mailbox\n'
+says "$head$fresh$lost" 1
+on status --json; is 0 "status --json: mailboxes" value "d['health'], [(m['name'], m['health']) for m in d['mailboxes']], len(d['clients'])" "('ok', [('work/lost@example.org', 'critical')], 1)"
+on status --check; is 0 "status --check: one mailbox is no client" just 'OK - clients: 1, none of them in trouble | clients=1 warning=0 critical=0\n'
+on status; is 0 "status: a mailbox" out "work/lost@example.org"
 says "$head" 0
 on status --json; is 0 "status --json without clients" value "d['clients']" "[]"
 on status; is 0 "status without clients" out "clients 0"
