@@ -26,8 +26,8 @@ enum mx_class oauth_assertion(const struct oauth_credential *c, const struct oau
     __attribute__((warn_unused_result));
 
 /*
- * The same as a grant (RFC 7523 section 2.1): what is asked for is in it. Claims: iss, sub, scope (NULL: none), aud, iat,
- * exp, in this order.
+ * The same as a grant (RFC 7523 section 2.1): what is asked for is in it. Claims: iss, sub, scope (NULL: none),
+ * aud, iat, exp, in this order.
  */
 enum mx_class oauth_grant_assertion(const struct oauth_credential *c, const struct oauth_key *k, const char *issuer,
     const char *subject, const char *scope, const char *token_endpoint, uint64_t now_s, struct mx_secret *out,

@@ -155,10 +155,11 @@ static void one_mailbox(struct build *b, const struct conf_account *a)
 	char key[MX_ACCOUNT_MAX + 1];
 	const char *mailbox = a->user != NULL ? a->user : a->pattern;
 
-	if (!oauth_grant_each(a->client->oc.grant) || (a->user == NULL && a->pattern[0] == '*') || cf_mailbox_key(key, mailbox))
+	if (!oauth_grant_each(a->client->oc.grant) || (a->user == NULL && a->pattern[0] == '*') ||
+	    cf_mailbox_key(key, mailbox))
 		return;
-	cf_error(b->r, &a->at, "account \"%.200s\": tokens of client \"%s\" are made for one mailbox each, and \"%.200s\" is no plain "
-	    "mail address; write \"user: MAILBOX\"", a->pattern, a->client->oc.name, mailbox);
+	cf_error(b->r, &a->at, "account \"%.200s\": tokens of client \"%s\" are made for one mailbox each, and "
+	    "\"%.200s\" is no plain mail address; write \"user: MAILBOX\"", a->pattern, a->client->oc.name, mailbox);
 }
 
 /* The client's own servers, when the account names none. */

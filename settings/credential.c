@@ -33,7 +33,8 @@ static bool given(const struct cf_credential *w, const struct conf_where **at)
 	const char *name;
 	const struct cf_value *v = w->client_secret_file.at.line != 0 ? &w->client_secret_file :
 	    w->key.at.line != 0 ? &w->key :
-	    w->service_account_file.at.line != 0 ? &w->service_account_file : w->secret_expires.at.line != 0 ? &w->secret_expires :
+	    w->service_account_file.at.line != 0 ? &w->service_account_file :
+	    w->secret_expires.at.line != 0 ? &w->secret_expires :
 	    of_a_key(w, &name);
 
 	*at = v != NULL ? &v->at : NULL;

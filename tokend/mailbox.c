@@ -7,8 +7,8 @@
 #include "settings/account.h"
 #include "tokend/mailbox.h"
 
-struct engine_client *mailbox_client(struct conn *c, const struct policy_verdict *v, const struct mx_request *r, bool make,
-    struct mx_err *e)
+struct engine_client *mailbox_client(struct conn *c, const struct policy_verdict *v, const struct mx_request *r,
+    bool make, struct mx_err *e)
 {
 	const struct conf_client *cc = v->account->client;
 	struct engine_client *parent = engine_find(c->s->engine, cc->oc.name), *x;

@@ -264,7 +264,8 @@ static const struct family {
 	{ "credential_expiry_seconds", "gauge", "Time until the first credential ends, by secret_expires or its certificate.",
 	    NULL, credential_life },
 	{ "last_success_timestamp_seconds", "gauge", "When a token was last obtained.", NULL, last_success },
-	{ "client_failing", "gauge", "1 if the last token request failed; with mailboxes: and none has a token.", NULL, failing },
+	{ "client_failing", "gauge", "1 if the last token request failed; with mailboxes: and none has a token.", NULL,
+	    failing },
 	{ "mailboxes", "gauge", "Mailboxes that have or want a token of their own.", NULL, mailboxes },
 	{ "mailboxes_failing", "gauge", "Those of them whose last token request failed.", NULL, mailboxes_failing },
 };
