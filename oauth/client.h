@@ -25,7 +25,14 @@ static inline bool oauth_grant_each(enum oauth_grant g)
 enum oauth_auth {		/* RFC 6749 section 2.3.1 and RFC 7523 section 2.2, named as in RFC 8414 */
 	OAUTH_AUTH_SECRET_POST = 1,
 	OAUTH_AUTH_SECRET_BASIC,
-	OAUTH_AUTH_PRIVATE_KEY_JWT
+	OAUTH_AUTH_PRIVATE_KEY_JWT,
+	OAUTH_AUTH_FEDERATED		/* an assertion that somebody else has signed, whom the provider trusts */
+};
+
+/* What hands out the tokens of a managed identity on a machine of Azure's. */
+enum oauth_platform {
+	OAUTH_PLATFORM_NONE = 0, OAUTH_PLATFORM_IMDS, OAUTH_PLATFORM_APP_SERVICE, OAUTH_PLATFORM_AZURE_ARC,
+	OAUTH_PLATFORM_AUTO		/* the one that environment and files tell of */
 };
 
 enum oauth_alg { OAUTH_ALG_PS256 = 1, OAUTH_ALG_RS256, OAUTH_ALG_ES256 };	/* RFC 7518 section 3.1 */
@@ -47,13 +54,19 @@ struct oauth_credential {
 	const char *typ;		/* "JWT" or what the provider wants */
 	const char *issuer;		/* "iss" of a jwt-bearer grant's assertion; NULL: the client_id */
 	const char *service_account_file;	/* Google's JSON file: key, key_id, audience and issuer are in it */
+	const char *assertion_file;	/* federated: read anew for every request */
+	/* federated, or the grant managed_identity: the platform is asked first */
+	enum oauth_platform platform;
+	const char *platform_resource;	/* what its token is to be for */
+	/* a user-assigned identity, by one of its names at most; else the machine's own */
+	const char *identity_client_id, *identity_object_id, *identity_resource_id;
 };
 
 struct oauth_client {
 	const char *name;		/* of the section, for texts */
 	enum oauth_grant grant;
-	const char *token_endpoint;	/* https URL */
-	const char *client_id;		/* NULL: what the service account file says */
+	const char *token_endpoint;	/* https URL; NULL with the grant managed_identity */
+	const char *client_id;		/* likewise; NULL also: what the service account file says */
 	const char *scope;		/* NULL: none is sent */
 	const char *resource;		/* RFC 8707; NULL: none is sent */
 	const struct oauth_credential *credential;	/* in the order in which they are tried */

@@ -1,12 +1,26 @@
 #include "config.h"
 
+#include "common/clock.h"
 #include "oauth/exchange.h"
+#include "oauth/federated.h"
+#include "oauth/identity.h"
 
 static bool build(struct oauth_exchange *x, struct oauth_request *r, struct mx_err *e)
 {
+	if (x->step != OAUTH_STEP_TOKEN)
+		return oauth_identity_request(x->c->name, x->k, x->platform, r, e) == MX_OK;
 	if (x->c->grant == OAUTH_GRANT_JWT_BEARER)
 		return oauth_bearer_build(x->c, x->k, x->want.subject, r, x->account_id, e) == MX_OK;
 	return oauth_request_build(x->c, x->k, r, e) == MX_OK;
+}
+
+/* No request can be made. */
+static enum oauth_next stuck(const struct mx_err *e, struct oauth_failure *f)
+{
+	*f = (struct oauth_failure){
+		.err = *e, .permanent = e->cls == MX_CONFIG, .credential = e->cls == MX_CONFIG, .retry_after_s = -1,
+	};
+	return OAUTH_REFUSED;
 }
 
 bool oauth_exchange_begin(struct oauth_exchange *x, const struct oauth_client *c, const struct oauth_credential *k,
@@ -17,12 +31,54 @@ bool oauth_exchange_begin(struct oauth_exchange *x, const struct oauth_client *c
 	*x = (struct oauth_exchange){ .c = c, .k = k };
 	if (w != NULL)
 		x->want = *w;
+	if (k->platform != OAUTH_PLATFORM_NONE) {
+		x->step = OAUTH_STEP_PLATFORM;
+		x->platform = oauth_identity_platform(k->platform);
+	}
 	if (build(x, &x->req, &e))
 		return true;
-	*f = (struct oauth_failure){
-		.err = e, .permanent = e.cls == MX_CONFIG, .credential = e.cls == MX_CONFIG, .retry_after_s = -1,
-	};
+	(void)stuck(&e, f);
 	return false;
+}
+
+/* The platform's token is the assertion by which the client proves itself. */
+static enum oauth_next prove(struct oauth_exchange *x, const struct mx_secret *assertion, struct oauth_failure *f)
+{
+	struct oauth_request r;
+	struct mx_err e;
+
+	if (oauth_request_build_with(x->c, x->k->auth, assertion, &r, &e) != MX_OK)
+		return stuck(&e, f);
+	oauth_request_free(&x->req);
+	x->req = r;
+	x->step = OAUTH_STEP_TOKEN;
+	return OAUTH_MORE;
+}
+
+static enum oauth_next platform_reply(struct oauth_exchange *x, const struct oauth_http_reply *h, struct oauth_token *t,
+    struct oauth_failure *f)
+{
+	enum oauth_next next;
+	struct mx_err e;
+
+	/* One challenge only: who asks again does not believe the answer. */
+	if (h->status == 401 && x->platform == OAUTH_PLATFORM_AZURE_ARC && x->step == OAUTH_STEP_PLATFORM) {
+		*t = (struct oauth_token){ 0 };
+		if (oauth_identity_challenged(x->c->name, OAUTH_ARC_TOKENS, h->www_authenticate, &x->req, &e) != MX_OK)
+			return stuck(&e, f);
+		x->step = OAUTH_STEP_CHALLENGED;
+		return OAUTH_MORE;
+	}
+	if (oauth_reply_parse_platform(x->c->name, h, (int64_t)(mx_wall_ms() / 1000), t, f) != MX_OK) {
+		oauth_identity_refused(x->c->name, x->k, x->platform, f);
+		return OAUTH_REFUSED;
+	}
+	if (x->c->grant == OAUTH_GRANT_MANAGED_IDENTITY)
+		return OAUTH_GOT;
+	next = prove(x, &t->access_token, f);
+	mx_secret_free(&t->access_token);
+	*t = (struct oauth_token){ 0 };
+	return next;
 }
 
 enum oauth_next oauth_exchange_reply(struct oauth_exchange *x, const struct oauth_http_reply *h, struct oauth_token *t,
@@ -30,8 +86,20 @@ enum oauth_next oauth_exchange_reply(struct oauth_exchange *x, const struct oaut
 {
 	struct oauth_http_reply r = *h;
 
+	if (x->step != OAUTH_STEP_TOKEN)
+		return platform_reply(x, h, t, f);
 	r.account_id = x->account_id[0] != '\0' ? x->account_id : NULL;
-	return oauth_reply_parse(x->c->name, &r, t, f) == MX_OK ? OAUTH_GOT : OAUTH_REFUSED;
+	if (oauth_reply_parse(x->c->name, &r, t, f) == MX_OK)
+		return OAUTH_GOT;
+	if (x->k->auth == OAUTH_AUTH_FEDERATED)
+		oauth_federated_explain(x->c->name, &x->req.secret, f);
+	return OAUTH_REFUSED;
+}
+
+void oauth_exchange_failed(const struct oauth_exchange *x, struct oauth_failure *f)
+{
+	if (x->step != OAUTH_STEP_TOKEN)
+		oauth_identity_unreachable(x->c->name, x->platform, x->req.url, f);
 }
 
 bool oauth_exchange_again(struct oauth_exchange *x)

@@ -17,12 +17,20 @@ struct oauth_want {
 	const char *subject;		/* mailbox, where a token is made for one; NULL: none */
 };
 
+enum oauth_step {
+	OAUTH_STEP_TOKEN = 0,		/* req goes to the token endpoint */
+	OAUTH_STEP_PLATFORM,		/* to what knows the machine's managed identity */
+	OAUTH_STEP_CHALLENGED		/* there again, with the answer to its challenge */
+};
+
 struct oauth_exchange {
 	const struct oauth_client *c;
 	const struct oauth_credential *k;
 	struct oauth_want want;
 	struct oauth_request req;	/* the one to be sent now */
 	char account_id[OAUTH_ACCOUNT_ID_MAX];	/* of a service account; "": none */
+	enum oauth_step step;
+	enum oauth_platform platform;	/* the one that is there, not AUTO; NONE: none is asked */
 };
 
 enum oauth_next {
@@ -38,6 +46,9 @@ bool oauth_exchange_begin(struct oauth_exchange *x, const struct oauth_client *c
 /* Takes the reply to req. OAUTH_GOT: *t is filled, else inert. OAUTH_REFUSED: *f is filled. */
 enum oauth_next oauth_exchange_reply(struct oauth_exchange *x, const struct oauth_http_reply *h, struct oauth_token *t,
     struct oauth_failure *f) __attribute__((warn_unused_result));
+
+/* req brought no reply: *f, which says so as of a token endpoint, is worded anew where it went elsewhere. */
+void oauth_exchange_failed(const struct oauth_exchange *x, struct oauth_failure *f);
 
 /* req was sent and perhaps lost, unanswered. true: it may be sent once more, and has been made anew where it must be. */
 bool oauth_exchange_again(struct oauth_exchange *x) __attribute__((warn_unused_result));

@@ -62,7 +62,10 @@ struct oauth_http {
 
 /* --- http_options.c ------------------------------------------------------------------ */
 
-/* Judges the request's URL: https, and no user name in it. Keeps "host:port" for texts. CURLE_OK: fine. */
+/*
+ * Judges the request's URL: https, and no user name in it; of a local request http, and an address of this machine or
+ * its link. Keeps "host:port" for texts. CURLE_OK: fine.
+ */
 CURLcode oauth_http_judge_url(struct oauth_fetch *f);
 
 /* Headers and every option of f->easy; the first that libcurl refuses counts. */

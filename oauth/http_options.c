@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "oauth/http-private.h"
 
 #define CONNECT_TIMEOUT_MS 5000u	/* where a client gives none */
+#define LOCAL_CONNECT_MS 2000u		/* nothing on the way there can be slow: where nothing is, that shows at once */
 #define DNS_CACHE_S 5L			/* a new connection asks anew; a herd of them asks once */
 
 static bool add_header(struct oauth_fetch *f, const char *name, const char *value, size_t cap)
@@ -35,6 +37,19 @@ static bool add_request_id(struct oauth_fetch *f)
 	return oauth_guid(guid) && add_header(f, "client-request-id: ", guid, 128);
 }
 
+/* A platform gets what it asks for and nothing else. */
+static bool local_headers(struct oauth_fetch *f)
+{
+	const struct oauth_request *r = &f->x.req;
+
+	return add_header(f, "Accept: application/json", "", 128) &&
+	    (r->header == NULL || add_header(f, r->header, "", strlen(r->header) + 1)) &&
+	    (r->secret_header.len == 0 ||
+	        add_header(f, (const char *)r->secret_header.p, "", r->secret_header.len + 1)) &&
+	    (r->authorization.len == 0 ||
+	        add_header(f, "Authorization: ", (const char *)r->authorization.p, r->authorization.len + 32));
+}
+
 static bool headers(struct oauth_fetch *f)
 {
 	const struct mx_secret *a = &f->x.req.authorization;
@@ -50,10 +65,15 @@ static bool headers(struct oauth_fetch *f)
 static CURLcode harden(struct oauth_fetch *f)
 {
 	const struct oauth_client *c = f->x.c;
+	const bool local = f->x.req.local;
+	uint32_t connect_ms = c->connect_timeout_ms > 0 ? c->connect_timeout_ms : CONNECT_TIMEOUT_MS;
 	CURLcode r = CURLE_OK;
+
+	if (local && connect_ms > LOCAL_CONNECT_MS)
+		connect_ms = LOCAL_CONNECT_MS;
 #define SET(o, v) do { if (r == CURLE_OK) r = curl_easy_setopt(f->easy, (o), (v)); } while (0)
 	SET(CURLOPT_URL, f->x.req.url);
-	SET(CURLOPT_PROTOCOLS_STR, "https");
+	SET(CURLOPT_PROTOCOLS_STR, local ? "http" : "https");
 	SET(CURLOPT_REDIR_PROTOCOLS_STR, "https");
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
@@ -74,13 +94,12 @@ static CURLcode harden(struct oauth_fetch *f)
 	/* a hanging resolver thread is left alone, not waited for */
 	SET(CURLOPT_QUICK_EXIT, 1L);
 #endif
-	SET(CURLOPT_PROXY, c->proxy != NULL ? c->proxy : "");
-	SET(CURLOPT_NOPROXY, c->no_proxy != NULL ? c->no_proxy : "");
+	SET(CURLOPT_PROXY, c->proxy != NULL && !local ? c->proxy : "");
+	SET(CURLOPT_NOPROXY, local ? "*" : c->no_proxy != NULL ? c->no_proxy : "");
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(c->connect_timeout_ms > 0 ? c->connect_timeout_ms :
-	    CONNECT_TIMEOUT_MS));
+	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
 	SET(CURLOPT_TIMEOUT_MS, oauth_http_left_ms(f));
 	SET(CURLOPT_DNS_CACHE_TIMEOUT, DNS_CACHE_S);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
@@ -93,8 +112,12 @@ static CURLcode harden(struct oauth_fetch *f)
 	SET(CURLOPT_USERAGENT, f->h->user_agent);
 	SET(CURLOPT_HTTPHEADER, f->headers);
 	SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);	/* none of them to a proxy */
-	SET(CURLOPT_POST, 1L);
-	SET(CURLOPT_POSTFIELDSIZE, (long)f->x.req.body.len);
+	if (f->x.req.get) {
+		SET(CURLOPT_HTTPGET, 1L);
+	} else {
+		SET(CURLOPT_POST, 1L);
+		SET(CURLOPT_POSTFIELDSIZE, (long)f->x.req.body.len);
+	}
 	/*
 	 * Not POSTFIELDS: libcurl repeats these by itself, up to five times, on whichever kept
 	 * connection comes next. Thus it has to ask.
@@ -116,8 +139,27 @@ static CURLcode harden(struct oauth_fetch *f)
 	return r;
 }
 
+/* A literal address of this machine or its link: no name, which a resolver could lead elsewhere. */
+static bool is_local(const char *host)
+{
+	unsigned char a[16];
+	static const unsigned char one[16] = { [15] = 1 };
+	char bare[64];
+	size_t n = strlen(host);
+
+	if (inet_pton(AF_INET, host, a) == 1)
+		return a[0] == 127 || (a[0] == 169 && a[1] == 254);
+	if (n < 2 || n >= sizeof bare || host[0] != '[' || host[n - 1] != ']')
+		return false;
+	memcpy(bare, host + 1, n - 2);
+	bare[n - 2] = '\0';
+	return inet_pton(AF_INET6, bare, a) == 1 &&
+	    (memcmp(a, one, 16) == 0 || (a[0] == 0xfe && (a[1] & 0xc0) == 0x80));
+}
+
 CURLcode oauth_http_judge_url(struct oauth_fetch *f)
 {
+	const bool local = f->x.req.local;
 	CURLU *u = curl_url();
 	char *host = NULL, *port = NULL, *user = NULL;
 	const char *url = f->x.req.url;
@@ -127,7 +169,7 @@ CURLcode oauth_http_judge_url(struct oauth_fetch *f)
 	if (u == NULL)
 		return CURLE_OUT_OF_MEMORY;
 	mx_buf_init(&b, f->host, sizeof f->host);
-	if (url == NULL || strncasecmp(url, "https://", 8) != 0) {
+	if (url == NULL || (local ? strncasecmp(url, "http://", 7) : strncasecmp(url, "https://", 8)) != 0) {
 		mx_buf_adds(&b, "token_endpoint");
 		r = CURLE_UNSUPPORTED_PROTOCOL;
 	} else if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
@@ -136,6 +178,9 @@ CURLcode oauth_http_judge_url(struct oauth_fetch *f)
 	    curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK) {
 		mx_buf_adds(&b, "token_endpoint");
 		r = CURLE_URL_MALFORMAT;
+	} else if (local && !is_local(host)) {
+		mx_buf_addf(&b, "%s:%s", host, port);
+		r = CURLE_UNSUPPORTED_PROTOCOL;
 	} else {
 		mx_buf_addf(&b, "%s:%s", host, port);
 	}
@@ -150,5 +195,5 @@ CURLcode oauth_http_judge_url(struct oauth_fetch *f)
 
 CURLcode oauth_http_options(struct oauth_fetch *f)
 {
-	return headers(f) ? harden(f) : CURLE_OUT_OF_MEMORY;
+	return (f->x.req.local ? local_headers(f) : headers(f)) ? harden(f) : CURLE_OUT_OF_MEMORY;
 }

@@ -173,7 +173,7 @@ void oauth_http_failed(struct oauth_fetch *f, CURLcode code, struct oauth_failur
 	struct oauth_transfer x = {
 		.code = (int)code, .too_large = f->too_large,
 		.host = f->host, .ca_file = f->x.c->ca_file,
-		.detail = f->detail, .proxied = f->x.c->proxy != NULL && f->x.c->proxy[0] != '\0',
+		.detail = f->detail, .proxied = !f->x.req.local && f->x.c->proxy != NULL && f->x.c->proxy[0] != '\0',
 	};
 
 	if (f->easy != NULL) {
@@ -188,6 +188,7 @@ void oauth_http_failed(struct oauth_fetch *f, CURLcode code, struct oauth_failur
 			x.proxy_status = 0;
 	}
 	oauth_transfer_failed(f->x.c->name, &x, why);
+	oauth_exchange_failed(&f->x, why);
 }
 
 static bool unanswered(const struct oauth_fetch *f, CURLcode code)
@@ -226,7 +227,7 @@ bool oauth_http_repeat(struct oauth_fetch *f, CURLcode code)
 	f->reached = false;
 	f->detail[0] = '\0';
 	if (curl_easy_setopt(f->easy, CURLOPT_TIMEOUT_MS, left) != CURLE_OK ||
-	    curl_easy_setopt(f->easy, CURLOPT_POSTFIELDSIZE, (long)f->x.req.body.len) != CURLE_OK)
+	    (!f->x.req.get && curl_easy_setopt(f->easy, CURLOPT_POSTFIELDSIZE, (long)f->x.req.body.len) != CURLE_OK))
 		return false;
 	oauth_pool_remove(f);
 	/*
@@ -260,15 +261,23 @@ static const char *header(CURL *easy, const char *name)
 	return curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK ? h->value : NULL;
 }
 
-/* Copied to out: libcurl keeps one answer at a time. NULL: none, or "identity". */
-static const char *encoding(CURL *easy, char *out, size_t cap)
+/* Copied to out: libcurl keeps one answer at a time. NULL: none. */
+static const char *copied(CURL *easy, const char *name, char *out, size_t cap)
 {
-	const char *v = header(easy, "Content-Encoding");
+	const char *v = header(easy, name);
 
-	if (v == NULL || strcasecmp(v, "identity") == 0)
+	if (v == NULL)
 		return NULL;
 	oauth_text_copy(out, cap, v, strlen(v));
 	return out;
+}
+
+/* NULL: none, or "identity". */
+static const char *encoding(CURL *easy, char *out, size_t cap)
+{
+	const char *v = copied(easy, "Content-Encoding", out, cap);
+
+	return v == NULL || strcasecmp(v, "identity") == 0 ? NULL : v;
 }
 
 static int32_t retry_after(CURL *easy)
@@ -289,7 +298,7 @@ static enum oauth_next judge(struct oauth_fetch *f, CURLcode code, struct oauth_
     struct oauth_failure *why)
 {
 	struct oauth_http_reply reply = { .retry_after_s = -1 };
-	char *type = NULL, *location = NULL, coding[32];
+	char *type = NULL, *location = NULL, coding[32], challenge[600];
 
 	if (code != CURLE_OK) {
 		oauth_http_failed(f, code, why);
@@ -302,6 +311,7 @@ static enum oauth_next judge(struct oauth_fetch *f, CURLcode code, struct oauth_
 	reply.content_type = type;
 	reply.content_encoding = encoding(f->easy, coding, sizeof coding);
 	reply.location = location;
+	reply.www_authenticate = copied(f->easy, "WWW-Authenticate", challenge, sizeof challenge);
 	if (reply.status != 200)
 		scrub(f);
 	reply.body = f->body.p != NULL ? (const char *)f->body.p : "";

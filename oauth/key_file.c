@@ -50,6 +50,9 @@ static enum mx_class cannot_open(const struct key_kind *kind, const char *path, 
 		    "the %s does not exist; check the path, or store it there with mode 640: %s", kind->noun, path);
 	case EACCES:
 	case EPERM:
+		if (kind->mend != NULL)
+			return mx_fail(e, kind->unreadable.cls, kind->unreadable.code, "uid %lu may not read the %s; %s: %s",
+			    (unsigned long)geteuid(), kind->noun, kind->mend, path);
 		return mx_fail(e, kind->unreadable.cls, kind->unreadable.code,
 		    "uid %lu may not read the %s; chgrp it to %s and chmod it to 640 (the folders above it "
 		    "must let that group through): %s", (unsigned long)geteuid(), kind->noun, MX_USER, path);

@@ -13,6 +13,7 @@
 struct key_kind {
 	const char *noun;
 	bool secret;			/* others may not read it */
+	const char *mend;		/* what lets the daemon read it; NULL: chgrp and chmod */
 	struct { enum mx_class cls; const char *code; } missing, unreadable, busy, open_to_all, malformed;
 };
 extern const struct key_kind key_kind_key, key_kind_certificate, key_kind_service_account;

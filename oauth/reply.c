@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include <json-c/json.h>
 
 #include "common/buf.h"
 #include "common/text.h"
+#include "oauth/federated.h"
 #include "oauth/json.h"
 #include "oauth/refusal.h"
 #include "oauth/reply.h"
@@ -57,17 +59,82 @@ static bool seconds(struct json_object *o, const char *name, uint32_t *out, bool
 	}
 }
 
-static enum mx_class success(const char *client, struct json_object *o, struct oauth_token *t,
-    struct oauth_failure *f)
+#define RELATIVE_MAX 978307200		/* 2001-01-01: what is smaller than that is no date but a number of seconds */
+
+/* "2026-11-24T18:05:00Z", also with a fraction or "+00:00"; nothing else is a date. */
+static bool iso_date(const char *s, int64_t *out)
+{
+	struct tm tm = { 0 };
+	const char *end = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
+
+	if (end == NULL)
+		return false;
+	if (*end == '.')
+		end += 1 + strspn(end + 1, "0123456789");
+	if (strcmp(end, "Z") != 0 && strcmp(end, "+00:00") != 0)
+		return false;
+	*out = (int64_t)timegm(&tm);
+	return true;
+}
+
+/*
+ * "expires_on": since the epoch, or from now on, or a date; as a number or in a string. Returns the
+ * seconds left; 0: none.
+ */
+static uint32_t until(struct json_object *o, int64_t now_s)
+{
+	struct json_object *v;
+	uint64_t u = 0;
+	int64_t at = 0;
+
+	if (!json_object_object_get_ex(o, "expires_on", &v))
+		return 0;
+	if (json_object_is_type(v, json_type_int))
+		at = json_object_get_int64(v);
+	else if (!json_object_is_type(v, json_type_string))
+		return 0;
+	else if (mx_parse_uint(json_object_get_string(v), (size_t)json_object_get_string_len(v), 1,
+	    INT32_MAX * 4ull, &u))
+		at = (int64_t)u;
+	else if (!iso_date(json_object_get_string(v), &at))
+		return 0;
+	if (at >= RELATIVE_MAX)
+		at -= now_s;
+	return at < 1 ? 0 : at > OAUTH_LIFETIME_MAX_S ? OAUTH_LIFETIME_MAX_S : (uint32_t)at;
+}
+
+/*
+ * A platform hands out tokens that it has kept: then expires_on tells their end, and expires_in may
+ * be the life they had when they were new. An end that is past by our clock is not believed.
+ */
+static bool platform_lifetime(struct json_object *o, int64_t now_s, struct oauth_token *t)
+{
+	uint32_t left = until(o, now_s);
+	struct json_object *v;
+	bool absent = json_object_object_get_ex(o, "expires_in", &v) && json_object_is_type(v, json_type_string) &&
+	    json_object_get_string_len(v) == 0;
+
+	if (!absent && !seconds(o, "expires_in", &t->expires_in_s, &absent))
+		return false;
+	if (left != 0 && (absent || left < t->expires_in_s))
+		t->expires_in_s = left;
+	return t->expires_in_s != 0;
+}
+
+/* platform: it is one, and not a token endpoint. */
+static enum mx_class success(const char *client, struct json_object *o, bool platform, int64_t now_s,
+    struct oauth_token *t, struct oauth_failure *f)
 {
 	const char *type, *token;
 	size_t type_len, token_len;
-	bool absent;
+	bool absent = false;
 
 	if ((token = oauth_json_str(o, "access_token", &token_len)) == NULL)
 		return oauth_refusal_bad(
 		    client, f, true, "reply-no-token", "the reply holds no access_token");
-	if ((type = oauth_json_str(o, "token_type", &type_len)) == NULL)
+	if ((type = oauth_json_str(o, "token_type", &type_len)) == NULL && platform)
+		type = "Bearer", type_len = 6;
+	if (type == NULL)
 		return oauth_refusal_bad(client, f, true, "reply-token-type",
 		    "the reply does not say what type of token it holds (token_type)");
 	if (type_len != 6 || strcasecmp(type, "Bearer") != 0)
@@ -80,11 +147,11 @@ static enum mx_class success(const char *client, struct json_object *o, struct o
 	if (!mx_is_b64token(token, token_len))
 		return oauth_refusal_bad(client, f, true, "reply-token-malformed",
 		    "the token is empty or has characters that RFC 6750 does not allow");
-	if (!seconds(o, "expires_in", &t->expires_in_s, &absent))
+	if (platform ? !platform_lifetime(o, now_s, t) : !seconds(o, "expires_in", &t->expires_in_s, &absent))
 		return oauth_refusal_bad(client, f, true, "reply-lifetime",
 		    "the token's lifetime (expires_in) is not a whole number of seconds from 1 to "
 		    "2592000");
-	if (absent)
+	if (!platform && absent)
 		t->expires_in_s = OAUTH_LIFETIME_DEFAULT_S;
 	/* Not of RFC 6749, and a hint only: what cannot be used is ignored. */
 	if (!seconds(o, "refresh_in", &t->refresh_in_s, &absent) ||
@@ -141,9 +208,11 @@ static void read_error(struct json_object *o, struct oauth_failure *f)
 		/* Google's other form: {"error":{"status":"...","message":"..."}} */
 		if ((s = oauth_json_str(e, "status", &n)) != NULL)
 			oauth_text_copy(f->error, sizeof f->error, s, n);
+		else if ((s = oauth_json_str(e, "code", &n)) != NULL)	/* Azure's */
+			oauth_text_copy(f->error, sizeof f->error, s, n);
 		s = oauth_json_str(e, "message", &n);
-	} else {
-		s = oauth_json_str(o, "error_description", &n);
+	} else if ((s = oauth_json_str(o, "error_description", &n)) == NULL) {
+		s = oauth_json_str(o, "message", &n);	/* App Service's, beside "statusCode" */
 	}
 	f->aadsts = first_code(o);
 	read_ids(o, f);
@@ -162,7 +231,7 @@ static bool says_error(struct json_object *o)
 	return !json_object_is_type(e, json_type_string) || (oauth_json_str(o, "error", &n) != NULL && n > 0);
 }
 
-enum mx_class oauth_reply_parse(const char *client, const struct oauth_http_reply *h,
+static enum mx_class parse_reply(const char *client, const struct oauth_http_reply *h, bool platform, int64_t now_s,
     struct oauth_token *t, struct oauth_failure *f)
 {
 	const char *s = h->body;
@@ -211,11 +280,59 @@ enum mx_class oauth_reply_parse(const char *client, const struct oauth_http_repl
 		cls = oauth_refusal_bad(
 		    client, f, false, "reply-malformed", "the reply is no JSON object");
 	} else if (h->status >= 200 && h->status < 300 && !says_error(o)) {
-		cls = success(client, o, t, f);
+		cls = success(client, o, platform, now_s, t, f);
 	} else {
 		read_error(o, f);
 		cls = oauth_refusal(client, h->account_id, f);
 	}
 	oauth_json_drop(o);
 	return cls;
+}
+
+enum mx_class oauth_reply_parse(const char *client, const struct oauth_http_reply *h,
+    struct oauth_token *t, struct oauth_failure *f)
+{
+	return parse_reply(client, h, false, 0, t, f);
+}
+
+enum mx_class oauth_reply_parse_platform(const char *client, const struct oauth_http_reply *h, int64_t now_s,
+    struct oauth_token *t, struct oauth_failure *f)
+{
+	return parse_reply(client, h, true, now_s, t, f);
+}
+
+static void take_claim(struct json_object *o, const char *name, char *out, size_t cap)
+{
+	const char *s;
+	size_t n;
+
+	if ((s = oauth_json_str(o, name, &n)) != NULL)
+		oauth_text_copy(out, cap, s, n);
+}
+
+bool oauth_claims_parse(const void *json, size_t n, struct oauth_claims *c)
+{
+	struct json_object *o = NULL, *v;
+	bool is_object;
+
+	*c = (struct oauth_claims){ 0 };
+	if (!mx_utf8_ok(json, n) || memchr(json, '\0', n) != NULL || oauth_json_parse(json, n, &o) != OAUTH_JSON_FINE)
+		return false;
+	is_object = json_object_is_type(o, json_type_object);
+	take_claim(o, "iss", c->iss, sizeof c->iss);
+	take_claim(o, "sub", c->sub, sizeof c->sub);
+	take_claim(o, "aud", c->aud, sizeof c->aud);
+	/* several audiences (RFC 7519 section 4.1.3): Kubernetes writes a list of one */
+	if (json_object_object_get_ex(o, "aud", &v) && json_object_is_type(v, json_type_array) &&
+	    json_object_array_length(v) > 0) {
+		v = json_object_array_get_idx(v, 0);
+		if (json_object_is_type(v, json_type_string))
+			oauth_text_copy(c->aud, sizeof c->aud, json_object_get_string(v),
+			    (size_t)json_object_get_string_len(v));
+	}
+	if (json_object_object_get_ex(o, "exp", &v) &&
+	    (json_object_is_type(v, json_type_int) || json_object_is_type(v, json_type_double)))
+		c->exp = json_object_get_int64(v);
+	oauth_json_drop(o);
+	return is_object;
 }

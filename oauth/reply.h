@@ -45,6 +45,7 @@ struct oauth_http_reply {
 	const char *content_type;	/* NULL: none */
 	const char *content_encoding;	/* NULL: none */
 	const char *location;		/* NULL: none; for 3xx texts */
+	const char *www_authenticate;	/* NULL: none */
 	int32_t retry_after_s;		/* -1: none */
 	const void *body;
 	size_t body_len;
@@ -56,6 +57,14 @@ struct oauth_http_reply {
  * client: name for the texts.
  */
 enum mx_class oauth_reply_parse(const char *client, const struct oauth_http_reply *h,
+    struct oauth_token *t, struct oauth_failure *f) __attribute__((warn_unused_result));
+
+/*
+ * The same for what a platform says of a managed identity. There token_type may be absent; the end may be told by
+ * expires_on, and the nearer of two ends counts; errors come in shapes of their own. now_s: seconds since the epoch,
+ * when it came. Of a failure the caller words *f anew: it names a token endpoint.
+ */
+enum mx_class oauth_reply_parse_platform(const char *client, const struct oauth_http_reply *h, int64_t now_s,
     struct oauth_token *t, struct oauth_failure *f) __attribute__((warn_unused_result));
 
 /* Writes the token id (hex of SHA-256, cut) of n bytes. */

@@ -1,11 +1,13 @@
 #include "config.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base64.h"
 #include "common/buf.h"
 #include "common/clock.h"
 #include "oauth/assertion.h"
+#include "oauth/federated.h"
 #include "oauth/form.h"
 #include "oauth/guid.h"
 #include "oauth/key.h"
@@ -114,7 +116,8 @@ enum mx_class oauth_request_build_with(const struct oauth_client *c, enum oauth_
 		    "client \"%.64s\": the secret is empty; put the secret's value into "
 		    "client_secret_file",
 		    c->name);
-	if (auth == OAUTH_AUTH_PRIVATE_KEY_JWT ? with_assertion(c, proof, r) : with_secret(c, auth, proof, r))
+	if (auth == OAUTH_AUTH_PRIVATE_KEY_JWT || auth == OAUTH_AUTH_FEDERATED ? with_assertion(c, proof, r) :
+	    with_secret(c, auth, proof, r))
 		return MX_OK;
 	oauth_request_free(r);
 	return mx_fail(e, MX_TEMP, "no-memory",
@@ -148,6 +151,7 @@ enum mx_class oauth_request_build(const struct oauth_client *c, const struct oau
 
 	*r = (struct oauth_request){ .url = c->token_endpoint };
 	cls = k->auth == OAUTH_AUTH_PRIVATE_KEY_JWT ? sign(c, k, &proof, &why) :
+	    k->auth == OAUTH_AUTH_FEDERATED ? oauth_federated_read(k->assertion_file, &proof, &why) :
 	    oauth_secret_read_for(c, k->secret_file, &proof, &why);
 	if (cls == MX_OK)
 		cls = oauth_request_build_with(c, k->auth, &proof, r, e);
@@ -162,5 +166,7 @@ void oauth_request_free(struct oauth_request *r)
 	mx_secret_free(&r->body);
 	mx_secret_free(&r->authorization);
 	mx_secret_free(&r->secret);
+	mx_secret_free(&r->secret_header);
+	free(r->own_url);
 	*r = (struct oauth_request){ 0 };
 }

@@ -4,6 +4,8 @@
 #ifndef MX_OAUTH_REQUEST_H
 #define MX_OAUTH_REQUEST_H
 
+#include <stdbool.h>
+
 #include "common/secret.h"
 #include "common/status.h"
 #include "oauth/client.h"
@@ -17,7 +19,16 @@ enum oauth_repeat {
 };
 
 struct oauth_request {
-	const char *url;		/* the client's own string */
+	const char *url;		/* the client's own string, or own_url */
+	char *own_url;			/* NULL: none */
+	bool get;			/* GET without a body, else POST of a form */
+	/*
+	 * The platform's own endpoint: plain http, to a link-local or loopback address alone, never by a proxy. Nothing
+	 * is sent there that its machine does not know anyway.
+	 */
+	bool local;
+	const char *header;		/* "NAME: VALUE"; NULL: none */
+	struct mx_secret secret_header;	/* another one, NUL behind it; empty: none */
 	struct mx_secret body;		/* application/x-www-form-urlencoded, NUL behind it */
 	struct mx_secret authorization;	/* value of that header, NUL behind it; empty: none */
 	/* the credential as read, so that a reply can be searched for it */
@@ -33,7 +44,7 @@ struct oauth_request {
 enum mx_class oauth_request_build(const struct oauth_client *c, const struct oauth_credential *k,
     struct oauth_request *r, struct mx_err *e) __attribute__((warn_unused_result));
 
-/* The same with the proof given: a secret, any bytes, or a signed assertion. */
+/* The same with the proof given: a secret, any bytes, or a signed assertion, the client's own or another's. */
 enum mx_class oauth_request_build_with(const struct oauth_client *c, enum oauth_auth auth,
     const struct mx_secret *proof, struct oauth_request *r, struct mx_err *e)
     __attribute__((warn_unused_result));

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "failalloc.h"
+#include "oauth/exchange.h"
 #include "oauth/reply.h"
 #include "oauth/request.h"
 #include "test_conf_util.h"
@@ -422,6 +423,32 @@ static void request(void *arg)
 	mx_secret_free(&s);
 }
 
+static void identity(void *arg)
+{
+	const struct oauth_credential k = { .auth = OAUTH_AUTH_FEDERATED, .platform = OAUTH_PLATFORM_APP_SERVICE,
+		.platform_resource = "api://AzureADTokenExchange" };
+	const struct oauth_client c = { .name = "c", .grant = OAUTH_GRANT_CLIENT_CREDENTIALS,
+	    .token_endpoint = "https://id.example/token",
+		.client_id = "relay", .scope = "mail", .credential = &k, .ncredentials = 1 };
+	static const char text[] = "{\"access_token\":\"a.e30.c\",\"expires_on\":\"3600\"}";
+	const struct oauth_http_reply h = { .status = 200, .retry_after_s = -1, .body = text, .body_len = sizeof text - 1 };
+	struct oauth_exchange x;
+	struct oauth_failure f;
+	struct oauth_token t;
+
+	(void)arg;
+	if (!oauth_exchange_begin(&x, &c, &k, NULL, &f)) {
+		assert_string_equal(f.err.code, "no-memory");
+		return;
+	}
+	if (oauth_exchange_reply(&x, &h, &t, &f) == OAUTH_REFUSED)
+		assert_string_equal(f.err.code, "no-memory");
+	else
+		assert_false(x.req.local);
+	assert_null(t.access_token.p);
+	oauth_exchange_free(&x);
+}
+
 static void reply(void *arg)
 {
 	const char *text = arg;
@@ -445,7 +472,9 @@ static void request_and_reply_without_memory(void **state)
 
 	(void)state;
 	at_every_place(request, NULL, NULL);
+	assert_int_equal(setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1/", 1) | setenv("IDENTITY_HEADER", "secret", 1), 0);
 	failalloc_ours_only = true;		/* json-c dies of a failure within it; see parse() in oauth/reply.c */
+	assert_in_range(at_every_place(identity, NULL, NULL), 1, PLACES_MAX);
 	assert_in_range(at_every_place(reply, NULL, good), 1, PLACES_MAX);
 	assert_in_range(at_every_place(reply, NULL, bad), 1, PLACES_MAX);
 	failalloc_ours_only = false;

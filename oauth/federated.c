@@ -1,0 +1,113 @@
+#include "config.h"
+
+#include <string.h>
+
+#include "common/base64.h"
+#include "common/text.h"
+#include "oauth/explain.h"
+#include "oauth/federated.h"
+#include "oauth/key_file.h"
+
+/*
+ * Others may read it: Kubernetes writes these files with mode 0644 for pods that run as root, they
+ * live for an hour, and the platform has chosen so. "mta-xoauth2 check" warns.
+ */
+static const struct key_kind kind = {
+	.noun = "federated token",
+	.mend = "let the daemon's group read it (in Kubernetes by fsGroup in the pod's "
+		"securityContext)",
+	.missing = { MX_CONFIG, "federated-token-missing" },
+	.unreadable = { MX_CONFIG, "federated-token-unreadable" },
+	.busy = { MX_TEMP, "federated-token-unreadable" },
+	.malformed = { MX_CONFIG, "federated-token-malformed" },
+};
+
+enum mx_class oauth_federated_read(const char *path, struct mx_secret *out, struct mx_err *e)
+{
+	struct mx_secret s = { 0 };
+	enum mx_class cls;
+	size_t n;
+
+	*out = (struct mx_secret){ 0 };
+	if ((cls = key_file_read(&kind, path, &s, e)) != MX_OK)
+		return cls;
+	for (n = s.len; n > 0 &&
+	     (s.p[n - 1] == '\n' || s.p[n - 1] == '\r' || s.p[n - 1] == ' ' || s.p[n - 1] == '\t');
+	     n--)
+		;
+	if (!mx_is_b64token(s.p, n))
+		cls = mx_fail(e, MX_CONFIG, "federated-token-malformed",
+		    "the federated token is empty or has characters that no token has; the file "
+		    "must hold the token (a JWT) and "
+		    "nothing else: %s",
+		    path);
+	else if (!mx_secret_set(out, s.p, n))
+		cls = mx_fail(
+		    e, MX_TEMP, "no-memory", "no memory to read the federated token %s", path);
+	mx_secret_free(&s);
+	return cls;
+}
+
+bool oauth_claims_read(const void *jwt, size_t n, struct oauth_claims *c)
+{
+	const char *first = memchr(jwt, '.', n), *second;
+	struct mx_secret part = { 0 };
+	bool ok = false;
+	ssize_t len;
+	size_t k;
+
+	*c = (struct oauth_claims){ 0 };
+	if (first == NULL)
+		return false;
+	first++;
+	if ((second = memchr(first, '.', n - (size_t)(first - (const char *)jwt))) == NULL ||
+	    second == first)
+		return false;
+	k = (size_t)(second - first);
+	if (!mx_secret_alloc(&part, k + 4))
+		return false;
+	memcpy(part.p, first, k);
+	for (size_t i = 0; i < k; i++) {
+		if (part.p[i] == '+' || part.p[i] == '/' || part.p[i] == '=')
+			goto out;
+		part.p[i] = part.p[i] == '-' ? '+' : part.p[i] == '_' ? '/' : part.p[i];
+	}
+	while (k % 4 != 0)
+		part.p[k++] = '=';
+	len = mx_b64_decode(part.p, part.cap, (const char *)part.p, k);
+	ok = len > 0 && oauth_claims_parse(part.p, (size_t)len, c);
+out:
+	mx_secret_free(&part);
+	return ok;
+}
+
+static bool is_mismatch(uint32_t aadsts)
+{
+	static const uint32_t all[] = { 70021, 700211, 700212, 700213, 7002137, 7002138 };
+
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		if (all[i] == aadsts)
+			return true;
+	return false;
+}
+
+void oauth_federated_explain(
+    const char *client, const struct mx_secret *assertion, struct oauth_failure *f)
+{
+	const struct oauth_hint *hint = oauth_explain(f->error, f->aadsts, f->description);
+	struct oauth_claims c;
+
+	if (!f->permanent || !is_mismatch(f->aadsts))
+		return;
+	f->credential = true; /* 70021 comes as invalid_request, and is about it all the same */
+	if (!oauth_claims_read(assertion->p, assertion->len, &c))
+		return;
+	/*
+	 * What is to be compared must not be cut off; it is bounded, and the trace id is left to
+	 * the log.
+	 */
+	mx_fail(&f->err, f->err.cls, hint->code,
+	    "client \"%.64s\": AADSTS%u: %s: it has issuer %s, subject %s, audience %s; %s", client,
+	    (unsigned)f->aadsts, hint->cause, c.iss[0] != '\0' ? c.iss : "(none)",
+	    c.sub[0] != '\0' ? c.sub : "(none)", c.aud[0] != '\0' ? c.aud : "(none)", hint->fix);
+}
