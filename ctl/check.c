@@ -48,7 +48,7 @@ static void count(FILE *f, size_t n, const char *what)
 static int judge(const char *path, const char *as)
 {
 	struct conf_report rep;
-	struct conf *c = conf_load(path, CONF_CHECK_SECRETS, &rep);
+	struct conf *c = conf_load(path, CONF_CHECK_SECRETS | CONF_BY_HAND, &rep);
 	int r = c != NULL ? CTL_FINE : CTL_CONFIG;
 	FILE *f = c != NULL ? stdout : stderr;
 
@@ -118,7 +118,7 @@ int check_run(const struct call *c)
 	struct conf *conf;
 
 	if (geteuid() == 0) {
-		conf = conf_load(path, 0, &rep);	/* for its user; complaints come below */
+		conf = conf_load(path, CONF_BY_HAND, &rep);	/* for its user; complaints come below */
 		conf_report_free(&rep);
 		if (conf != NULL && (pw = getpwnam(conf->user)) == NULL)
 			out_error("there is no user \"%s\" for the daemon to run as, so what "

@@ -23,6 +23,7 @@ struct build {
 	struct cf_mem *mem;		/* of c->own */
 	struct conf_report *r;
 	const char *main_file;
+	unsigned flags;			/* of conf_load() */
 	struct cf_top top;
 	struct cf_map clients;		/* name -> number in c->clients, while these are unsorted */
 	struct cf_client_side *client_side;
@@ -76,6 +77,15 @@ void cf_add_account(struct build *b, const char *pattern, const struct conf_wher
 /* credential.c: entra: the token endpoint, or the preset, is Microsoft's. */
 void cf_add_credentials(struct build *b, struct conf_client *c, const struct cf_client *w, bool entra);
 uint64_t cf_mix_credentials(uint64_t h, const struct oauth_client *oc);	/* into a fingerprint */
+/*
+ * identity.c: keys of a managed identity into a credential; a client whose grant it is; and the keys
+ * that the platform's environment gives (false: there is something missing, and it has been said).
+ */
+void cf_identity(struct build *b, const struct cf_credential *v, struct oauth_credential *c);
+void cf_identity_grant(struct build *b, struct conf_client *c, const struct cf_client *w);
+bool cf_workload(struct build *b, const char *name, struct cf_client *w);
+/* credential.c: the first key of a credential that is given; NULL: none. */
+const struct cf_value *cf_credential_given(const struct cf_credential *w);
 void cf_link_accounts(struct build *b);	/* after the last file: accounts find their clients */
 
 /* secrets.c: opens every client's secret and trusted certificates. Clients are still unsorted. */

@@ -98,6 +98,19 @@ const char *cf_bad_resource(const char *s, size_t n)
 	    "must be a URI, such as https://outlook.office365.com" : NULL;
 }
 
+const char *cf_bad_guid(const char *s, size_t n)
+{
+	return cf_is_guid(s, n) ? NULL : "must be a GUID, as the identity's page in Azure shows it";
+}
+
+const char *cf_bad_resource_id(const char *s, size_t n)
+{
+	static const char begin[] = "/subscriptions/";
+
+	return n > sizeof begin - 1 && strncasecmp(s, begin, sizeof begin - 1) == 0 && printable(s, n) &&
+	    memchr(s, ' ', n) == NULL ? NULL : "must be a resource ID of Azure, which begins with /subscriptions/";
+}
+
 const char *cf_bad_relay(const char *s, size_t n)
 {
 	if (n == 1 && s[0] == '*')

@@ -14,6 +14,8 @@ const char *cf_bad_tenant(const char *s, size_t n);	/* GUID or domain: safe in a
 const char *cf_bad_client_id(const char *s, size_t n);	/* RFC 6749 appendix A.1 */
 const char *cf_bad_scope(const char *s, size_t n);	/* RFC 6749 section 3.3 */
 const char *cf_bad_resource(const char *s, size_t n);	/* RFC 8707 section 2 */
+const char *cf_bad_guid(const char *s, size_t n);
+const char *cf_bad_resource_id(const char *s, size_t n);	/* of Azure: /subscriptions/... */
 const char *cf_bad_relay(const char *s, size_t n);	/* "*", "*.domain", host or address */
 const char *cf_bad_no_proxy(const char *s, size_t n);
 const char *cf_bad_url(const char *s, size_t n);	/* https */

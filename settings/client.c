@@ -347,8 +347,9 @@ static void resolve(struct work *x)
 	struct oauth_client *oc = &c->oc;
 
 	oc->grant = w->grant.at.line != 0 ? (enum oauth_grant)(w->grant.v + 1) : p->grant;
-	if (oc->grant != OAUTH_GRANT_CLIENT_CREDENTIALS && oc->grant != OAUTH_GRANT_JWT_BEARER)
-		cf_error(x->b->r, where(x, &w->grant), "\"grant\": this version knows client_credentials and jwt-bearer alone");
+	if (oc->grant == OAUTH_GRANT_REFRESH_TOKEN)
+		cf_error(x->b->r, where(x, &w->grant), "\"grant\": this version knows client_credentials, jwt-bearer and "
+		    "managed_identity alone");
 	oc->client_id = w->client_id.s;
 	oc->scope = w->scope.s != NULL ? w->scope.s : p->scope;
 	oc->resource = w->resource.s;
@@ -363,6 +364,12 @@ static void resolve(struct work *x)
 	c->stale_until_s = w->stale_until.at.line != 0 ? w->stale_until.v : p->stale_until_s;
 	c->backoff_min_ms = w->backoff_min.v;
 	c->backoff_max_ms = w->backoff_max.v;
+	if (oc->grant == OAUTH_GRANT_MANAGED_IDENTITY) {
+		cf_identity_grant(x->b, c, w);
+		relations(x);
+		c->fingerprint = fingerprint(oc);
+		return;
+	}
 	if (endpoint(x)) {
 		versions(x);
 		scope(x);
@@ -398,6 +405,6 @@ void cf_add_client(struct build *b, const char *name, const struct conf_where *a
 	x.c = &c->clients[c->nclients++];
 	*x.c = (struct conf_client){ .oc.name = name, .at = *at };
 	b->client_side[i] = (struct cf_client_side){ w->ca_file.at, false };
-	if (w->provider.at.line != 0 && find_provider(&x))
+	if (w->provider.at.line != 0 && find_provider(&x) && cf_workload(b, name, w))
 		resolve(&x);
 }

@@ -124,7 +124,7 @@ static void read_and_check(struct build *b, const char *path, unsigned flags)
 
 struct conf *conf_load(const char *path, unsigned flags, struct conf_report *r)
 {
-	struct build b = { .r = r, .main_file = path };
+	struct build b = { .r = r, .main_file = path, .flags = flags };
 
 	*r = (struct conf_report){ 0 };
 	if ((b.c = calloc(1, sizeof *b.c)) == NULL ||

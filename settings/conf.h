@@ -88,6 +88,7 @@ struct conf_report {
 #define CONF_COMPLAINTS_MAX 50		/* kept; one more entry then says "... and N more" */
 
 #define CONF_CHECK_SECRETS 1	/* also open every secret file as this process may */
+#define CONF_BY_HAND 2		/* somebody looks, and not the daemon: its environment is not known here */
 
 /*
  * Reads path and the *.yaml files of conf.d beside it, in the order of their names. NULL: at least

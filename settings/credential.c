@@ -28,28 +28,58 @@ static const struct cf_value *of_a_key(const struct cf_credential *w, const char
 	return NULL;
 }
 
-static bool given(const struct cf_credential *w, const struct conf_where **at)
+const struct cf_value *cf_credential_given(const struct cf_credential *w)
 {
+	const struct cf_value *const all[] = { &w->client_secret_file, &w->key, &w->assertion_file,
+		&w->managed_identity, &w->service_account_file, &w->identity_client_id, &w->identity_object_id,
+		&w->identity_resource_id, &w->secret_expires };
 	const char *name;
-	const struct cf_value *v = w->client_secret_file.at.line != 0 ? &w->client_secret_file :
-	    w->key.at.line != 0 ? &w->key :
-	    w->service_account_file.at.line != 0 ? &w->service_account_file :
-	    w->secret_expires.at.line != 0 ? &w->secret_expires :
-	    of_a_key(w, &name);
 
-	*at = v != NULL ? &v->at : NULL;
-	return v != NULL;
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		if (all[i]->at.line != 0)
+			return all[i];
+	return of_a_key(w, &name);
+}
+
+/* What belongs to another kind of credential than this one. */
+static void strays(struct build *b, const struct cf_credential *v, const struct cf_value *kind)
+{
+	const struct { const struct cf_value *v; const char *name; } ids[] = {
+		{ &v->identity_client_id, "identity_client_id" }, { &v->identity_object_id, "identity_object_id" },
+		{ &v->identity_resource_id, "identity_resource_id" },
+	};
+	const struct cf_value *stray;
+	const char *name;
+
+	if (kind != &v->key && (stray = of_a_key(v, &name)) != NULL)
+		cf_error(b->r, &stray->at, "\"%s\" belongs to a \"key\", and %s", name,
+		    kind == &v->client_secret_file ? "this credential is a secret" :
+		    kind == &v->service_account_file ? "the service account file has its own" :
+		    kind == &v->assertion_file ? "this credential is somebody else's assertion" :
+		    "this credential is a managed identity");
+	if (kind != &v->client_secret_file && v->secret_expires.at.line != 0)
+		cf_error(b->r, &v->secret_expires.at, "\"secret_expires\" belongs to a secret; %s",
+		    kind == &v->service_account_file ? "the keys of service accounts do not expire" :
+		    "when a certificate or a token ends is known from itself");
+	for (size_t i = 0; i < sizeof ids / sizeof ids[0] && kind != &v->managed_identity; i++)
+		if (ids[i].v->at.line != 0)
+			cf_error(b->r, &ids[i].v->at,
+			    "\"%s\" belongs to \"managed_identity\", which this credential is not", ids[i].name);
+}
+
+/* "client_auth" beside a credential that is proven by an assertion. */
+static void judge_auth(struct build *b, const struct cf_client *w, const char *what)
+{
+	if (w->client_auth.at.line != 0 && w->client_auth.v + 1 != OAUTH_AUTH_PRIVATE_KEY_JWT && w->nlist < 2)
+		cf_error(b->r, &w->client_auth.at, "\"client_auth\" sends a secret, and there is a \"%s\": write "
+		    "private_key_jwt, or leave it out", what);
 }
 
 static void secret(struct build *b, const struct cf_client *w, const struct cf_credential *v,
     const struct oauth_provider *p, struct oauth_credential *c, struct conf_credential *side)
 {
 	const time_t now = time(NULL);
-	const struct cf_value *stray;
-	const char *name;
 
-	if ((stray = of_a_key(v, &name)) != NULL)
-		cf_error(b->r, &stray->at, "\"%s\" belongs to a \"key\", and this credential is a secret", name);
 	c->auth = p->auth;
 	if (w->client_auth.at.line != 0)
 		c->auth = (enum oauth_auth)(w->client_auth.v + 1);
@@ -57,7 +87,6 @@ static void secret(struct build *b, const struct cf_client *w, const struct cf_c
 		cf_error(b->r, &w->client_auth.at, "\"client_auth\": private_key_jwt needs a \"key\", and there "
 		    "is a client_secret_file");
 	c->secret_file = v->client_secret_file.s;
-	side->at = v->client_secret_file.at;
 	side->expires = v->secret_expires.v;
 	if (side->expires != 0 && now >= 0 && (uint64_t)now >= side->expires)
 		cf_warn(b->r, &v->secret_expires.at, "\"secret_expires\": that day has come: make a new secret, put "
@@ -66,14 +95,9 @@ static void secret(struct build *b, const struct cf_client *w, const struct cf_c
 
 /* Entra wants the thumbprint that fits the algorithm: RS256 with x5t#S256 is refused (AADSTS700027). */
 static void key(struct build *b, const struct cf_client *w, const struct cf_credential *v, bool entra,
-    struct oauth_credential *c, struct conf_credential *side)
+    struct oauth_credential *c)
 {
-	if (v->secret_expires.at.line != 0)
-		cf_error(b->r, &v->secret_expires.at, "\"secret_expires\" belongs to a secret; when a certificate "
-		    "ends is known from itself");
-	if (w->client_auth.at.line != 0 && w->client_auth.v + 1 != OAUTH_AUTH_PRIVATE_KEY_JWT && w->nlist < 2)
-		cf_error(b->r, &w->client_auth.at, "\"client_auth\" sends a secret, and there is a \"key\": write "
-		    "private_key_jwt, or leave it out");
+	judge_auth(b, w, "key");
 	c->auth = OAUTH_AUTH_PRIVATE_KEY_JWT;
 	c->key = v->key.s;
 	c->key_passphrase_file = v->key_passphrase_file.s;
@@ -87,37 +111,32 @@ static void key(struct build *b, const struct cf_client *w, const struct cf_cred
 		c->thumbprint = c->alg == OAUTH_ALG_RS256 ? OAUTH_THUMB_SHA1 : OAUTH_THUMB_S256;
 	if (entra && c->alg == OAUTH_ALG_ES256)
 		cf_error(b->r, &v->assertion_algorithm.at, "\"assertion_algorithm\": Microsoft takes PS256 and RS256 alone");
-	side->at = v->key.at;
 }
 
 /* All of what a key has beside it is in that file. */
 static void service_account(struct build *b, const struct cf_client *w, const struct cf_credential *v,
-    struct oauth_credential *c, struct conf_credential *side)
+    struct oauth_credential *c)
 {
-	const struct cf_value *stray;
-	const char *name;
-
-	if ((stray = of_a_key(v, &name)) != NULL)
-		cf_error(b->r, &stray->at, "\"%s\" belongs to a \"key\", and the service account file has its own", name);
-	if (v->secret_expires.at.line != 0)
-		cf_error(b->r, &v->secret_expires.at, "\"secret_expires\" belongs to a secret; the keys of service accounts "
-		    "do not expire");
 	if (w->client_auth.at.line != 0)
 		cf_error(b->r, &w->client_auth.at, "\"client_auth\" is not for a service account: its key signs the grant itself");
 	c->auth = OAUTH_AUTH_PRIVATE_KEY_JWT;
 	c->alg = OAUTH_ALG_RS256;
 	c->service_account_file = v->service_account_file.s;
-	side->at = v->service_account_file.at;
 }
 
 /* What signs the grant itself is a key, and only there a service account makes sense. */
 static void fits_grant(struct build *b, const struct conf_client *c, const struct cf_credential *v)
 {
 	const bool bearer = c->oc.grant == OAUTH_GRANT_JWT_BEARER;
+	const struct cf_value *const others[] = { &v->assertion_file, &v->managed_identity };
 
 	if (bearer && v->client_secret_file.at.line != 0)
 		cf_error(b->r, &v->client_secret_file.at, "grant jwt-bearer needs a \"key\" or \"service_account_file\" that signs, "
 		    "and this is a secret");
+	for (size_t i = 0; i < 2 && bearer; i++)
+		if (others[i]->at.line != 0)
+			cf_error(b->r, &others[i]->at, "grant jwt-bearer needs a \"key\" or \"service_account_file\" "
+			    "that signs, and this signs nothing");
 	if (!bearer && v->service_account_file.at.line != 0)
 		cf_error(b->r, &v->service_account_file.at, "\"service_account_file\" is for grant jwt-bearer (provider "
 		    "google-workspace has it)");
@@ -129,42 +148,67 @@ static void fits_grant(struct build *b, const struct conf_client *c, const struc
 static void one(struct build *b, const struct cf_client *w, const struct cf_credential *v, bool entra,
     const struct conf_client *c, struct oauth_credential *oc, struct conf_credential *side)
 {
+	const struct cf_value *const kinds[] = { &v->client_secret_file, &v->key, &v->service_account_file,
+		&v->assertion_file, &v->managed_identity };
 	const struct conf_where *at = v->at.line != 0 ? &v->at : &c->at;
+	const struct cf_value *kind = NULL;
 
 	fits_grant(b, c, v);
-	if (v->service_account_file.at.line != 0 && (v->client_secret_file.at.line != 0 || v->key.at.line != 0))
-		cf_error(b->r, &v->service_account_file.at, "a credential is one of \"service_account_file\", \"key\" and "
-		    "\"client_secret_file\": make several entries of \"credentials\" of these, which are tried in their order");
-	else if (v->service_account_file.at.line != 0)
-		service_account(b, w, v, oc, side);
-	else if (v->client_secret_file.at.line != 0 && v->key.at.line != 0)
-		cf_error(b->r, &v->key.at, "a credential is a secret or a key: make two entries of \"credentials\" of these, "
-		    "which are tried in their order");
-	else if (v->client_secret_file.at.line != 0)
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		if (kinds[i]->at.line == 0)
+			continue;
+		if (kind != NULL) {
+			cf_error(b->r, &kinds[i]->at, "a credential is one of client_secret_file, key, "
+			    "service_account_file, assertion_file and managed_identity: make several entries of "
+			    "\"credentials\" of these, which are tried in their order");
+			return;
+		}
+		kind = kinds[i];
+	}
+	if (kind == NULL) {
+		if (b->clean || v->at.line == 0)
+			cf_error(b->r, at, "this credential has neither \"client_secret_file\" nor \"key\", "
+			    "\"service_account_file\", \"assertion_file\" or \"managed_identity\"");
+		return;
+	}
+	strays(b, v, kind);
+	side->at = kind->at;
+	if (kind == &v->service_account_file) {
+		service_account(b, w, v, oc);
+	} else if (kind == &v->client_secret_file) {
 		secret(b, w, v, c->provider, oc, side);
-	else if (v->key.at.line != 0)
-		key(b, w, v, entra, oc, side);
-	else if (b->clean || v->at.line == 0)
-		cf_error(b->r, at, "this credential has neither \"client_secret_file\" nor \"key\"");
+	} else if (kind == &v->key) {
+		key(b, w, v, entra, oc);
+	} else if (kind == &v->assertion_file) {
+		judge_auth(b, w, "assertion_file");
+		oc->auth = OAUTH_AUTH_FEDERATED;
+		oc->assertion_file = v->assertion_file.s;
+	} else {
+		judge_auth(b, w, "managed_identity");
+		oc->auth = OAUTH_AUTH_FEDERATED;
+		cf_identity(b, v, oc);
+		oc->platform_resource = c->provider->cloud == OAUTH_CLOUD_CHINA ? "api://AzureADTokenExchangeChina" :
+		    c->provider->cloud == OAUTH_CLOUD_PUBLIC ? "api://AzureADTokenExchange" :
+		    "api://AzureADTokenExchangeUSGov";
+	}
 }
 
 void cf_add_credentials(struct build *b, struct conf_client *c, const struct cf_client *w, bool entra)
 {
 	const bool listed = w->credentials.at.line != 0;
-	const struct conf_where *at;
+	const struct cf_value *own = cf_credential_given(&w->own);
 	struct oauth_credential *oc;
 	size_t n = listed ? w->nlist : 1;
-	bool own = given(&w->own, &at);
 
-	if (own && listed)
-		cf_error(b->r, at, "a credential beside \"credentials\": move it into that list, to the place where it is to "
-		    "be tried");
-	if (!own && !listed && b->clean)
+	if (own != NULL && listed)
+		cf_error(b->r, &own->at, "a credential beside \"credentials\": move it into that list, to the place "
+		    "where it is to be tried");
+	if (own == NULL && !listed && b->clean)
 		cf_error(b->r, &c->at, c->oc.grant == OAUTH_GRANT_JWT_BEARER ?
 		    "client \"%s\" has no credential: write \"service_account_file: PATH\" (Google's JSON file), or \"key:\"" :
 		    "client \"%s\" has no credential: write \"client_secret_file: PATH\", or \"key:\" and "
 		    "\"certificate_file:\"", c->oc.name);
-	if ((!own && !listed) || n == 0)
+	if ((own == NULL && !listed) || n == 0)
 		return;
 	oc = cf_alloc(b->mem, n * sizeof *oc);
 	c->cred = cf_alloc(b->mem, n * sizeof *c->cred);
@@ -190,9 +234,11 @@ uint64_t cf_mix_credentials(uint64_t h, const struct oauth_client *oc)
 {
 	for (size_t i = 0; i < oc->ncredentials; i++) {
 		const struct oauth_credential *c = &oc->credential[i];
-		const unsigned char kinds[3] = { (unsigned char)c->auth, (unsigned char)c->alg, (unsigned char)c->thumbprint };
+		const unsigned char kinds[4] = { (unsigned char)c->auth, (unsigned char)c->alg,
+			(unsigned char)c->thumbprint, (unsigned char)c->platform };
 		const char *const parts[] = { c->secret_file, c->key, c->key_passphrase_file, c->certificate_file, c->key_id,
-			c->audience, c->typ, c->issuer, c->service_account_file };
+			c->audience, c->typ, c->issuer, c->service_account_file, c->assertion_file,
+			c->platform_resource, c->identity_client_id, c->identity_object_id, c->identity_resource_id };
 
 		h = mx_fnv(h, kinds, sizeof kinds);
 		for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++)

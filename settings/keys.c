@@ -4,6 +4,7 @@
 #include <syslog.h>
 
 #include "common/wire.h"
+#include "oauth/identity.h"
 #include "settings/check.h"
 #include "settings/keys.h"
 
@@ -111,7 +112,6 @@ static const struct conf_key listens[] = {
 #undef S
 
 #define S struct cf_client
-#define NO_CERT "is not supported by this version: it has client_secret_file and key"
 #define NO_TEXT "must not stand here: put the secret in a file of its own and name that file " \
 	"with client_secret_file"
 #define KEY_HELP "private key: a PEM or PKCS#12 file, or a URI that OpenSSL's providers know"
@@ -119,11 +119,17 @@ static const struct conf_key listens[] = {
 #define ISSUER_HELP "\"iss\" of the jwt-bearer grant's assertions (default: client_id)"
 #define ACCOUNT_HELP "JSON file of a Google service account, or credential:NAME"
 #define PASS_HELP "file with the key's passphrase, or credential:NAME"
+#define FED_HELP "file with a token of another issuer, whom the provider trusts (workload identity federation)"
+#define MI_HELP "the platform that knows this machine's managed identity"
+#define MI_ID_HELP "user-assigned identity, by its client ID"
+#define MI_OBJECT_HELP "user-assigned identity, by its object ID"
+#define MI_RESOURCE_HELP "user-assigned identity, by its resource ID in Azure"
 static const struct conf_key clients[] = {
 	{ "assertion_algorithm", CONF_T_ENUM, F(own.assertion_algorithm), "PS256", 0, 0, word_algorithm, NULL, 0,
 	    "how assertions are signed" },
 	{ "assertion_audience", CONF_T_STRING, F(own.assertion_audience), NULL, 1, 1024, NULL, cf_bad_resource,
 	    CONF_K_PRESET, "\"aud\" of assertions (default: the token endpoint)" },
+	{ "assertion_file", CONF_T_PATH, F(own.assertion_file), NULL, 2, 4095, NULL, cf_bad_path, 0, FED_HELP },
 	{ "assertion_issuer", CONF_T_STRING, F(own.assertion_issuer), NULL, 1, 512, NULL, cf_bad_client_id, CONF_K_PRESET,
 	    ISSUER_HELP },
 	{ "assertion_typ", CONF_T_STRING, F(own.assertion_typ), "JWT", 1, 64, NULL, cf_bad_typ, 0,
@@ -152,10 +158,18 @@ static const struct conf_key clients[] = {
 	    "a list of mappings with the keys of one credential each, tried in order" },
 	{ "grant", CONF_T_ENUM, F(grant), NULL, 0, 0, word_grant, NULL, CONF_K_PRESET,
 	    "OAuth 2.0 grant (default: the preset's)" },
+	{ "identity_client_id", CONF_T_STRING, F(own.identity_client_id), NULL, 36, 36, NULL, cf_bad_guid, 0,
+	    MI_ID_HELP },
+	{ "identity_object_id", CONF_T_STRING, F(own.identity_object_id), NULL, 36, 36, NULL, cf_bad_guid, 0,
+	    MI_OBJECT_HELP },
+	{ "identity_resource_id", CONF_T_STRING, F(own.identity_resource_id), NULL, 16, 1024, NULL,
+	    cf_bad_resource_id, 0, MI_RESOURCE_HELP },
 	{ "key", CONF_T_STRING, F(own.key), NULL, 2, 4095, NULL, cf_bad_key, 0, KEY_HELP },
 	{ "key_id", CONF_T_STRING, F(own.key_id), NULL, 1, 256, NULL, NULL, 0, KID_HELP },
 	{ "key_passphrase_file", CONF_T_SECRET, F(own.key_passphrase_file), NULL, 2, 4095, NULL,
 	    cf_bad_secret_path, 0, PASS_HELP },
+	{ "managed_identity", CONF_T_ENUM, F(own.managed_identity), NULL, 0, 0, oauth_platform_name, NULL,
+	    CONF_K_PRESET, MI_HELP },
 	{ "min_remaining", CONF_T_SECONDS, F(min_remaining), NULL, 1, 3600, NULL, NULL,
 	    CONF_K_PRESET, "a token with less life left is not handed out (default: the "
 	    "preset's)" },
@@ -184,6 +198,8 @@ static const struct conf_key clients[] = {
 	    "longest time for one token request in all" },
 	{ "token_endpoint", CONF_T_URL, F(token_endpoint), NULL, 9, 2048, NULL, cf_bad_url,
 	    CONF_K_PRESET, "https URL; {tenant} is replaced (default: the preset's)" },
+	{ "workload_identity", CONF_T_BOOL, F(workload_identity), "no", 0, 0, NULL, NULL, 0,
+	    "assertion_file, client_id, tenant and endpoint come from the AZURE_* variables" },
 };
 #undef S
 
@@ -193,8 +209,7 @@ static const struct conf_key credentials[] = {
 	    "how assertions are signed" },
 	{ "assertion_audience", CONF_T_STRING, F(assertion_audience), NULL, 1, 1024, NULL, cf_bad_resource,
 	    CONF_K_PRESET, "\"aud\" of assertions (default: the token endpoint)" },
-	{ "assertion_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
-	    NO_CERT },
+	{ "assertion_file", CONF_T_PATH, F(assertion_file), NULL, 2, 4095, NULL, cf_bad_path, 0, FED_HELP },
 	{ "assertion_issuer", CONF_T_STRING, F(assertion_issuer), NULL, 1, 512, NULL, cf_bad_client_id, CONF_K_PRESET,
 	    ISSUER_HELP },
 	{ "assertion_typ", CONF_T_STRING, F(assertion_typ), "JWT", 1, 64, NULL, cf_bad_typ, 0,
@@ -205,10 +220,18 @@ static const struct conf_key credentials[] = {
 	    NO_TEXT },
 	{ "client_secret_file", CONF_T_SECRET, F(client_secret_file), NULL, 2, 4095, NULL,
 	    cf_bad_secret_path, 0, "file with the secret's value, or credential:NAME" },
+	{ "identity_client_id", CONF_T_STRING, F(identity_client_id), NULL, 36, 36, NULL, cf_bad_guid, 0,
+	    MI_ID_HELP },
+	{ "identity_object_id", CONF_T_STRING, F(identity_object_id), NULL, 36, 36, NULL, cf_bad_guid, 0,
+	    MI_OBJECT_HELP },
+	{ "identity_resource_id", CONF_T_STRING, F(identity_resource_id), NULL, 16, 1024, NULL,
+	    cf_bad_resource_id, 0, MI_RESOURCE_HELP },
 	{ "key", CONF_T_STRING, F(key), NULL, 2, 4095, NULL, cf_bad_key, 0, KEY_HELP },
 	{ "key_id", CONF_T_STRING, F(key_id), NULL, 1, 256, NULL, NULL, 0, KID_HELP },
 	{ "key_passphrase_file", CONF_T_SECRET, F(key_passphrase_file), NULL, 2, 4095, NULL,
 	    cf_bad_secret_path, 0, PASS_HELP },
+	{ "managed_identity", CONF_T_ENUM, F(managed_identity), NULL, 0, 0, oauth_platform_name, NULL,
+	    CONF_K_PRESET, MI_HELP },
 	{ "secret_expires", CONF_T_DATE, F(secret_expires), NULL, 0, 0, NULL, NULL, 0,
 	    "day the secret expires on, YYYY-MM-DD in UTC; watched, never acted upon" },
 	{ "service_account_file", CONF_T_SECRET, F(service_account_file), NULL, 2, 4095, NULL,

@@ -92,7 +92,8 @@ struct cf_credential {
 	struct cf_value client_secret_file, secret_expires;
 	struct cf_value key, key_passphrase_file, certificate_file, key_id;
 	struct cf_value assertion_algorithm, assertion_audience, assertion_issuer, assertion_typ;
-	struct cf_value service_account_file;
+	struct cf_value service_account_file, assertion_file;
+	struct cf_value managed_identity, identity_client_id, identity_object_id, identity_resource_id;
 	struct cf_value refused;
 };
 
@@ -100,7 +101,7 @@ struct cf_client {
 	struct cf_value provider, cloud, tenant, client_id, grant, scope, resource, token_endpoint;
 	struct cf_value client_auth, credentials, proxy, no_proxy, ca_file;
 	struct cf_value min_remaining, stale_until, connect_timeout, timeout;
-	struct cf_value backoff_min, backoff_max;
+	struct cf_value backoff_min, backoff_max, workload_identity;
 	struct cf_credential own;	/* given beside the client's other keys */
 	struct cf_credential list[CONF_CREDENTIALS_MAX];	/* of "credentials" */
 	size_t nlist;

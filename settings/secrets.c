@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "oauth/federated.h"
+#include "oauth/identity.h"
 #include "oauth/key.h"
 #include "oauth/secretfile.h"
 #include "oauth/service_account.h"
@@ -27,7 +30,7 @@ struct account {
 	int ngid;
 	char way[1024];			/* the folders to the last file, with a slash: they may be passed */
 	/* The last ones that were fine: paths are interned, so that the same one is the same pointer. */
-	const char *ca, *secret, *endpoint;
+	const char *ca, *secret, *endpoint, *assertion;
 	const struct oauth_credential *key;
 	uint64_t key_expires;
 };
@@ -266,6 +269,70 @@ static void check_service_account(struct build *b, struct account *a, const stru
 	}
 }
 
+/* What a federated token says of itself is what the provider compares; its end is the platform's to care for. */
+static void check_assertion(struct build *b, struct account *a, const char *path, const struct conf_where *at)
+{
+	const size_t before = b->r->errors + b->r->warnings;
+	const uint64_t now = mx_wall_ms() / 1000;
+	struct mx_secret s = { 0 };
+	struct oauth_claims c;
+	struct stat st;
+	struct mx_err e;
+	enum mx_class cls;
+
+	if (path == a->assertion)
+		return;
+	if ((cls = oauth_federated_read(path, &s, &e)) == MX_CONFIG)
+		cf_error(b->r, at, "%s", e.text);
+	else if (cls != MX_OK)
+		cf_warn(b->r, at, "%s", e.text);
+	if (cls == MX_OK && oauth_claims_read(s.p, s.len, &c) && c.exp > 0 && (uint64_t)c.exp <= now)
+		cf_warn(b->r, at,
+		    "the federated token has ended %" PRIu64 " s ago (exp %" PRId64 "; iss %s, sub %s, aud %s): "
+		    "see why the platform does not renew it: %s", now - (uint64_t)c.exp, c.exp, c.iss, c.sub, c.aud,
+		    path);
+	if (cls == MX_OK && (b->flags & CONF_BY_HAND) != 0 && stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0)
+		cf_warn(b->r, at, "every user of this host may read the federated token (mode %04o): %s",
+		    (unsigned)(st.st_mode & 07777), path);
+	if (cls == MX_OK && a->other)
+		check_as(b, a, path, at);
+	mx_secret_free(&s);
+	if (b->r->errors + b->r->warnings == before)
+		a->assertion = path;
+}
+
+/* Whether this machine's environment has what its platform needs. It is the daemon's that counts. */
+static void check_identity(struct build *b, const struct conf_client *c, const struct oauth_credential *k,
+    const struct conf_where *at)
+{
+	struct oauth_request r;
+	const char *lacks;
+	struct mx_err e;
+
+	if (k->platform_resource == NULL)
+		return;			/* complained of */
+	if (oauth_identity_platform(k->platform) == OAUTH_PLATFORM_AZURE_ARC && access(OAUTH_ARC_TOKENS, X_OK) == -1 &&
+	    errno == EACCES)
+		cf_warn(b->r, at, "this user may not read the key files of Azure Arc's agent, in %s: add the daemon's user to "
+		    "the group himds, and restart it", OAUTH_ARC_TOKENS);
+	if ((b->flags & CONF_BY_HAND) != 0) {
+		if ((lacks = oauth_identity_lacks(k->platform)) != NULL)
+			cf_warn(b->r, at, "the identity of client \"%s\" cannot be checked here: %s is not set, "
+			    "as it is for what App Service starts", c->oc.name, lacks);
+		return;
+	}
+	switch (oauth_identity_request(c->oc.name, k, oauth_identity_platform(k->platform), &r, &e)) {
+	case MX_OK:
+		oauth_request_free(&r);
+		break;
+	case MX_CONFIG:
+		cf_error(b->r, at, "%s", e.text);
+		break;
+	default:
+		cf_warn(b->r, at, "%s", e.text);
+	}
+}
+
 /* The end that comes first: of a secret by its date, of a certificate by itself. */
 static void check_client(struct build *b, struct account *a, struct conf_client *c)
 {
@@ -278,6 +345,10 @@ static void check_client(struct build *b, struct account *a, struct conf_client 
 			check_service_account(b, a, &c->oc, oc->service_account_file, &c->cred[k].at);
 		if (oc->key != NULL)
 			check_key(b, a, oc, &c->cred[k]);
+		if (oc->assertion_file != NULL)
+			check_assertion(b, a, oc->assertion_file, &c->cred[k].at);
+		if (oc->platform != OAUTH_PLATFORM_NONE)
+			check_identity(b, c, oc, &c->cred[k].at);
 		if (c->cred[k].expires != 0 && (c->expires == 0 || c->cred[k].expires < c->expires))
 			c->expires = c->cred[k].expires;
 	}

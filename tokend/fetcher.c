@@ -260,7 +260,8 @@ void *fetcher_start(void *ctx, struct engine_client *c, void *client, bool urgen
 		return NULL;
 	*x = (struct fetch){ .s = s, .c = c, .ref = s->conf, .cc = cc };
 	x->ref->refs++;
-	if (!gate_enter(&s->fetcher->gates, &x->ticket, cc->oc.token_endpoint, urgent) || launch(x))
+	if (!gate_enter(&s->fetcher->gates, &x->ticket,
+	    cc->oc.token_endpoint != NULL ? cc->oc.token_endpoint : "the platform", urgent) || launch(x))
 		return x;
 	fetch_free(x);
 	return NULL;

@@ -33,7 +33,8 @@ struct gates {
 };
 
 /*
- * true: go on at once. false: gates.go() follows. Without memory nobody waits. url: https, of the token endpoint.
+ * true: go on at once. false: gates.go() follows. Without memory nobody waits. url: of the token
+ * endpoint, or another name of what is asked.
  * urgent: somebody waits for it.
  */
 bool gate_enter(struct gates *g, struct gate_ticket *t, const char *url, bool urgent);

@@ -46,6 +46,7 @@ uint64_t watch_look(const struct oauth_client *c)
 		h = stamp(h, k->key_passphrase_file);
 		h = stamp(h, k->certificate_file);
 		h = stamp(h, k->service_account_file);
+		h = stamp(h, k->assertion_file);	/* through links: a new target is another inode */
 	}
 	return h;
 }

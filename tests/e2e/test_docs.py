@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import time
+import uuid
 
 import pytest
 
@@ -102,9 +103,15 @@ def yaml_samples():
 
 
 @pytest.mark.parametrize("where,text", [pytest.param(w, t, id=w) for w, t in yaml_samples()])
-def test_configuration_samples(workdir, binaries, pki, where, text):
-    """Each is taken without an error once its secret files are there."""
+def test_configuration_samples(workdir, binaries, pki, monkeypatch, where, text):
+    """Each is taken without an error once its secret files are there, and the environment of those that need one."""
     tokend = Tokend(workdir / "t")
+    for name, value in (("IDENTITY_ENDPOINT", "http://127.0.0.1:1/"), ("IDENTITY_HEADER", "x"), ("AZURE_TENANT_ID", "contoso.com"),
+                        ("AZURE_CLIENT_ID", str(uuid.UUID(int=1))), ("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com/")):
+        monkeypatch.setenv(name, value)
+    for path in set(re.findall(r"assertion_file: (/\S+)", text)):
+        tokend.secrets["token"] = "a.b.c"
+        text = text.replace(path, str(tokend.secret_path("token")))
     for i, path in enumerate(sorted(set(re.findall(r"client_secret_file: (/\S+)", text)))):
         tokend.secrets[f"s{i}"] = "a secret of more than sixteen bytes"
         text = text.replace(path, str(tokend.secret_path(f"s{i}")))

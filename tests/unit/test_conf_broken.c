@@ -19,6 +19,8 @@
 #define MAIN "tokend.yaml"
 #define INC "conf.d/b.yaml"
 
+#define GUID "31111111-2222-3333-4444-555555555555"
+#define GRANT "    grant: managed_identity\n"
 #define S9 "      - client_secret_file: /a\n"
 
 #define G HEAD "    provider: google-workspace\n"
@@ -129,7 +131,7 @@ static const struct row {
 	M("null as key", A C "~: x\n", 10, 1, "a key is missing"),
 	M("null as a client's name", A C "  ~: x\n", 10, 3, "a name is missing"),
 	M("certificate of a secret", A C "    certificate_file: /etc/c.pem\n", 10, 23, "belongs to a \"key\""),
-	M("secret and key", A C "    key: /etc/k.pem\n", 10, 10, "make two entries of \"credentials\""),
+	M("secret and key", A C "    key: /etc/k.pem\n", 10, 10, "make several entries of \"credentials\""),
 	M("key without a path", A HEAD PROVIDER TENANT ID "    key: k.pem\n", 9, 10, "absolute path, or a URI"),
 	M("key with a PIN", A HEAD PROVIDER TENANT ID "    key: \"pkcs11:object=a?pin-value=1234\"\n", 9, 10, "must not hold a PIN"),
 	M("key with a day", A HEAD PROVIDER TENANT ID "    key: /k.pem\n    secret_expires: 2090-01-01\n", 10, 21,
@@ -141,8 +143,38 @@ static const struct row {
 	    "PS256 and RS256 alone"),
 	M("algorithm", A HEAD PROVIDER TENANT ID "    key: /k.pem\n    assertion_algorithm: HS256\n", 10, 26, "PS256"),
 	M("typ", A HEAD PROVIDER TENANT ID "    key: /k.pem\n    assertion_typ: a/b\n", 10, 20, "must be letters"),
-	M("not yet: federated token", A HEAD PROVIDER TENANT ID "    credentials:\n      - assertion_file: /a\n", 10, 9,
-	    "not supported by this version"),
+	M("assertion, relative", A HEAD PROVIDER TENANT ID "    assertion_file: a\n", 9, 21, "absolute"),
+	M("assertion and secret", A C "    assertion_file: /a\n", 10, 21, "make several entries of \"credentials\""),
+	M("assertion with a day", A HEAD PROVIDER TENANT ID "    credentials:\n      - assertion_file: /a\n"
+	    "        secret_expires: 2090-01-01\n", 11, 25, "belongs to a secret"),
+	M("assertion with a key's name", A HEAD PROVIDER TENANT ID "    assertion_file: /a\n    key_id: x\n", 10, 13,
+	    "somebody else's assertion"),
+	M("assertion, and secrets are sent", A HEAD PROVIDER TENANT ID
+	    "    assertion_file: /a\n    client_auth: client_secret_post\n",
+	    10, 18, "write private_key_jwt"),
+	M("identity of a secret", A C "    identity_client_id: " GUID "\n", 10, 25, "belongs to \"managed_identity\""),
+	M("identity alone", A HEAD PROVIDER TENANT ID "    identity_client_id: " GUID "\n", 5, 3, "\"managed_identity\""),
+	M("identity is no GUID", A HEAD PROVIDER TENANT ID "    managed_identity: imds\n    identity_object_id: mine\n",
+	    10, 25,
+	    "must be a GUID"),
+	M("no resource ID", A HEAD PROVIDER TENANT ID
+	    "    managed_identity: imds\n    identity_resource_id: /providers/Microsoft\n",
+	    10, 27, "/subscriptions/"),
+	M("platform", A HEAD PROVIDER TENANT ID "    managed_identity: vm\n", 9, 23, "imds, app-service, azure-arc, auto"),
+	M("two selectors", A HEAD PROVIDER TENANT ID "    managed_identity: auto\n    identity_client_id: " GUID
+	    "\n    identity_object_id: " GUID "\n", 11, 25, "leave the others out"),
+	M("Arc chooses by resource alone", A HEAD PROVIDER TENANT ID
+	    "    managed_identity: azure-arc\n    identity_object_id: " GUID
+	    "\n", 10, 25, "Azure Arc cannot choose"),
+	M("identity and secret", A C "    managed_identity: imds\n", 10, 23, "make several entries of \"credentials\""),
+	M("grant with a secret", A HEAD PROVIDER GRANT SECRET, 8, 25, "takes no credential"),
+	M("grant with a list", A HEAD PROVIDER GRANT "    credentials:\n" S9, 8, 5, "takes no credential"),
+	M("grant with a client ID", A HEAD PROVIDER GRANT ID, 8, 16, "write \"identity_client_id\""),
+	M("grant with a permission", A HEAD PROVIDER GRANT "    scope: https://outlook.office365.com/SMTP.SendAsApp\n", 8, 12,
+	    "RESOURCE/.default"),
+	M("grant without a scope", A HEAD "    provider: custom\n" GRANT, 5, 3, "lacks \"scope\""),
+	M("grant with a workload", A HEAD PROVIDER GRANT "    workload_identity: yes\n", 8, 24, "client_credentials alone"),
+	M("workload, a word", A C "    workload_identity: maybe\n", 10, 24, "neither yes nor no"),
 	M("not yet: refresh token", A C "    refresh_token_file: /a\n", 10, 5,
 	    "not supported by this version"),
 	M("secret in the file", A HEAD PROVIDER TENANT ID "    client_secret: abc\n" SECRET, 9, 5,
@@ -204,6 +236,9 @@ static const struct row {
 	    "is for grant jwt-bearer"),
 	M("jwt-bearer at Microsoft", A HEAD PROVIDER TENANT ID "    key: /k\n    grant: jwt-bearer\n", 10, 12,
 	    "Microsoft has no jwt-bearer grant"),
+	M("an assertion for Google", A G "    assertion_file: /a\n", 7, 21, "this signs nothing"),
+	M("an identity for Google", A G "    managed_identity: imds\n", 7, 23, "this signs nothing"),
+	M("grant with a service account", A HEAD PROVIDER GRANT ACCOUNT_FILE, 8, 27, "takes no credential"),
 	M("too few mailboxes", A C "max_mailboxes: 9\n", 10, 16, "from 10 to 100000"),
 	M("client_auth", A C "    client_auth: client_secret_pst\n", 10, 18,
 	    "\"client_secret_post\""),

@@ -148,7 +148,7 @@ static void every_key(void **state)
 	assert_int_equal(k->backoff_max_ms, 3600000);
 	assert_int_equal(k->expires, 3981312000u);
 	k = conf_client_find(c, "listed");
-	assert_int_equal(k->oc.ncredentials, 2);
+	assert_int_equal(k->oc.ncredentials, 4);
 	assert_int_equal(k->oc.credential[0].auth, OAUTH_AUTH_PRIVATE_KEY_JWT);
 	assert_string_equal(k->oc.credential[0].key, "handle:0x81000001");
 	assert_string_equal(k->oc.credential[0].certificate_file, "/nowhere/cert.pem");
@@ -160,6 +160,24 @@ static void every_key(void **state)
 	assert_string_equal(k->oc.credential[0].typ, "client-authentication+jwt");
 	assert_int_equal(k->oc.credential[1].auth, OAUTH_AUTH_SECRET_POST);
 	assert_string_equal(k->oc.credential[1].secret_file, "/nowhere/listed");
+	assert_int_equal(k->oc.credential[2].auth, OAUTH_AUTH_FEDERATED);
+	assert_string_equal(k->oc.credential[2].assertion_file, "/nowhere/token");
+	assert_int_equal(k->oc.credential[2].platform, OAUTH_PLATFORM_NONE);
+	assert_int_equal(k->oc.credential[3].auth, OAUTH_AUTH_FEDERATED);
+	assert_int_equal(k->oc.credential[3].platform, OAUTH_PLATFORM_IMDS);
+	assert_string_equal(k->oc.credential[3].platform_resource, "api://AzureADTokenExchange");
+	assert_string_equal(k->oc.credential[3].identity_object_id, "41111111-2222-3333-4444-555555555555");
+	k = conf_client_find(c, "machine");
+	assert_int_equal(k->oc.grant, OAUTH_GRANT_MANAGED_IDENTITY);
+	assert_int_equal(k->oc.ncredentials, 1);
+	assert_null(k->oc.token_endpoint);
+	assert_int_equal(k->oc.credential[0].platform, OAUTH_PLATFORM_AUTO);
+	assert_string_equal(k->oc.credential[0].platform_resource, "https://partner.outlook.cn");
+	assert_non_null(strstr(k->oc.credential[0].identity_resource_id, "/userAssignedIdentities/z"));
+	k = conf_client_find(c, "federated");
+	assert_int_equal(k->oc.credential[0].platform, OAUTH_PLATFORM_APP_SERVICE);
+	assert_string_equal(k->oc.credential[0].identity_client_id, "51111111-2222-3333-4444-555555555555");
+	assert_non_null(strstr(k->oc.token_endpoint, "/contoso.com/"));
 	k = conf_client_find(c, "workspace");
 	assert_int_equal(k->oc.grant, OAUTH_GRANT_JWT_BEARER);
 	assert_string_equal(k->oc.token_endpoint, "https://oauth2.googleapis.com/token");
@@ -312,6 +330,182 @@ static void secrets(void **state)
 	conf_dir_remove(&d);
 }
 
+#define NOW_AND_THEN \
+	"eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2lzc3VlciIsInN1YiI6InN5c3RlbTpzZXJ2aWNlYWNjb3VudDptYWls" \
+	"Om10YSIsImF1ZCI6WyJhcGk6Ly9BenVyZUFEVG9rZW5FeGNoYW5nZSJdLCJleHAiOjE2MDAwMDAwMDB9.c2lnbmF0dXJl"
+
+/* A federated token is judged at the line of its key; what it says of itself is shown, its signature never. */
+static void federated(void **state)
+{
+	static const struct {
+		const char *content;
+		mode_t mode;
+		unsigned flags;
+		char severity;
+		const char *part;
+	} row[] = {
+		{ "", 0600, 0, 'e', "empty" },
+		{ " \n", 0600, 0, 'e', "empty" },
+		{ "two tokens\n", 0600, 0, 'e', "nothing else" },
+		{ "opaque\n", 0600, 0, 0, NULL },
+		{ "opaque\n", 0644, 0, 0, NULL },
+		{ "opaque\n", 0644, CONF_BY_HAND, 'w', "every user of this host may read" },
+		{ NOW_AND_THEN "\n", 0600, 0, 'w',
+		    "iss https://issuer, sub system:serviceaccount:mail:mta, aud api://AzureADTokenExchange" },
+	};
+	char text[512], path[128], link[128];
+	struct conf_report r;
+	struct conf_dir d;
+	struct conf *c;
+
+	(void)state;
+	conf_dir_make(&d);
+	snprintf(path, sizeof path, "%s/s", d.path);
+	snprintf(link, sizeof link, "%s/link", d.path);
+	/* a user that has no name is nobody whose rights are judged */
+	snprintf(text, sizeof text, "%s    assertion_file: %s\nuser: 0\n", ACCOUNT HEAD PROVIDER TENANT ID, link);
+	conf_dir_write(&d, "tokend.yaml", text, strlen(text));
+	assert_int_equal(symlink("s", link), 0);
+	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+		conf_dir_write(&d, "s", row[i].content, strlen(row[i].content));
+		assert_int_equal(chmod(path, row[i].mode), 0);
+		c = conf_dir_load(&d, CONF_CHECK_SECRETS | row[i].flags, &r);
+		if ((c == NULL) != (row[i].severity == 'e') || (row[i].part == NULL ? r.n != 0 : r.n != 1 ||
+		    !conf_says(&r, row[i].severity, row[i].part) || r.c[0].at.line != 9)) {
+			conf_show(row[i].content, &r);
+			fail_msg("row %zu", i);
+		}
+		assert_false(r.n > 0 && strstr(r.c[0].text, "c2lnbmF0") != NULL);
+		conf_free(c);
+		conf_report_free(&r);
+		assert_int_equal(unlink(path), 0);
+	}
+	assert_null(conf_dir_load(&d, CONF_CHECK_SECRETS, &r));
+	assert_true(conf_says(&r, 'e', "does not exist"));
+	conf_report_free(&r);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_null(conf_dir_load(&d, CONF_CHECK_SECRETS, &r));
+	assert_true(conf_says(&r, 'e', "not a regular file"));
+	conf_report_free(&r);
+	conf_dir_remove(&d);
+}
+
+static const char *const variables[] = { "AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_ID", "AZURE_TENANT_ID",
+	"AZURE_AUTHORITY_HOST" };
+static const char *const values[] = { "/nowhere/token", "61111111-2222-3333-4444-555555555555", "fabrikam.com",
+	"https://login.microsoftonline.us/" };
+
+static void set_variables(void)
+{
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(setenv(variables[i], values[i], 1), 0);
+}
+
+/* What is not written comes from the environment; what is missing there is named; without the key nobody looks. */
+static void workload(void **state)
+{
+	static const char yes[] = ACCOUNT HEAD PROVIDER "    workload_identity: yes\n";
+	struct conf_report r;
+	struct conf_dir d;
+	struct conf *c;
+
+	(void)state;
+	set_variables();
+	c = conf_good(yes);
+	assert_string_equal(c->clients[0].oc.client_id, values[1]);
+	assert_string_equal(c->clients[0].oc.token_endpoint,
+	    "https://login.microsoftonline.us/fabrikam.com/oauth2/v2.0/token");
+	assert_int_equal(c->clients[0].oc.ncredentials, 1);
+	assert_string_equal(c->clients[0].oc.credential[0].assertion_file, values[0]);
+	conf_free(c);
+	c = conf_good(ACCOUNT HEAD PROVIDER TENANT ID
+	    "    cloud: public\n    workload_identity: yes\n    assertion_file: /mine\n");
+	assert_string_equal(c->clients[0].oc.client_id, "11111111-2222-3333-4444-555555555555");
+	assert_string_equal(c->clients[0].oc.token_endpoint,
+	    "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token");
+	assert_string_equal(c->clients[0].oc.credential[0].assertion_file, "/mine");
+	conf_free(c);
+	c = conf_good(ACCOUNT HEAD PROVIDER "    workload_identity: yes\n    credentials:\n      - client_secret_file: /a\n"
+	    "      - assertion_file: /b\n");
+	assert_int_equal(c->clients[0].oc.ncredentials, 2);
+	assert_string_equal(c->clients[0].oc.credential[1].assertion_file, "/b");
+	conf_free(c);
+	c = conf_good(ACCOUNT CLIENT);
+	assert_string_equal(c->clients[0].oc.client_id, "11111111-2222-3333-4444-555555555555");
+	assert_null(c->clients[0].oc.credential[0].assertion_file);
+	conf_free(c);
+
+	conf_dir_make(&d);
+	conf_dir_write(&d, "tokend.yaml", yes, strlen(yes));
+	for (size_t i = 0; i < 4; i++) {
+		set_variables();
+		assert_int_equal(i % 2 == 0 ? unsetenv(variables[i]) : setenv(variables[i], "", 1), 0);
+		assert_null(conf_dir_load(&d, 0, &r));
+		if (r.n != 1 || !conf_says(&r, 'e', variables[i]) || r.c[0].at.line != 7)
+			fail_msg("%s", variables[i]);
+		conf_report_free(&r);
+		c = conf_dir_load(&d, CONF_CHECK_SECRETS | CONF_BY_HAND, &r);
+		if (c == NULL || r.n != 1 || !conf_says(&r, 'w', "cannot be checked here") || !conf_says(&r, 'w', variables[i]))
+			fail_msg("%s, by hand", variables[i]);
+		conf_free(c);
+		conf_report_free(&r);
+	}
+	/* values are judged as if they were written, and never shown where a key's are not */
+	set_variables();
+	assert_int_equal(setenv("AZURE_AUTHORITY_HOST", "http://login.microsoftonline.com", 1), 0);
+	assert_null(conf_dir_load(&d, 0, &r));
+	assert_true(conf_says(&r, 'e', "https://"));
+	conf_report_free(&r);
+	set_variables();
+	assert_int_equal(setenv("AZURE_TENANT_ID", "a/b", 1), 0);
+	assert_null(conf_dir_load(&d, 0, &r));
+	assert_true(conf_says(&r, 'e', "GUID"));
+	conf_report_free(&r);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(unsetenv(variables[i]), 0);
+	conf_dir_remove(&d);
+}
+
+/* The environment that a platform needs: an error of the daemon's, a warning of whoever looks from elsewhere. */
+static void platform(void **state)
+{
+	static const char text[] = ACCOUNT HEAD PROVIDER "    grant: managed_identity\n    managed_identity: app-service\n";
+	static const char arc[] = ACCOUNT HEAD PROVIDER "    grant: managed_identity\n"
+	    "    identity_client_id: 61111111-2222-3333-4444-555555555555\n";
+	struct conf_report r;
+	struct conf_dir d;
+	struct conf *c;
+
+	(void)state;
+	conf_dir_make(&d);
+	conf_dir_write(&d, "tokend.yaml", text, strlen(text));
+	assert_null(conf_dir_load(&d, CONF_CHECK_SECRETS, &r));
+	assert_true(conf_says(&r, 'e', "IDENTITY_ENDPOINT is not set") && r.c[0].at.line == 8);
+	conf_report_free(&r);
+	assert_non_null(c = conf_dir_load(&d, CONF_CHECK_SECRETS | CONF_BY_HAND, &r));
+	assert_true(conf_says(&r, 'w', "IDENTITY_ENDPOINT is not set"));
+	conf_free(c);
+	conf_report_free(&r);
+	assert_int_equal(setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1/", 1), 0);
+	assert_null(conf_dir_load(&d, CONF_CHECK_SECRETS, &r));
+	assert_true(conf_says(&r, 'e', "IDENTITY_HEADER is not set"));
+	conf_report_free(&r);
+	assert_int_equal(setenv("IDENTITY_HEADER", "x", 1), 0);
+	assert_non_null(c = conf_dir_load(&d, CONF_CHECK_SECRETS, &r));
+	assert_int_equal(r.n, 0);
+	conf_free(c);
+	assert_int_equal(unsetenv("IDENTITY_HEADER"), 0);
+	/* found out by "auto": the same as written */
+	conf_dir_write(&d, "tokend.yaml", arc, strlen(arc));
+	assert_int_equal(setenv("IMDS_ENDPOINT", "http://127.0.0.1:1/", 1), 0);
+	assert_null(conf_dir_load(&d, CONF_CHECK_SECRETS, &r));
+	assert_true(conf_says(&r, 'e', "Azure Arc cannot choose"));
+	conf_report_free(&r);
+	assert_int_equal(unsetenv("IMDS_ENDPOINT"), 0);
+	assert_int_equal(unsetenv("IDENTITY_ENDPOINT"), 0);
+	conf_dir_remove(&d);
+}
+
 /* Root may read what the daemon's account may not: that is said all the same. */
 static void other_user(void **state)
 {
@@ -375,6 +569,9 @@ static void warnings(void **state)
 		{ ACCOUNT "    allow_users: no such users\n" CLIENT, "written as a list", 4, 18 },
 		{ ACCOUNT "    allow_groups: [no-such-group-x]\n" CLIENT,
 		    "no group \"no-such-group-x\"", 4, 20 },
+		{ ACCOUNT HEAD PROVIDER TENANT "    grant: managed_identity\n", "\"tenant\" is not used", 7, 13 },
+		{ ACCOUNT HEAD PROVIDER "    grant: managed_identity\n    proxy: http://proxy:3128\n",
+		    "\"proxy\" is not used", 8, 12 },
 		{ ACCOUNT CLIENT "    secret_expires: 2026-01-01\n", "that day has come", 10, 21 },
 		{ ACCOUNT HEAD "    provider: google-workspace\n    service_account_file: /a\n    scope: https://example.org/mail\n",
 		    "Gmail's SMTP takes tokens for", 8, 12 },
@@ -464,6 +661,9 @@ static void fingerprint(void **state)
 		{ ACCOUNT CLIENT "    client_auth: client_secret_basic\n", false },
 		{ ACCOUNT CLIENT "    proxy: http://proxy:3128\n", false },
 		{ ACCOUNT CLIENT "    ca_file: /etc/ca.pem\n", false },
+		{ ACCOUNT HEAD PROVIDER TENANT ID "    assertion_file: /nowhere/secret\n", false },
+		{ ACCOUNT HEAD PROVIDER TENANT ID "    managed_identity: imds\n", false },
+		{ ACCOUNT CLIENT "    workload_identity: no\n", true },
 	};
 	struct conf *c = conf_good(ACCOUNT CLIENT);
 	const uint64_t first = c->clients[0].fingerprint;
@@ -475,6 +675,31 @@ static void fingerprint(void **state)
 		if ((c->clients[0].fingerprint == first) != row[i].same)
 			fail_msg("fingerprint: %s", row[i].text);
 		conf_free(c);
+	}
+}
+
+/* What makes a managed identity another one. */
+static void fingerprint_identity(void **state)
+{
+#define MI ACCOUNT HEAD PROVIDER "    grant: managed_identity\n"
+	static const char *const row[] = {
+		MI, MI "    managed_identity: imds\n", MI "    managed_identity: app-service\n", MI "    cloud: china\n",
+		MI "    identity_client_id: 61111111-2222-3333-4444-555555555555\n",
+		MI "    identity_client_id: 71111111-2222-3333-4444-555555555555\n",
+		MI "    identity_object_id: 61111111-2222-3333-4444-555555555555\n",
+		MI "    identity_resource_id: /subscriptions/61111111-2222-3333-4444-555555555555\n",
+	};
+	uint64_t seen[sizeof row / sizeof row[0]];
+	struct conf *c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+		c = conf_good(row[i]);
+		seen[i] = c->clients[0].fingerprint;
+		conf_free(c);
+		for (size_t k = 0; k < i; k++)
+			if (seen[k] == seen[i])
+				fail_msg("%s and %s", row[k], row[i]);
 	}
 }
 
@@ -511,11 +736,15 @@ int main(void)
 		cmocka_unit_test(every_key),
 		cmocka_unit_test(sample),
 		cmocka_unit_test(secrets),
+		cmocka_unit_test(federated),
+		cmocka_unit_test(workload),
+		cmocka_unit_test(platform),
 		cmocka_unit_test(other_user),
 		cmocka_unit_test(warnings),
 		cmocka_unit_test(dates),
 		cmocka_unit_test(includes),
 		cmocka_unit_test(fingerprint),
+		cmocka_unit_test(fingerprint_identity),
 		cmocka_unit_test(prefixes),
 	};
 
