@@ -3,7 +3,8 @@
 //   node entra.js CONFIG.json
 //
 // CONFIG: { port, adminPort, cert, key, keysDir, tenants: [..], resources: [..], settings, apps: [ { client_id, tenants,
-// secrets: [ { value, expires } ], certificates: [ PEM ], sub, lifetime, bytes, refuse } ] }; see README.md.
+// secrets: [ { value, expires } ], certificates: [ PEM ], federated: [ { issuer, subject, audience } ], sub, lifetime, bytes,
+// refuse } ], issuers: { ISSUER: FILE } }; see README.md.
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import https from 'node:https';
@@ -12,6 +13,7 @@ import { SignJWT } from 'jose';
 import { adminServer } from './admin.js';
 import { Book, basicPair } from './book.js';
 import { checkAssertion } from './entra_assertion.js';
+import { checkFederated, isFederated } from './entra_federated.js';
 import { parseForm } from './entra_form.js';
 import { Refusal } from './entra_refusal.js';
 import { padTo, signingKey } from './tokens.js';
@@ -87,6 +89,10 @@ async function token(ctx, tenant) {
   } else {
     if (!form.client_assertion_type) throw new Refusal(900144, { parameter: 'client_assertion_type' });
     if (form.client_assertion_type !== JWT_BEARER) throw new Refusal(9002313);
+    if (isFederated(form.client_assertion, app, id)) {
+      await checkFederated(form.client_assertion, { app, issuers: config.issuers ?? {}, now: seconds() });
+      return grant(id, tenant, resource);
+    }
     if (!used.has(id)) used.set(id, new Set());
     await checkAssertion(form.client_assertion, {
       app, id, now: seconds(), used: used.get(id), audience: `${base}/${tenant}/oauth2/v2.0/token`,

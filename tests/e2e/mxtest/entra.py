@@ -16,14 +16,16 @@ JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 class Entra(Idp):
-    """apps: dicts with client_id, and as wanted secrets ([{value, expires: ISO date}]), certificates ([PEM]), tenants (all,
-    by default), sub (the mailbox in the token), lifetime, bytes, refuse. All but the id may be changed at run time by
+    """apps: dicts with client_id, and as wanted secrets ([{value, expires: ISO date}]), certificates ([PEM]), federated
+    ([{issuer, subject, audience}], whose keys are in issuers: {issuer: file with its JWKS}), tenants (all, by default), sub (the
+    mailbox in the token), lifetime, bytes, refuse. All but the id may be changed at run time by
     set(client, ...); set(ahead=seconds) moves its clock. A token that it gives can be checked by DovecotSubmission.
     """
 
-    def __init__(self, folder, pki, apps, tenants=(TENANT, "contoso.example"), settings=None, cert=None):
+    def __init__(self, folder, pki, apps, tenants=(TENANT, "contoso.example"), settings=None, cert=None,
+                 issuers=None):
         super().__init__(folder, pki, apps, settings, cert)
-        self.tenants = list(tenants)
+        self.tenants, self.issuers = list(tenants), {k: str(v) for k, v in (issuers or {}).items()}
         self.base = f"https://127.0.0.1:{self.port}"
         self.issuer = f"{self.base}/{self.tenants[0]}/"
         self.token_endpoint = self.endpoint()
@@ -43,7 +45,7 @@ class Entra(Idp):
         self.proc, self.ready = start_node("entra.js", {
             "port": self.port, "adminPort": self.admin_port, "cert": str(self.cert[0]), "key": str(self.cert[1]),
             "keysDir": str(self.keys_dir), "tenants": self.tenants, "resources": RESOURCES, "settings": self.settings,
-            "apps": self.clients}, self.dir, self.log_file)
+            "apps": self.clients, "issuers": self.issuers}, self.dir, self.log_file)
         return self
 
     def refuse(self, client=None, aadsts=7000215):
