@@ -6,7 +6,6 @@ All rows run in one daemon, with a client and an endpoint for each: what the dae
 import gzip
 import json
 import re
-import socket
 import ssl
 import time
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from mxtest.names import Names
 from mxtest.net import free_port
 from mxtest.pki import Pki
 from mxtest.proc import wait_for
-from mxtest.recorder import Answer, Recorder
+from mxtest.recorder import Answer, Deaf, Recorder
 from mxtest.tokend import Tokend
 
 MIB = 1 << 20
@@ -31,31 +30,6 @@ BRIEF = {"timeout": "1s", "connect_timeout": "1s"}      # for the rows that wait
 JSON = {"Content-Type": "application/json"}
 HTML = {"Content-Type": "text/html; charset=utf-8"}
 OK = None
-
-
-class Deaf:
-    """A port whose listener takes no more connections: the kernel drops the first packet of each, as a firewall would."""
-
-    def __init__(self):
-        self.requests, self.connections = [], 0
-        self._listener = socket.socket()
-        self._listener.bind(("127.0.0.1", 0))
-        self._listener.listen(0)
-        self.port = self._listener.getsockname()[1]
-        self.url = f"https://127.0.0.1:{self.port}/token"
-        self._fill = []
-
-    def start(self):
-        for _ in range(2):
-            s = socket.socket()
-            s.setblocking(False)
-            s.connect_ex(("127.0.0.1", self.port))
-            self._fill.append(s)
-        return self
-
-    def stop(self):
-        for s in [*self._fill, self._listener]:
-            s.close()
 
 
 class Nobody:

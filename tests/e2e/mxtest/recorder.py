@@ -222,3 +222,28 @@ class Recorder:
         conn.sendall(head)
         for _ in range(answer.repeat_body):
             conn.sendall(body)
+
+
+class Deaf:
+    """A port whose listener takes no more connections: the kernel drops the first packet of each, as a firewall would."""
+
+    def __init__(self):
+        self.requests, self.connections = [], 0
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen(0)
+        self.port = self._listener.getsockname()[1]
+        self.url = f"https://127.0.0.1:{self.port}/token"
+        self._fill = []
+
+    def start(self):
+        for _ in range(2):
+            s = socket.socket()
+            s.setblocking(False)
+            s.connect_ex(("127.0.0.1", self.port))
+            self._fill.append(s)
+        return self
+
+    def stop(self):
+        for s in [*self._fill, self._listener]:
+            s.close()
