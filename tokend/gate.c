@@ -81,6 +81,7 @@ bool gate_enter(struct gates *g, struct gate_ticket *t, const char *url, bool ur
 		return true;
 	}
 	append(&x->wait[urgent], t);
+	g->waiting++;
 	return false;
 }
 
@@ -93,27 +94,29 @@ void gate_urge(struct gate_ticket *t, bool urgent)
 	append(&t->gate->wait[urgent], t);
 }
 
-void gate_leave(struct gates *g, struct gate_ticket *t)
+/* Who is next at that host, taken from its queue and inside; NULL: nobody waits. */
+static struct gate_ticket *admit(struct gates *g, struct gate *x)
 {
-	struct gate *x = t->gate, **at;
-	struct gate_ticket *next;
+	struct gate_ticket *t = x->wait[1].first != NULL ? x->wait[1].first : x->wait[0].first;
 
-	if (x == NULL)
-		return;
-	t->gate = NULL;
-	if (!t->inside) {
-		unlink_ticket(&x->wait[t->urgent], t);
-		return;			/* whoever is inside is still there */
-	}
-	t->inside = false;
-	g->inside--;
+	if (t == NULL)
+		return NULL;
+	unlink_ticket(&x->wait[t->urgent], t);
+	g->waiting--;
+	come_in(g, x, t);
+	return t;
+}
+
+/* A place of x has become free, which g->inside counts already: for the next ones of that host. */
+static void give_back(struct gates *g, struct gate *x)
+{
+	struct gate_ticket *next;
+	struct gate **at;
+
 	/* x->inside goes down last: until then nobody below can take x away. */
 	while (x->inside == 1 || x->inside - 1 < (g->inside < GATE_CROWD ? GATE_MAX : GATE_FEW)) {
-		next = x->wait[1].first != NULL ? x->wait[1].first : x->wait[0].first;
-		if (next == NULL)
+		if ((next = admit(g, x)) == NULL)
 			break;
-		unlink_ticket(&x->wait[next->urgent], next);
-		come_in(g, x, next);
 		if (g->go(next))
 			continue;
 		x->inside--;		/* it could not begin, and is gone: the next one */
@@ -124,4 +127,52 @@ void gate_leave(struct gates *g, struct gate_ticket *t)
 	at = place_of(g, x->host, x->n);
 	*at = x->next;
 	free(x);
+}
+
+/* Of the hosts for which somebody waits and that have a place the one with the fewest inside; NULL: there is none. */
+static struct gate *held_back(const struct gates *g)
+{
+	struct gate *found = NULL;
+
+	for (size_t i = 0; i < sizeof g->bucket / sizeof g->bucket[0]; i++)
+		for (struct gate *x = g->bucket[i]; x != NULL; x = x->next)
+			if ((x->wait[0].first != NULL || x->wait[1].first != NULL) && has_place(g, x) &&
+			    (found == NULL || x->inside < found->inside))
+				found = x;
+	return found;
+}
+
+/* The crowd has ended: hosts that it had cut to GATE_FEW hear of it from nobody else. */
+static void spread(struct gates *g)
+{
+	struct gate_ticket *t;
+	struct gate *x;
+
+	if (g->spreading)		/* called from go(): the loop below goes on */
+		return;
+	g->spreading = true;
+	while (g->waiting > 0 && g->inside < GATE_CROWD && (x = held_back(g)) != NULL && (t = admit(g, x)) != NULL)
+		if (!g->go(t)) {
+			g->inside--;
+			give_back(g, x);
+		}
+	g->spreading = false;
+}
+
+void gate_leave(struct gates *g, struct gate_ticket *t)
+{
+	struct gate *x = t->gate;
+
+	if (x == NULL)
+		return;
+	t->gate = NULL;
+	if (!t->inside) {
+		unlink_ticket(&x->wait[t->urgent], t);
+		g->waiting--;
+		return;			/* whoever is inside is still there */
+	}
+	t->inside = false;
+	g->inside--;
+	give_back(g, x);
+	spread(g);
 }

@@ -24,7 +24,8 @@ struct gate_ticket {
 
 struct gates {
 	struct gate *bucket[64];
-	size_t inside;
+	size_t inside, waiting;		/* of all hosts */
+	bool spreading;
 	/*
 	 * Its turn has come; never called from gate_enter(). false: it could not
 	 * begin; its place is free again, and the ticket is not looked at any more.

@@ -153,6 +153,55 @@ static void a_crowd_leaves_room(void **state)
 	assert_int_equal(in, 7 * GATE_MAX);	/* each had its turn */
 }
 
+/* Three hosts make a crowd; of a fourth all but a few wait, and nothing of its own ends: they proceed when the crowd ends. */
+static void the_end_of_a_crowd_is_told(void **state)
+{
+	static struct gate_ticket crowd[3][GATE_MAX], t[GATE_MAX], u[GATE_MAX];
+	struct gates g = fresh();
+	char url[40];
+	size_t h, i;
+
+	(void)state;
+	for (h = 0; h < 3; h++)
+		for (i = 0; i < GATE_MAX; i++) {
+			snprintf(url, sizeof url, "https://host-%zu.example/token", h);
+			assert_true(gate_enter(&g, &crowd[h][i], url, false));
+		}
+	for (i = 0; i < GATE_MAX; i++)
+		assert_int_equal(gate_enter(&g, &t[i], A, false), i < GATE_FEW);
+	for (i = 0; i < GATE_MAX; i++)
+		assert_int_equal(gate_enter(&g, &u[i], B, i == GATE_MAX - 1), i < GATE_FEW);
+	cannot = &t[GATE_FEW];
+	for (i = 0; i < 2 * GATE_FEW; i++)
+		gate_leave(&g, &crowd[0][i]);
+	assert_int_equal(nwent, 0);		/* still a crowd */
+	gate_leave(&g, &crowd[0][i++]);
+	assert_int_equal(g.inside, GATE_CROWD);
+	assert_in_range(nwent, 1, 2);
+	for (; i < GATE_MAX; i++)
+		gate_leave(&g, &crowd[0][i]);
+	assert_int_equal(g.inside, GATE_CROWD);
+	assert_in_range(nwent, GATE_MAX - 2 * GATE_FEW, GATE_MAX - 2 * GATE_FEW + 1);
+	/* neither host has all of it */
+	for (h = 0, i = 0; i < GATE_MAX; i++)
+		h += t[i].inside;
+	assert_in_range(h, GATE_MAX / 2 - 2, GATE_MAX / 2 + 2);
+	assert_true(u[GATE_MAX - 1].inside);	/* somebody waits for it */
+	for (h = 1; h < 3; h++)
+		for (i = 0; i < GATE_MAX; i++)
+			gate_leave(&g, &crowd[h][i]);
+	assert_int_equal(g.waiting, 0);
+	assert_int_equal(g.inside, 2 * GATE_MAX - 1);	/* all but the one that could not */
+	for (i = 0; i < GATE_MAX; i++) {
+		if (&t[i] != cannot)
+			gate_leave(&g, &t[i]);
+		gate_leave(&g, &u[i]);
+	}
+	assert_int_equal(g.inside, 0);
+	for (i = 0; i < sizeof g.bucket / sizeof g.bucket[0]; i++)
+		assert_null(g.bucket[i]);
+}
+
 static void one_that_cannot_begin(void **state)
 {
 	static struct gate_ticket t[GATE_MAX + 3];
@@ -180,7 +229,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_host_waits_in_order), cmocka_unit_test(hosts_do_not_wait_for_each_other),
 		cmocka_unit_test(who_gives_up_takes_nobodys_place), cmocka_unit_test(who_is_waited_for_goes_first),
-		cmocka_unit_test(a_crowd_leaves_room), cmocka_unit_test(one_that_cannot_begin),
+		cmocka_unit_test(a_crowd_leaves_room), cmocka_unit_test(the_end_of_a_crowd_is_told),
+		cmocka_unit_test(one_that_cannot_begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
