@@ -147,6 +147,16 @@ int store_fd(const struct store *s)
 	return s->fd;
 }
 
+bool store_has(const struct store *s, const void *address)
+{
+	const unsigned char *p = address;
+
+	for (size_t i = 0; s != NULL && i < s->nseg; i++)
+		if (p >= s->seg[i].p && p < s->seg[i].p + STORE_SEGMENT)
+			return true;
+	return false;
+}
+
 uint64_t store_generation(const struct store *s)
 {
 	return s->generation;

@@ -39,6 +39,7 @@ enum store_why store_open(int fd, const char *boot, struct store **s);
 void store_close(struct store *s);	/* what is in it stays; NULL is fine */
 
 int store_fd(const struct store *s);
+bool store_has(const struct store *s, const void *address);	/* within the mapped file? s NULL: no */
 uint64_t store_generation(const struct store *s);	/* the highest in it */
 size_t store_found(const struct store *s);	/* tokens of an earlier process, not recalled yet */
 size_t store_torn(const struct store *s);	/* slots that were being written when it ended */

@@ -204,16 +204,26 @@ fail:
 	return -1;
 }
 
+static struct store *mapped;		/* the one whose file can be made shorter; NULL: none, or it is being opened */
+static volatile sig_atomic_t opening;
+
 /*
  * Somebody has made the file shorter while it is mapped, which only root and the daemon's user can. What was in it is
- * gone, and with it what the instruction at hand wanted: there is no way on, but one to say why.
+ * gone, and with it what the instruction at hand wanted: there is no way on, but one to say why. Any other SIGBUS
+ * (a program file exchanged in place, broken memory, kill(1)) is left to the system, whose action counts again.
  */
-static void on_sigbus(int sig)
+static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
 	static const char text[] = "cache_truncated text=\"the file of token_cache was made shorter while in use; the daemon "
 	    "ends and is to be started again: remove that file, never truncate it\"\n";
 
-	(void)sig;
+	(void)context;
+	if (info->si_code <= 0) {	/* sent by somebody: it would not come again by itself */
+		(void)raise(sig);
+		return;
+	}
+	if (!opening && !store_has(mapped, info->si_addr))
+		return;
 	if (write(STDERR_FILENO, text, sizeof text - 1) == -1)
 		(void)errno;
 	_exit(75);
@@ -221,8 +231,7 @@ static void on_sigbus(int sig)
 
 static struct store *open_on_tmpfs(const char *path)
 {
-	struct sigaction act = { .sa_handler = on_sigbus };
-
+	struct sigaction act = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | (int)SA_RESETHAND };
 	char boot[STORE_BOOT_MAX];
 	struct store *st = NULL;
 	enum store_why why;
@@ -232,14 +241,19 @@ static struct store *open_on_tmpfs(const char *path)
 		return NULL;
 	(void)sigaction(SIGBUS, &act, NULL);
 	boot_id(boot);
+	opening = 1;
 	why = store_open(fd, boot, &st);
 	if (why == STORE_VERSION || why == STORE_BOOT || why == STORE_DAMAGED) {
 		ignored("file", store_why(why));
 		(void)unlink(path);	/* another file, never the same one made shorter: somebody may have it mapped */
-		if ((fd = open_file(path, 3)) == -1)
+		if ((fd = open_file(path, 3)) == -1) {
+			opening = 0;
 			return NULL;
+		}
 		why = store_open(fd, boot, &st);
 	}
+	mapped = st;
+	opening = 0;
 	if (why == STORE_FOREIGN)
 		failed(path, "foreign", "this file is something else and is left alone; set token_cache to another path, or "
 		    "remove the file");
@@ -289,9 +303,10 @@ void cache_open(struct server *s, const struct conf *c, int nfds)
 	}
 	if (st == NULL)
 		return;
-	if ((s->cache = calloc(1, sizeof *s->cache)) == NULL)
+	if ((s->cache = calloc(1, sizeof *s->cache)) == NULL) {
+		mapped = NULL;
 		store_close(st);
-	else
+	} else
 		*s->cache = (struct cache){ .store = st, .in_file = in_file };
 }
 
@@ -375,6 +390,7 @@ void cache_settle(struct server *s)
 
 void cache_close(struct server *s)
 {
+	mapped = NULL;
 	if (s->cache != NULL) {
 		store_close(s->cache->store);
 		if (s->cache->review != NULL)

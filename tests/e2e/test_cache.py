@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -273,6 +274,15 @@ def test_truncated_while_in_use(tokend, recorder, tmpfs):
     tokend.proc = None
     tokend.start()
     assert tokend.sasl(BOX).ok and len(recorder.requests) == 2
+
+
+def test_another_bus_error_is_not_taken_for_that(tokend):
+    """kill(1) sends what no truncated file has caused: the signal counts, and nothing is said of a file."""
+    assert tokend.sasl(BOX).ok
+    tokend.proc.send_signal(signal.SIGBUS)
+    status = tokend.proc.wait(10)
+    tokend.proc = None
+    assert status != 75 and "truncate" not in tokend.log()
 
 
 @pytest.mark.parametrize("size", [1, 100, 4096, 4097, 69632])
