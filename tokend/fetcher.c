@@ -166,24 +166,32 @@ static void works(struct fetch *x)
 	s->files = x->files;
 }
 
+enum next { NEXT_NONE, NEXT_BEGUN, NEXT_NO_MEMORY };
+
 /*
  * Is it the credential that was refused, or cannot be used, and is there one that has not been tried? Then that one
- * is tried at once; behind the last comes the first. false: f is what became of it.
+ * is tried at once; behind the last comes the first. NEXT_NONE: f is what became of it.
  */
-static bool next_credential(struct fetch *x, const struct oauth_failure *f)
+static enum next next_credential(struct fetch *x, const struct oauth_failure *f)
 {
 	size_t n = x->cc->oc.ncredentials, next = (x->credential + 1) % n;
 	char text[MX_TEXT_MAX + 40];
 
 	if (x->s->ending || !f->credential || next == x->began)
-		return false;
+		return NEXT_NONE;
 	x->s->count.credential_failed++;
 	log_event(LOG_ERR, "credential_failed", "client=%s credential=%zu code=%s next=%zu text=%s",
 	    engine_client_name(x->c), x->credential + 1, f->err.code, next + 1,
 	    mx_quote(text, sizeof text, f->err.text, strlen(f->err.text)));
 	x->credential = next;
 	engine_sent(x->c);
-	return start(x);
+	return start(x) ? NEXT_BEGUN : NEXT_NO_MEMORY;
+}
+
+static void no_memory(const struct fetch *x, struct engine_result *r, struct mx_err *err)
+{
+	mx_fail(err, MX_TEMP, "no-memory", "client \"%s\": no memory for a token request", engine_client_name(x->c));
+	*r = (struct engine_result){ .err = err, .retry_after_s = -1 };
 }
 
 static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f, uint32_t ms)
@@ -192,6 +200,8 @@ static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f
 	struct server *s = x->s;
 	struct engine_client *c = x->c;
 	struct engine_result r = { .retry_after_s = -1 };
+	enum next next = NEXT_NONE;
+	struct mx_err err;
 
 	histogram_add(&s->fetch_time, &histogram_fetch, (uint64_t)ms * 1000);
 	if (f == NULL) {
@@ -209,8 +219,10 @@ static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f
 		r.permanent = f->permanent;
 		r.retry_after_s = f->retry_after_s;
 		log_failure(engine_client_name(c), f, ms);
-		if (next_credential(x, f))
+		if ((next = next_credential(x, f)) == NEXT_BEGUN)
 			return;
+		if (next == NEXT_NO_MEMORY)
+			no_memory(x, &r, &err);		/* of the next credential nothing is known yet */
 	}
 	engine_fetched(c, &r);
 	if (r.permanent)
@@ -231,13 +243,12 @@ static bool launch(struct fetch *x)
 static bool on_turn(struct gate_ticket *t)
 {
 	struct fetch *x = (struct fetch *)(void *)t;
-	struct engine_result r = { .retry_after_s = -1 };
+	struct engine_result r;
 	struct mx_err err;
 
 	if (x->s->ending || launch(x))
 		return true;
-	mx_fail(&err, MX_TEMP, "no-memory", "client \"%s\": no memory for a token request", engine_client_name(x->c));
-	r.err = &err;
+	no_memory(x, &r, &err);
 	x->ticket.gate = NULL;		/* the place goes back by our answer */
 	engine_fetched(x->c, &r);
 	fetch_free(x);
@@ -260,6 +271,8 @@ void *fetcher_start(void *ctx, struct engine_client *c, void *client, bool urgen
 		return NULL;
 	*x = (struct fetch){ .s = s, .c = c, .ref = s->conf, .cc = cc };
 	x->ref->refs++;
+	if (s->ending)
+		return x;		/* never sent; its askers hear that the daemon stops */
 	if (!gate_enter(&s->fetcher->gates, &x->ticket,
 	    cc->oc.token_endpoint != NULL ? cc->oc.token_endpoint : "the platform", urgent) || launch(x))
 		return x;
