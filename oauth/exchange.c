@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include <string.h>
+
 #include "common/clock.h"
 #include "oauth/exchange.h"
 #include "oauth/federated.h"
@@ -18,7 +20,8 @@ static bool build(struct oauth_exchange *x, struct oauth_request *r, struct mx_e
 static enum oauth_next stuck(const struct mx_err *e, struct oauth_failure *f)
 {
 	*f = (struct oauth_failure){
-		.err = *e, .permanent = e->cls == MX_CONFIG, .credential = e->cls == MX_CONFIG, .retry_after_s = -1,
+		.err = *e, .permanent = e->cls == MX_CONFIG, .retry_after_s = -1,
+		.credential = e->cls == MX_CONFIG || strcmp(e->code, "key-device-away") == 0,
 	};
 	return OAUTH_REFUSED;
 }

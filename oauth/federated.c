@@ -6,19 +6,21 @@
 #include "common/text.h"
 #include "oauth/explain.h"
 #include "oauth/federated.h"
-#include "oauth/key_file.h"
+#include "oauth/file.h"
 
 /*
  * Others may read it: Kubernetes writes these files with mode 0644 for pods that run as root, they
  * live for an hour, and the platform has chosen so. "mta-xoauth2 check" warns.
  */
-static const struct key_kind kind = {
+static const struct oauth_file_kind kind = {
 	.noun = "federated token",
+	.store = "check the path, or the volume that the platform projects it into",
 	.mend = "let the daemon's group read it (in Kubernetes by fsGroup in the pod's "
 		"securityContext)",
 	.missing = { MX_CONFIG, "federated-token-missing" },
 	.unreadable = { MX_CONFIG, "federated-token-unreadable" },
 	.busy = { MX_TEMP, "federated-token-unreadable" },
+	.not_a_file = { MX_CONFIG, "federated-token-unreadable" },
 	.malformed = { MX_CONFIG, "federated-token-malformed" },
 };
 
@@ -29,7 +31,7 @@ enum mx_class oauth_federated_read(const char *path, struct mx_secret *out, stru
 	size_t n;
 
 	*out = (struct mx_secret){ 0 };
-	if ((cls = key_file_read(&kind, path, &s, e)) != MX_OK)
+	if ((cls = oauth_file_read_key(&kind, path, &s, e)) != MX_OK)
 		return cls;
 	for (n = s.len; n > 0 &&
 	     (s.p[n - 1] == '\n' || s.p[n - 1] == '\r' || s.p[n - 1] == ' ' || s.p[n - 1] == '\t');

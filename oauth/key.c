@@ -18,19 +18,17 @@ static int no_passphrase(char *buf, int size, int rwflag, void *arg)
 static enum mx_class certificate_read(const char *path, struct oauth_key *k, struct mx_err *e)
 {
 	struct mx_secret s = { 0 };
-	bool no_memory = false;
 	BIO *bio = NULL;
 	enum mx_class cls;
 
-	if ((cls = key_file_read(&key_kind_certificate, path, &s, e)) != MX_OK)
+	if ((cls = oauth_file_read_key(&oauth_file_certificate, path, &s, e)) != MX_OK)
 		goto out;
 	if ((bio = BIO_new_mem_buf(s.p, (int)s.len)) != NULL &&
 	    (k->cert = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)) == NULL && BIO_reset(bio) == 1)
 		k->cert = d2i_X509_bio(bio, NULL);	/* Windows' and portals' .cer */
 	if (k->cert != NULL)
 		goto out;
-	(void)key_ssl_reason(&no_memory);
-	if (no_memory || bio == NULL)
+	if (key_errors().no_memory || bio == NULL)
 		cls = mx_fail(e, MX_TEMP, "no-memory", "no memory for the certificate %s", path);
 	else
 		cls = mx_fail(e, MX_CONFIG, "certificate-malformed",
@@ -147,7 +145,6 @@ static enum mx_class publish(struct oauth_key *k, struct mx_err *e)
 {
 	unsigned char *der = NULL;
 	const unsigned char *p;
-	bool no_memory;
 	int n;
 
 	if ((n = i2d_PUBKEY(k->pkey, &der)) > 0) {
@@ -157,8 +154,7 @@ static enum mx_class publish(struct oauth_key *k, struct mx_err *e)
 	OPENSSL_free(der);
 	if (k->pub != NULL)
 		return MX_OK;
-	(void)key_ssl_reason(&no_memory);
-	return no_memory ? mx_fail(e, MX_TEMP, "no-memory", "no memory for the key %s", k->shown) :
+	return key_errors().no_memory ? mx_fail(e, MX_TEMP, "no-memory", "no memory for the key %s", k->shown) :
 	    mx_fail(e, MX_CONFIG, "key-malformed", "the key's public half cannot be had; make a new key: %s", k->shown);
 }
 
@@ -178,10 +174,18 @@ static void make_lock(void)
 	(void)pthread_mutexattr_destroy(&a);
 }
 
+static void lock(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&once, make_lock);
+	(void)pthread_mutex_lock(&one_key);	/* until oauth_key_free() */
+	ERR_clear_error();
+}
+
 static enum mx_class open_key(const struct oauth_credential *c, const struct mx_secret *pem, uint64_t now_s,
     struct oauth_key **out, struct mx_err *e)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct oauth_key *k;
 	enum mx_class cls;
 
@@ -190,9 +194,7 @@ static enum mx_class open_key(const struct oauth_credential *c, const struct mx_
 		return mx_fail(e, MX_CONFIG, "key-missing", "no private key is named; set key");
 	if ((k = calloc(1, sizeof *k)) == NULL)
 		return mx_fail(e, MX_TEMP, "no-memory", "no memory to open a key");
-	(void)pthread_once(&once, make_lock);
-	(void)pthread_mutex_lock(&one_key);	/* until oauth_key_free() */
-	ERR_clear_error();
+	lock();
 	if ((cls = key_store_load(c, pem, k, e)) != MX_OK || (cls = judge_key(c, k, e)) != MX_OK)
 		goto out;
 	if (c->certificate_file == NULL)
@@ -235,4 +237,31 @@ void oauth_key_free(struct oauth_key *k)
 uint64_t oauth_key_not_after(const struct oauth_key *k)
 {
 	return k->not_after;
+}
+
+enum mx_class oauth_certificate_ends(const struct oauth_credential *c, uint64_t *ends, struct mx_err *e)
+{
+	struct oauth_key *k;
+	enum mx_class cls;
+	int64_t to = 0;
+	char text[32];
+
+	*ends = 0;
+	if (c->key == NULL)
+		return MX_OK;
+	if (c->certificate_file == NULL) {
+		if (key_in_device(c->key))
+			return MX_OK;
+		if ((cls = oauth_key_open(c, 0, &k, e)) == MX_OK)
+			*ends = k->not_after;
+		oauth_key_free(k);
+		return cls;
+	}
+	if ((k = calloc(1, sizeof *k)) == NULL)
+		return mx_fail(e, MX_TEMP, "no-memory", "no memory to open a certificate");
+	lock();
+	if ((cls = certificate_read(c->certificate_file, k, e)) == MX_OK && when(X509_get0_notAfter(k->cert), &to, text))
+		*ends = to > 0 ? (uint64_t)to : 1;
+	oauth_key_free(k);
+	return cls;
 }

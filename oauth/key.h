@@ -28,7 +28,8 @@ struct oauth_key;
  * key-wrong-type (for c->alg), key-too-weak, certificate-missing, certificate-unreadable,
  * certificate-malformed, certificate-needed (c->thumbprint wants one), key-certificate-mismatch,
  * certificate-expired, certificate-not-yet-valid, and oauth_secret_read_for()'s of the passphrase file.
- * MX_TEMP: no-memory, key-unreadable. The text names path or URI (without a PIN), never content.
+ * MX_TEMP: no-memory, key-unreadable, key-device-away. A PIN that a device has refused is not sent to it again before
+ * key_passphrase_file has changed: devices lock themselves. The text names path or URI (without a PIN), never content.
  */
 enum mx_class oauth_key_open(const struct oauth_credential *c, uint64_t now_s, struct oauth_key **k,
     struct mx_err *e) __attribute__((warn_unused_result));
@@ -47,8 +48,9 @@ enum mx_class oauth_key_try(const struct oauth_key *k, enum oauth_alg alg, struc
 
 /*
  * The signature of n bytes as RFC 7518 sections 3.3 to 3.5 want it, into sig (cap bytes; *len: how many).
- * It is verified before it is handed out. MX_CONFIG: key-sign-failed (the device refuses), key-passphrase-wrong
- * (it refuses, and wanted a PIN), key-signature-wrong (what it makes is not what alg means). MX_TEMP: no-memory.
+ * It is verified before it is handed out. MX_CONFIG: key-sign-failed (the device refuses), key-pin-refused
+ * (it refuses, and wanted a PIN), key-passphrase-needed, key-signature-wrong (what it makes is not what alg means). MX_TEMP: no-memory,
+ * key-device-away.
  */
 #define OAUTH_SIGNATURE_MAX 2048	/* bytes: RSA with 16384 bits */
 enum mx_class oauth_key_sign(const struct oauth_key *k, enum oauth_alg alg, const void *data, size_t n,
@@ -65,6 +67,19 @@ enum mx_class oauth_key_in_date(const struct oauth_key *k, uint64_t now_s, struc
 
 /* When the certificate ends, seconds since the epoch. 0: there is none. */
 uint64_t oauth_key_not_after(const struct oauth_key *k);
+
+/*
+ * The same without a key open: by certificate_file alone, or by the key's file where that holds it. *ends 0: there is
+ * none, or it is in a device, which is not asked. Codes as of oauth_key_open().
+ */
+enum mx_class oauth_certificate_ends(const struct oauth_credential *c, uint64_t *ends, struct mx_err *e)
+    __attribute__((warn_unused_result));
+
+/*
+ * Where in a URI (RFC 7512) the first attribute stands whose name begins with name, in whatever spelling, %XX included.
+ * Its length: nowhere.
+ */
+size_t oauth_uri_attribute(const char *uri, const char *name);
 
 /* NULL is fine. */
 void oauth_key_free(struct oauth_key *k);

@@ -69,8 +69,8 @@ static bool raw(unsigned char *sig, size_t *len)
 enum mx_class oauth_key_sign(const struct oauth_key *k, enum oauth_alg alg, const void *data, size_t n,
     unsigned char *sig, size_t cap, size_t *len, struct mx_err *e)
 {
-	bool no_memory, signed_it, right;
-	const char *why;
+	bool signed_it, right;
+	struct key_errors x;
 
 	ERR_clear_error();
 	*len = cap;
@@ -79,20 +79,28 @@ enum mx_class oauth_key_sign(const struct oauth_key *k, enum oauth_alg alg, cons
 	if (right)
 		return MX_OK;
 	*len = 0;
-	why = key_ssl_reason(&no_memory);
-	if (no_memory)
+	x = key_errors();
+	if (x.no_memory)
 		return mx_fail(e, MX_TEMP, "no-memory", "no memory to sign with the key %s", k->shown);
 	if (signed_it)
 		return mx_fail(e, MX_CONFIG, "key-signature-wrong",
 		    "what the key signs is no %s signature (%.80s): a device may not know its salt length of 32; set "
 		    "assertion_algorithm to RS256, or use another key: %s",
-		    alg == OAUTH_ALG_PS256 ? "PS256" : alg == OAUTH_ALG_RS256 ? "RS256" : "ES256", why, k->shown);
-	if (k->asked)
-		return mx_fail(e, MX_CONFIG, "key-passphrase-wrong",
-		    "the key does not sign (%.80s); check the PIN in key_passphrase_file, and that the device has not "
-		    "locked itself: %s", why, k->shown);
+		    alg == OAUTH_ALG_PS256 ? "PS256" : alg == OAUTH_ALG_RS256 ? "RS256" : "ES256", x.why, k->shown);
+	if (x.away)
+		return key_away(k, &x, e);
+	if (k->asked && k->pin == 0)
+		return mx_fail(e, MX_CONFIG, "key-passphrase-needed",
+		    "the key does not sign without a PIN (%.80s); name the file that holds it in key_passphrase_file: %s",
+		    x.why, k->shown);
+	if (k->asked) {
+		key_pin_refused(k->pin);
+		return mx_fail(e, MX_CONFIG, "key-pin-refused",
+		    "the key does not sign (%.80s): check the PIN in key_passphrase_file; the device gets none again before "
+		    "that file has changed, for it locks itself after a few: %s", x.why, k->shown);
+	}
 	return mx_fail(e, MX_CONFIG, "key-sign-failed",
-	    "the key does not sign (%.80s); check what it may be used for, and its device: %s", why, k->shown);
+	    "the key does not sign (%.80s); check what it may be used for, and its device: %s", x.why, k->shown);
 }
 
 enum mx_class oauth_key_try(const struct oauth_key *k, enum oauth_alg alg, struct mx_err *e)

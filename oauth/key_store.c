@@ -4,11 +4,13 @@
 #include <pthread.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "oauth/key-private.h"
 #include "oauth/secretfile.h"
 
+#define TSS2 "-----BEGIN TSS2 PRIVATE KEY-----"	/* a key that only its TPM can use */
 #define OBJECTS_MAX 1000	/* looked at in one file or token */
 
 /* --- passphrase ----------------------------------------------------------------------------- */
@@ -42,45 +44,68 @@ static void never_ask(void)
 
 /* --- what went wrong ------------------------------------------------------------------------ */
 
-const char *key_ssl_reason(bool *no_memory)
+/* What providers say of a device that is gone: tpm2-openssl in the error's data, pkcs11-provider as its reason. */
+static bool says_away(const char *text)
 {
-	const char *why = NULL;
-	unsigned long code;
+	static const char *const words[] = { "tcti:", "esapi:", "lockout", "not present", "removed", "device error" };
 
-	*no_memory = false;
-	while ((code = ERR_get_error()) != 0) {
-		if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
-			*no_memory = true;
-		if (why == NULL)
-			why = ERR_reason_error_string(code);
-	}
-	return why != NULL ? why : "no reason given";
+	for (size_t i = 0; text != NULL && i < sizeof words / sizeof words[0]; i++)
+		if (strcasestr(text, words[i]) != NULL)
+			return true;
+	return false;
 }
 
-/* Is there a cipher or digest among the errors that this OpenSSL has switched off or does not have? */
-static bool cipher_lacks(void)
+struct key_errors key_errors(void)
 {
+	struct key_errors x = { .why = NULL };
+	const char *reason, *data;
 	unsigned long code;
-	bool lacks = false;
+	int flags;
 
-	while ((code = ERR_get_error()) != 0)
+	while ((code = ERR_get_error_all(NULL, NULL, NULL, &data, &flags)) != 0) {
+		reason = ERR_reason_error_string(code);
+		if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
+			x.no_memory = true;
 		if (ERR_GET_LIB(code) == ERR_LIB_EVP && (ERR_GET_REASON(code) == ERR_R_UNSUPPORTED ||
 		    ERR_GET_REASON(code) == EVP_R_UNSUPPORTED_ALGORITHM))
-			lacks = true;
-	return lacks;
+			x.no_cipher = true;
+		x.away = x.away || says_away(reason) || ((flags & ERR_TXT_STRING) != 0 && says_away(data));
+		if (x.why == NULL)
+			x.why = reason;
+	}
+	if (x.why == NULL)
+		x.why = "no reason given";
+	return x;
+}
+
+enum mx_class key_away(const struct oauth_key *k, const struct key_errors *x, struct mx_err *e)
+{
+	return mx_fail(e, MX_TEMP, "key-device-away",
+	    "the device that has the key does not answer just now (%.80s); it is asked again by itself; if this lasts, look "
+	    "at the device, then restart the daemon: %s", x->why, k->shown);
+}
+
+static enum mx_class pin_refused(const struct oauth_credential *c, const struct oauth_key *k, struct mx_err *e)
+{
+	return mx_fail(e, MX_CONFIG, "key-pin-refused",
+	    "the device refuses the PIN, and locks itself after a few: it gets none again before that file has changed; mend "
+	    "it, or touch it once the device is mended (%.120s): %s", c->key_passphrase_file, k->shown);
 }
 
 static enum mx_class passphrase_failed(const struct oauth_credential *c, const struct oauth_key *k,
-    struct mx_err *e)
+    const struct key_errors *x, struct mx_err *e)
 {
 	if (c->key_passphrase_file == NULL)
 		return mx_fail(e, MX_CONFIG, "key-passphrase-needed",
 		    "the key is protected by a passphrase or PIN; name the file that holds it in "
 		    "key_passphrase_file: %s", k->shown);
-	if (cipher_lacks())
+	if (x->no_cipher)
 		return mx_fail(e, MX_CONFIG, "key-cipher-unsupported",
 		    "the key is encrypted with a cipher that this OpenSSL has switched off; encrypt it anew "
 		    "(openssl pkcs12 -legacy ... | openssl pkcs12 -export): %s", k->shown);
+	key_pin_refused(k->pin);
+	if (k->pin != 0)
+		return pin_refused(c, k, e);
 	return mx_fail(e, MX_CONFIG, "key-passphrase-wrong",
 	    "what key_passphrase_file holds does not open the key; check that file (%.150s): %s",
 	    c->key_passphrase_file, k->shown);
@@ -102,7 +127,7 @@ static enum mx_class provider_missing(const char *scheme, const struct oauth_key
 			package = providers[i].package;
 	return mx_fail(e, MX_CONFIG, "key-provider-missing",
 	    "no OpenSSL provider serves \"%.20s:\" keys; install %s, activate it in openssl.cnf beside the default "
-	    "one, and see that the daemon may use its device: %s", scheme, package, k->shown);
+	    "one, see that the daemon may use its device, and restart it: %s", scheme, package, k->shown);
 }
 
 static bool holds(const struct mx_secret *s, const char *what)
@@ -114,19 +139,19 @@ static bool holds(const struct mx_secret *s, const char *what)
 static enum mx_class no_key(const struct oauth_credential *c, const struct mx_secret *content,
     const struct oauth_key *k, struct mx_err *e)
 {
-	bool no_memory;
-	const char *why;
+	const struct key_errors x = key_errors();
 
-	if (k->asked)
-		return passphrase_failed(c, k, e);
-	why = key_ssl_reason(&no_memory);
-	if (no_memory)
+	if (x.no_memory)
 		return mx_fail(e, MX_TEMP, "no-memory", "no memory to open the key %s", k->shown);
+	if (x.away && (content == NULL || k->pin != 0))
+		return key_away(k, &x, e);
+	if (k->asked)
+		return passphrase_failed(c, k, &x, e);
 	if (content == NULL)
 		return mx_fail(e, MX_CONFIG, "key-unreadable",
 		    "the key cannot be had from its device (%.80s); look with openssl storeutl -noout whether it is "
-		    "there: %s", why, k->shown);
-	if (holds(content, "-----BEGIN TSS2 PRIVATE KEY-----"))
+		    "there: %s", x.why, k->shown);
+	if (holds(content, TSS2))
 		return mx_fail(e, MX_CONFIG, "key-provider-missing",
 		    "the key belongs to a TPM, and no OpenSSL provider opens it; install tpm2-openssl, activate it in "
 		    "openssl.cnf beside the default one, and see that the daemon may use the TPM: %s", k->shown);
@@ -183,18 +208,22 @@ static void scheme_of(const char *s, char *out, size_t cap)
 	out[n] = '\0';
 }
 
-/* RFC 7512 allows a PIN in the query; older ones have it in the path. */
+bool key_in_device(const char *key)
+{
+	char scheme[32];
+
+	scheme_of(key, scheme, sizeof scheme);
+	return scheme[0] != '\0' && strcasecmp(scheme, "file") != 0 && strcmp(scheme, "credential") != 0;
+}
+
+/* RFC 7512 allows a PIN in the query; older ones have it in the path. Neither that nor what follows is shown. */
 static void show(struct oauth_key *k, const char *key, bool uri)
 {
-	size_t n = uri ? strcspn(key, "?") : strlen(key);
-	const char *pin = uri ? strcasestr(key, "pin") : NULL;
+	size_t n = uri ? strcspn(key, "?") : strlen(key), pin = uri ? oauth_uri_attribute(key, "pin-") : n;
 	struct mx_buf b;
 
-	/* "pin-value", "pin-source", not the "pin" of a name */
-	while (pin != NULL && pin[3] != '-')
-		pin = strcasestr(pin + 3, "pin");
-	if (pin != NULL && (size_t)(pin - key) < n)
-		n = (size_t)(pin - key);
+	if (pin < n)
+		n = pin;
 	mx_buf_init(&b, k->shown, sizeof k->shown);
 	if (n < sizeof k->shown)
 		mx_buf_add(&b, key, n);
@@ -202,16 +231,6 @@ static void show(struct oauth_key *k, const char *key, bool uri)
 		mx_buf_addf(&b, "%.*s...", (int)sizeof k->shown - 4, key);
 	if (mx_buf_str(&b) == NULL)
 		k->shown[0] = '\0';
-}
-
-/* The path that a "file:" URI means (RFC 8089), without %XX, which OpenSSL does not know either. */
-static const char *file_path(const char *uri)
-{
-	const char *p = uri + sizeof "file:" - 1;
-
-	if (strncasecmp(p, "//localhost/", 12) == 0)
-		return p + 11;
-	return strncmp(p, "///", 3) == 0 ? p + 2 : p;
 }
 
 enum mx_class key_store_load(const struct oauth_credential *c, const struct mx_secret *pem, struct oauth_key *k,
@@ -232,19 +251,28 @@ enum mx_class key_store_load(const struct oauth_credential *c, const struct mx_s
 	scheme_of(c->key, scheme, sizeof scheme);
 	if (pem != NULL)
 		path = c->key;
-	else if (strcasecmp(scheme, "file") == 0)
-		path = file_path(c->key);
-	else if (scheme[0] == '\0' || strcmp(scheme, "credential") == 0)
-		path = c->key;
+	else if (!key_in_device(c->key))
+		path = oauth_file_of_uri(c->key);
 	show(k, path != NULL ? path : c->key, path == NULL);
 	/* Nothing is known of a passphrase: it may well be a GUID, which Microsoft's secrets may not. */
 	if (c->key_passphrase_file != NULL &&
 	    (cls = oauth_secret_read_for(&any, c->key_passphrase_file, &a.pass, e)) != MX_OK)
 		goto out;
 	if (pem == NULL && path != NULL) {
-		if ((cls = key_file_read(&key_kind_key, path, &content, e)) != MX_OK)
+		if ((cls = oauth_file_read_key(&oauth_file_key, path, &content, e)) != MX_OK)
 			goto out;
 		pem = &content;
+	}
+	if (path == NULL && access(c->key, F_OK) == 0) {
+		cls = mx_fail(e, MX_CONFIG, "key-unreadable", "the current folder has a file whose name is the key's URI, and "
+		    "OpenSSL would read that; remove it: %s", k->shown);
+		goto out;
+	}
+	if (pem == NULL || holds(pem, TSS2))
+		k->pin = key_pin(c);
+	if (key_pin_was_refused(k->pin)) {
+		cls = pin_refused(c, k, e);
+		goto out;
 	}
 	cls = MX_TEMP;
 	if ((ui = UI_create_method("mta-xoauth2")) == NULL || UI_method_set_reader(ui, answer) != 0 ||

@@ -7,7 +7,7 @@
 #include "common/text.h"
 #include "oauth/json.h"
 #include "oauth/key.h"
-#include "oauth/key_file.h"
+#include "oauth/file.h"
 #include "oauth/service_account.h"
 
 #define WHERE_FROM \
@@ -110,7 +110,7 @@ enum mx_class oauth_service_account_read(const struct oauth_client *c, const cha
 	const char *s;
 
 	*a = (struct oauth_service_account){ 0 };
-	if ((cls = key_file_read(&key_kind_service_account, path, &text, e)) != MX_OK)
+	if ((cls = oauth_file_read_key(&oauth_file_service_account, path, &text, e)) != MX_OK)
 		return cls;
 	s = (const char *)text.p;
 	if (text.len >= 10 && memcmp(s, "-----BEGIN", 10) == 0)

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "common/text.h"
+#include "oauth/key.h"
 #include "settings/check.h"
 
 #define ALPHA "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -278,7 +279,7 @@ const char *cf_bad_key(const char *s, size_t n)
 
 	if (s[0] == '/')
 		return cf_bad_path(s, n);
-	if (memmem(s, n, "pin-value", 9) != NULL)
+	if (oauth_uri_attribute(s, "pin-value") < n)
 		return "must not hold a PIN: put it into a file of its own and name that with key_passphrase_file";
 	while (k < n && (only(s + k, 1, ALPHA DIGIT "+-.")))
 		k++;

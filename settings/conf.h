@@ -32,7 +32,11 @@ struct conf_client {
 	uint32_t min_remaining_s, stale_until_s;
 	uint32_t backoff_min_ms, backoff_max_ms;	/* transient failures: 1 s ... 300 s */
 	/* of each of oc.credential: */
-	struct conf_credential { struct conf_where at; uint64_t expires; } *cred;
+	struct conf_credential {
+		struct conf_where at;
+		uint64_t expires;	/* seconds since the epoch; 0: not known, or never */
+		uint64_t stamp;		/* of a key's files as expires was read: oauth_credential_stamp(); 0: not read */
+	} *cred;
 	uint64_t expires;		/* of the credential that ends first, as far as is known; 0: none */
 	uint64_t fingerprint;			/* of everything that makes a token another one */
 	struct conf_where at;

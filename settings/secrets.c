@@ -13,6 +13,8 @@
 #include "common/clock.h"
 #include "oauth/federated.h"
 #include "oauth/identity.h"
+#include "common/hash.h"
+#include "oauth/file.h"
 #include "oauth/key.h"
 #include "oauth/secretfile.h"
 #include "oauth/service_account.h"
@@ -32,7 +34,7 @@ struct account {
 	/* The last ones that were fine: paths are interned, so that the same one is the same pointer. */
 	const char *ca, *secret, *endpoint, *assertion;
 	const struct oauth_credential *key;
-	uint64_t key_expires;
+	uint64_t key_expires, key_stamp;
 };
 
 static void find_account(struct account *a, const char *user)
@@ -149,7 +151,7 @@ static void check_secret(struct build *b, struct account *a, const struct oauth_
 		return;
 	switch (oauth_secret_read_for(oc, path, &s, &e)) {
 	case MX_OK:
-		if (oauth_secret_lint(&s, &e))
+		if (oauth_secret_lint(path, &s, &e))
 			cf_warn(b->r, at, "%s", e.text);
 		if (a->other)
 			check_as(b, a, path, at);
@@ -203,13 +205,26 @@ static bool same_key(const struct oauth_credential *x, const struct oauth_creden
 }
 
 /*
+ * A wrong PIN is no error: a daemon that ends with it is started anew by systemd again and again, and each time the device
+ * counts one more, until it locks itself. The one that goes on gives no PIN again.
+ */
+static void complain(struct build *b, const struct conf_where *at, const struct mx_err *e)
+{
+	if (e->cls != MX_CONFIG || strcmp(e->code, "key-pin-refused") == 0)
+		cf_warn(b->r, at, "%s", e->text);
+	else
+		cf_error(b->r, at, "%s", e->text);
+}
+
+/*
  * What would be found at the first request is found now. Dates are warnings, as those of secrets are: time alone must
  * not keep a daemon from starting, nor its other clients from their tokens.
  */
 static void check_key(struct build *b, struct account *a, const struct oauth_credential *k,
     struct conf_credential *side)
 {
-	const char *const files[] = { k->key, k->key_passphrase_file, k->certificate_file };
+	const char *const files[] = { k->key != NULL ? oauth_file_of_uri(k->key) : NULL, k->key_passphrase_file,
+		k->certificate_file };
 	const size_t before = b->r->errors + b->r->warnings;
 	const uint64_t now = mx_wall_ms() / 1000;
 	struct oauth_key *key = NULL;
@@ -219,12 +234,14 @@ static void check_key(struct build *b, struct account *a, const struct oauth_cre
 		return;
 	if (same_key(a->key, k)) {
 		side->expires = a->key_expires;
+		side->stamp = a->key_stamp;
 		return;
 	}
+	side->stamp = oauth_credential_stamp(MX_FNV_BASIS, k);	/* before: what changes meanwhile is looked at anew */
 	switch (oauth_key_open(k, 0, &key, &e)) {
 	case MX_OK:
 		if (oauth_key_try(key, k->alg, &e) != MX_OK)
-			cf_error(b->r, &side->at, "%s", e.text);
+			complain(b, &side->at, &e);
 		side->expires = oauth_key_not_after(key);
 		if (oauth_key_in_date(key, now, &e) != MX_OK)
 			cf_warn(b->r, &side->at, "%s", e.text);
@@ -235,16 +252,14 @@ static void check_key(struct build *b, struct account *a, const struct oauth_cre
 			if (files[i] != NULL)
 				check_as(b, a, files[i], &side->at);
 		break;
-	case MX_CONFIG:
-		cf_error(b->r, &side->at, "%s", e.text);
-		break;
 	default:
-		cf_warn(b->r, &side->at, "%s", e.text);
+		complain(b, &side->at, &e);
 	}
 	oauth_key_free(key);
 	if (b->r->errors + b->r->warnings == before) {
 		a->key = k;
 		a->key_expires = side->expires;
+		a->key_stamp = side->stamp;
 	}
 }
 

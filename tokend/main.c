@@ -184,6 +184,9 @@ int main(int argc, char **argv)
 		return check(o.conf);
 	if ((path = realpath(o.conf, NULL)) == NULL)
 		path = strdup(o.conf);		/* the reader says what is wrong with it */
+	/* Nothing is found by chance in the folder where it was started; in the background it leaves that anyway. */
+	if (o.foreground && chdir("/") == -1)
+		perror("mta-xoauth2-tokend: cannot go to /");
 	if (!o.foreground && !process_background(&ready, &e))
 		return complain(&e);
 	log_open(LOG_TO_STDERR, "mta-xoauth2-tokend");

@@ -2,9 +2,9 @@
 
 #include <event2/event.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "common/hash.h"
+#include "oauth/file.h"
 #include "tokend/log.h"
 #include "tokend/server.h"
 #include "tokend/side.h"
@@ -16,38 +16,12 @@ struct watch {
 	uint64_t then;
 };
 
-static uint64_t stamp(uint64_t h, const char *path)
-{
-	struct { uint64_t dev, ino, size, mtime_s, mtime_ns, mode, uid, gid; } x = { 0 };
-	struct stat st;
-
-	if (path != NULL && *path == '/' && stat(path, &st) == 0) {
-		x.dev = (uint64_t)st.st_dev;
-		x.ino = (uint64_t)st.st_ino;
-		x.size = (uint64_t)st.st_size;
-		x.mtime_s = (uint64_t)st.st_mtim.tv_sec;
-		x.mtime_ns = (uint64_t)st.st_mtim.tv_nsec;
-		x.mode = st.st_mode;	/* not ctime: to set the same mode again changes nothing */
-		x.uid = st.st_uid;
-		x.gid = st.st_gid;
-	}
-	return mx_fnv(h, &x, sizeof x);
-}
-
 uint64_t watch_look(const struct oauth_client *c)
 {
-	uint64_t h = stamp(MX_FNV_BASIS, c->ca_file);
+	uint64_t h = oauth_file_stamp(MX_FNV_BASIS, c->ca_file);
 
-	for (size_t i = 0; i < c->ncredentials; i++) {
-		const struct oauth_credential *k = &c->credential[i];
-
-		h = stamp(h, k->secret_file);
-		h = stamp(h, k->key);
-		h = stamp(h, k->key_passphrase_file);
-		h = stamp(h, k->certificate_file);
-		h = stamp(h, k->service_account_file);
-		h = stamp(h, k->assertion_file);	/* through links: a new target is another inode */
-	}
+	for (size_t i = 0; i < c->ncredentials; i++)
+		h = oauth_credential_stamp(h, &c->credential[i]);
 	return h;
 }
 

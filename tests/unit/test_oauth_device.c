@@ -112,6 +112,7 @@ static bool make(const char *script)
 	assert_int_equal(setenv("SOFTHSM2_CONF", in_dir("softhsm2.conf", path), 1), 0);
 	assert_true(snprintf(line, sizeof line, "swtpm:path=%s/s", dir) > 0);
 	assert_int_equal(setenv("TPM2OPENSSL_TCTI", line, 1), 0);
+	assert_int_equal(setenv("TPM2TOOLS_TCTI", line, 1), 0);
 	return true;
 }
 
@@ -206,6 +207,45 @@ static void refused(const char *key, const char *pin, enum oauth_alg alg, const 
 		fail_msg("%s: class %d, %s: %s", key, cls, e.code, e.text);
 }
 
+/*
+ * A PIN that was refused is not sent again, however often the key is asked for: the TPM counts refusals, and locks itself at
+ * the third. After the file was written anew the device hears of it once more, and with the right one it signs.
+ */
+static void counts_no_more(void)
+{
+	char line[256];
+
+	assert_int_equal(run("cp -p badpin changing; touch -d 2020-01-01 changing"), 0);
+	refused("handle:0x81000003?pass", "changing", OAUTH_ALG_PS256, "key-pin-refused");
+	assert_int_equal(run("tpm2_getcap properties-variable | grep TPM2_PT_LOCKOUT_COUNTER >count.1"), 0);
+	for (int i = 0; i < 5; i++)
+		refused("handle:0x81000003?pass", "changing", OAUTH_ALG_PS256, "key-pin-refused");
+	assert_true(snprintf(line, sizeof line, "%s", "tpm2_getcap properties-variable | grep TPM2_PT_LOCKOUT_COUNTER "
+	    "| cmp - count.1") > 0);
+	assert_int_equal(run(line), 0);
+	assert_int_equal(run("touch changing"), 0);
+	refused("handle:0x81000003?pass", "changing", OAUTH_ALG_PS256, "key-pin-refused");
+	assert_int_not_equal(run(line), 0);
+	assert_int_equal(run("cp pin changing"), 0);
+	signs("handle:0x81000003?pass", "changing", NULL, OAUTH_ALG_PS256, "pin.pub");
+}
+
+/* Last, for it does not come back: the device is gone, which is nobody's configuration. */
+static void away(void)
+{
+	struct oauth_credential cr = { .key = "handle:0x81000001", .alg = OAUTH_ALG_PS256 };
+	struct oauth_key *k;
+	struct mx_err e;
+
+	assert_int_equal(oauth_key_open(&cr, 0, &k, &e), MX_OK);
+	assert_int_equal(run("kill $(cat pid); rm pid; while [ -e s ]; do sleep 0.05; done"), 0);
+	assert_int_equal(oauth_key_try(k, OAUTH_ALG_PS256, &e), MX_TEMP);
+	assert_string_equal(e.code, "key-device-away");
+	oauth_key_free(k);
+	assert_int_equal(oauth_key_open(&cr, 0, &k, &e), MX_TEMP);
+	assert_string_equal(e.code, "key-device-away");
+}
+
 static void in_tpm(void)
 {
 	signs("handle:0x81000001", NULL, NULL, OAUTH_ALG_PS256, "rsa.pub");
@@ -216,16 +256,17 @@ static void in_tpm(void)
 	signs("handle:0x81000003?pass", "pin", NULL, OAUTH_ALG_PS256, "pin.pub");
 	refused("handle:0x81000001", NULL, OAUTH_ALG_ES256, "key-wrong-type");
 	refused("handle:0x81000009", NULL, OAUTH_ALG_PS256, "key-unreadable");
-	refused("handle:0x81000003?pass", "badpin", OAUTH_ALG_PS256, "key-passphrase-wrong");
+	counts_no_more();
 	refused("handle:0x81000003?pass", NULL, OAUTH_ALG_PS256, "key-passphrase-needed");
 	refused("nosuch:x", NULL, OAUTH_ALG_PS256, "key-provider-missing");
+	away();
 }
 
 static void in_token(void)
 {
 	/* First: the provider stays logged in once it was. */
 	refused("pkcs11:token=mail;object=key;type=private", NULL, OAUTH_ALG_PS256, "key-passphrase-needed");
-	refused("pkcs11:token=mail;object=key;type=private", "badpin", OAUTH_ALG_PS256, "key-passphrase-wrong");
+	refused("pkcs11:token=mail;object=key;type=private", "badpin", OAUTH_ALG_PS256, "key-pin-refused");
 	signs("pkcs11:token=mail;object=key;type=private", "pin", NULL, OAUTH_ALG_PS256, "rsa.pub");
 	signs("pkcs11:token=mail;object=key;type=private", "pin", "rsa.crt", OAUTH_ALG_PS256, "rsa.pub");
 	signs("pkcs11:token=mail;object=key;type=private?pin-value=4711", NULL, "rsa.crt", OAUTH_ALG_RS256, "rsa.pub");

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -291,6 +292,161 @@ static void test_file_uris(void **state)
 	}
 }
 
+/* OpenSSL looks for a file with the URI as its name first: whoever can make one where a program runs exchanges the key. */
+static void test_no_file_by_the_name_of_a_uri(void **state)
+{
+	struct oauth_credential c = { .key = "nosuch:thing", .alg = PS };
+	struct oauth_key *k;
+	struct mx_err e;
+	int here = open(".", O_RDONLY | O_DIRECTORY);
+
+	(void)state;
+	assert_int_equal(chdir(dir), 0);
+	assert_int_equal(link("rsa.pem", "nosuch:thing"), 0);
+	assert_int_equal(oauth_key_open(&c, 0, &k, &e), MX_CONFIG);
+	assert_string_equal(e.code, "key-unreadable");
+	assert_non_null(strstr(e.text, "remove it"));
+	assert_int_equal(unlink("nosuch:thing"), 0);
+	assert_int_equal(fchdir(here), 0);
+	close(here);
+}
+
+/* A PIN is neither shown nor overlooked, however its name is spelled. */
+static void test_pins_in_uris(void **state)
+{
+	static const struct { const char *uri, *shown; bool value; } uris[] = {
+		{ "pkcs11:token=mail;object=pin", "pkcs11:token=mail;object=pin", false },
+		{ "pkcs11:object=pinning;pin-value=4711", "pkcs11:object=pinning;", true },
+		{ "pkcs11:object=k?pin-value=4711", "pkcs11:object=k", true },
+		{ "pkcs11:object=k?x=y&pin%2Dvalue=4711", "pkcs11:object=k", true },
+		{ "pkcs11:object=k;pin%2dvalue=4711", "pkcs11:object=k;", true },
+		{ "pkcs11:object=k;%70%49n-Value=4711;type=private", "pkcs11:object=k;", true },
+		{ "pkcs11:pin-source=file:/p;object=k", "pkcs11:", false },
+		{ "pkcs11:object=k;pin%", "pkcs11:object=k;pin%", false },
+		{ "pkcs11:object=k;pin%2", "pkcs11:object=k;pin%2", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof uris / sizeof uris[0]; i++) {
+		struct oauth_credential c = { .key = uris[i].uri, .alg = PS };
+		const char *shown;
+		struct oauth_key *k;
+		struct mx_err e;
+
+		if ((oauth_uri_attribute(uris[i].uri, "pin-value") < strlen(uris[i].uri)) != uris[i].value)
+			fail_msg("%s", uris[i].uri);
+		assert_int_equal(oauth_key_open(&c, 0, &k, &e), MX_CONFIG);
+		shown = strstr(e.text, "restart it: ");
+		if (shown == NULL || strcmp(shown + 12, uris[i].shown) != 0)
+			fail_msg("%s: %s", uris[i].uri, e.text);
+	}
+}
+
+/* By the certificate's file alone, though its key cannot be opened; or out of the key's file. */
+static void test_when_it_ends(void **state)
+{
+	char key[256], cert[256], pass[256];
+	struct oauth_credential c = { .key = in_dir("nowhere.pem", key), .certificate_file = in_dir("rsa.crt", cert), .alg = PS };
+	uint64_t ends, soon = (uint64_t)time(NULL) + 29 * 86400, late = soon + 2 * 86400;
+	struct mx_err e;
+
+	(void)state;
+	assert_int_equal(oauth_certificate_ends(&c, &ends, &e), MX_OK);
+	assert_in_range(ends, soon, late);
+	c.certificate_file = in_dir("text", cert);
+	assert_int_equal(oauth_certificate_ends(&c, &ends, &e), MX_CONFIG);
+	assert_string_equal(e.code, "certificate-malformed");
+	c.certificate_file = NULL;
+	c.key = in_dir("rsa.p12", key);
+	c.key_passphrase_file = in_dir("pass", pass);
+	assert_int_equal(oauth_certificate_ends(&c, &ends, &e), MX_OK);
+	assert_in_range(ends, soon, late);
+	c.key = in_dir("rsa.pem", key);		/* with none */
+	assert_int_equal(oauth_certificate_ends(&c, &ends, &e), MX_OK);
+	assert_int_equal(ends, 0);
+	c.key = "handle:0x81000001";		/* a device is not asked */
+	assert_int_equal(oauth_certificate_ends(&c, &ends, &e), MX_OK);
+	assert_int_equal(ends, 0);
+	c = (struct oauth_credential){ .secret_file = "/s" };
+	assert_int_equal(oauth_certificate_ends(&c, &ends, &e), MX_OK);
+	assert_int_equal(ends, 0);
+}
+
+/* Every file of a credential counts, by whichever name. */
+static void test_stamps(void **state)
+{
+	char path[256], uri[300], other[256];
+	struct oauth_credential c = { 0 };
+	const struct { const char **at; const char *name; } all[] = {
+		{ &c.secret_file, path }, { &c.key, path }, { &c.key, uri }, { &c.key_passphrase_file, path },
+		{ &c.certificate_file, path }, { &c.key, "credential:stamped" },
+	};
+
+	(void)state;
+	in_dir("cred/stamped", path);
+	in_dir("rsa.pem", other);
+	assert_true(snprintf(uri, sizeof uri, "file:%s", path) > 0);
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		uint64_t none, there, again;
+
+		*all[i].at = all[i].name;
+		none = oauth_credential_stamp(1, &c);
+		assert_int_equal(link(other, path), 0);
+		there = oauth_credential_stamp(1, &c);
+		assert_int_equal(unlink(path), 0);
+		again = oauth_credential_stamp(1, &c);
+		assert_int_equal(none, again);
+		assert_int_not_equal(none, there);
+		*all[i].at = NULL;
+	}
+}
+
+struct second { struct oauth_credential c; int opened; };
+
+static void *opens(void *arg)
+{
+	struct second *s = arg;
+	struct oauth_key *k;
+	struct mx_err e;
+
+	__atomic_store_n(&s->opened, 1, __ATOMIC_SEQ_CST);
+	if (oauth_key_open(&s->c, 0, &k, &e) != MX_OK)
+		return NULL;
+	__atomic_store_n(&s->opened, 2, __ATOMIC_SEQ_CST);
+	oauth_key_free(k);
+	return s;
+}
+
+/* A thread waits for the other's key; the thread that has it may open a second one. */
+static void test_one_thread_at_a_time(void **state)
+{
+	const struct timespec nap = { 0, 20 * 1000 * 1000 };
+	char path[256];
+	struct second s = { .c = { .key = in_dir("rsa.pem", path), .alg = PS } };
+	struct oauth_key *k, *mine;
+	struct mx_err e;
+	pthread_t t;
+	void *done;
+
+	(void)state;
+	assert_int_equal(oauth_key_open(&s.c, 0, &k, &e), MX_OK);
+	assert_int_equal(pthread_create(&t, NULL, opens, &s), 0);
+	while (__atomic_load_n(&s.opened, __ATOMIC_SEQ_CST) == 0)
+		(void)nanosleep(&nap, NULL);
+	for (int i = 0; i < 10; i++)
+		(void)nanosleep(&nap, NULL);
+	assert_int_equal(__atomic_load_n(&s.opened, __ATOMIC_SEQ_CST), 1);
+	assert_int_equal(oauth_key_open(&s.c, 0, &mine, &e), MX_OK);
+	oauth_key_free(mine);
+	for (int i = 0; i < 5; i++)
+		(void)nanosleep(&nap, NULL);
+	assert_int_equal(__atomic_load_n(&s.opened, __ATOMIC_SEQ_CST), 1);
+	oauth_key_free(k);
+	assert_int_equal(pthread_join(t, &done), 0);
+	assert_ptr_equal(done, &s);
+	assert_int_equal(s.opened, 2);
+}
+
 static void test_no_name(void **state)
 {
 	struct oauth_credential c = { .alg = PS };
@@ -356,7 +512,8 @@ static void test_unreadable(void **state)
 		c.key = hidden;
 		if (oauth_key_open(&c, (uint64_t)time(NULL), &k, &e) != MX_CONFIG ||
 		    strcmp(e.code, "key-unreadable") != 0 || strstr(e.text, hidden) == NULL ||
-		    strstr(e.text, "chmod it to 640") == NULL)
+		    strstr(e.text, "user nobody may not read") == NULL ||
+		    strstr(e.text, " && chmod 640 ") == NULL)
 			_exit(3);
 		c.key = key;
 		c.certificate_file = cert;
@@ -398,7 +555,10 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows), cmocka_unit_test(test_signing_fails),
-		cmocka_unit_test(test_file_uris), cmocka_unit_test(test_no_name),
+		cmocka_unit_test(test_file_uris),
+		cmocka_unit_test(test_no_file_by_the_name_of_a_uri), cmocka_unit_test(test_pins_in_uris),
+		cmocka_unit_test(test_when_it_ends), cmocka_unit_test(test_stamps),
+		cmocka_unit_test(test_one_thread_at_a_time), cmocka_unit_test(test_no_name),
 		cmocka_unit_test(test_dates), cmocka_unit_test(test_unreadable), cmocka_unit_test(test_never_asks),
 	};
 

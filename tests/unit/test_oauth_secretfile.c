@@ -67,6 +67,8 @@ static const struct {
 	{ "CR at the end", V("ab\r"), 0600, NULL, 0, "secret-malformed" },
 	{ "TAB", V("a\tb"), 0600, NULL, 0, "secret-malformed" },
 	{ "DEL", V("a\x7f"), 0600, NULL, 0, "secret-malformed" },
+	{ "BOM", V("\xEF\xBB\xBF" "Abc8Q~secret"), 0600, NULL, 0, "secret-has-bom" },
+	{ "BOM alone", V("\xEF\xBB\xBF\n"), 0600, NULL, 0, "secret-has-bom" },
 	{ "GUID", V("11111111-2222-3333-4444-aAbBcCdDeEfF\n"), 0600, NULL, 0, "secret-is-guid" },
 	{ "world-readable", V("secret"), 0644, NULL, 0, "secret-world-readable" },
 	{ "world-writable", V("secret"), 0602, NULL, 0, "secret-world-readable" },
@@ -273,6 +275,39 @@ static void test_any_bytes(void **state)
 	assert_string_equal(e.code, "secret-malformed");
 }
 
+/* The command in the text makes a file of it that is fine. */
+static void test_commands(void **state)
+{
+	static const struct { const char *in; size_t n; } spoiled[] = {
+		{ V("\xEF\xBB\xBF" "Abc8Q~0123456789abcdef\n") }, { V("Abc8Q~0123\r456789abcdef\n") },
+		{ V("Abc8Q~0123456789abcdef\r") }, { V("Abc8Q~0123456789abcdef\r\r\n") },
+	};
+	struct oauth_client other = { .name = "c", .token_endpoint = "https://id.example/token" };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof spoiled / sizeof spoiled[0]; i++) {
+		struct mx_secret s = { 0 };
+		const char *command;
+		struct mx_err e;
+
+		put("secret", spoiled[i / 2].in, spoiled[i / 2].n, 0640);
+		if (i % 2 == 0) {
+			assert_int_equal(oauth_secret_read(path, &s, &e), MX_CONFIG);
+		} else {
+			assert_int_equal(oauth_secret_read_for(&other, path, &s, &e), MX_OK);
+			assert_true(oauth_secret_lint(path, &s, &e));
+			mx_secret_free(&s);
+		}
+		assert_non_null(command = strstr(e.text, "sed -i "));
+		assert_int_equal(system(command), 0);
+		if (oauth_secret_read(path, &s, &e) != MX_OK)
+			fail_msg("%zu: %s", i, e.text);
+		assert_string_equal((char *)s.p, "Abc8Q~0123456789abcdef");
+		assert_false(oauth_secret_lint(path, &s, &e));
+		mx_secret_free(&s);
+	}
+}
+
 static const struct { const char *in, *code; } lints[] = {
 	{ "Abc8Q~0123456789abcdef", NULL },
 	{ " Abc8Q~0123456789abcdef", "secret-has-blanks" },
@@ -295,7 +330,7 @@ static void test_lint(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof lints / sizeof lints[0]; i++) {
 		assert_true(mx_secret_set(&s, lints[i].in, strlen(lints[i].in)));
-		if (oauth_secret_lint(&s, &e) != (lints[i].code != NULL) ||
+		if (oauth_secret_lint("/etc/s", &s, &e) != (lints[i].code != NULL) ||
 		    (lints[i].code != NULL && strcmp(e.code, lints[i].code) != 0))
 			fail_msg("'%s'", lints[i].in);
 		mx_secret_free(&s);
@@ -326,7 +361,7 @@ int main(void)
 		cmocka_unit_test(test_sizes), cmocka_unit_test(test_not_files),
 		cmocka_unit_test(test_unreadable), cmocka_unit_test(test_long_paths),
 		cmocka_unit_test(test_credentials), cmocka_unit_test(test_guid_elsewhere),
-		cmocka_unit_test(test_any_bytes),
+		cmocka_unit_test(test_any_bytes), cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_lint),
 	};
 
