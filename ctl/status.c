@@ -42,14 +42,17 @@ static void worst_client(const struct status_sum *s)
 {
 	const struct mx_span *v = s->worst_client.v;
 	enum status_cause cause = status_cause(&s->worst_client);
-	char d[40];
+	char d[40], which[64];
+	int64_t n;
 
 	printf("%zu of %zu client%s %s: ", s->by_health[s->worst_of_clients], s->clients,
 	    s->clients == 1 ? "" : "s", trouble(s));
 	if (v[SC_NAME].s != NULL)
 		plugin_text(v[SC_NAME].s, v[SC_NAME].n);
+	if ((cause == CAUSE_EXPIRING || cause == CAUSE_EXPIRED) && status_number(&v[SC_ENDING], &n))
+		printf(": %s", status_ending(which, &s->worst_client));
 	if (cause == CAUSE_EXPIRING)
-		printf(": in %s", status_duration(d, &v[SC_CREDENTIAL]));
+		printf("%s in %s", status_number(&v[SC_ENDING], &n) ? "" : ":", status_duration(d, &v[SC_CREDENTIAL]));
 	if ((cause == CAUSE_RENEWAL || cause == CAUSE_NO_TOKEN) && v[SC_ERROR].s != NULL) {
 		printf(": ");
 		plugin_text(v[SC_ERROR].s, v[SC_ERROR].n);

@@ -11,7 +11,7 @@
 #include "common/wire.h"
 #include "ctl/ask.h"
 
-#define STATUS_KEYS_MAX 32
+#define STATUS_KEYS_MAX 40
 #define STATUS_EXPIRES_S (14 * 86400)	/* a credential with less time left is worth a warning */
 
 enum status_kind { STATUS_OTHER, STATUS_DAEMON, STATUS_CLIENT, STATUS_MAILBOX, STATUS_USER, STATUS_OTHERS };
@@ -27,7 +27,7 @@ enum { SD_VERSION, SD_PID, SD_UPTIME, SD_CONF, SD_LOADED, SD_CLIENTS, SD_MAILBOX
 enum { SC_NAME, SC_STATE, SC_TOKEN, SC_EXPIRES, SC_NEXT, SC_WAITING, SC_FETCHES, SC_FAILURES,
     SC_ANSWERS, SC_REJECTIONS, SC_FAILED_AGO, SC_CLASS, SC_CODE, SC_ERROR, SC_MARGIN, SC_OKS,
     SC_TEMPORARY, SC_PERMANENT, SC_SUCCESS_AGO, SC_PAST_AGO, SC_PAST_CLASS, SC_PAST_CODE,
-    SC_PAST_ERROR, SC_CREDENTIAL, SC_N };
+    SC_PAST_ERROR, SC_CREDENTIAL, SC_ENDING, SC_KIND, SC_USED, SC_REFUSED, SC_N };
 enum { SU_UID, SU_CONNS, SU_REQUESTS, SU_ANSWERS, SU_DENIED, SU_TURNED_AWAY, SU_N };
 
 extern const struct status_key status_daemon_keys[SD_N + 1];
@@ -52,7 +52,7 @@ bool status_number(const struct mx_span *v, int64_t *out);
 enum status_cause {
 	CAUSE_NONE,
 	CAUSE_RENEWAL,		/* warning: the last fetch failed, the token still serves */
-	CAUSE_EXPIRING,		/* warning: by secret_expires within STATUS_EXPIRES_S */
+	CAUSE_EXPIRING,		/* warning: a secret or certificate ends within STATUS_EXPIRES_S */
 	CAUSE_EXPIRED,		/* critical: that day has come */
 	CAUSE_NO_TOKEN,		/* critical: the last fetch failed, and no token serves */
 	CAUSE_N
@@ -75,6 +75,9 @@ struct status_sum {
 
 /* false: not a complete answer to STATUS. */
 bool status_sum(const struct answer *a, struct status_sum *s);
+
+/* "credential 2 (certificate)": the one that ends first. Returns out. */
+const char *status_ending(char out[static 64], const struct status_line *client);
 
 /* The two largest units of a time; "-" when it is not given, "ended" when negative. Returns out. */
 const char *status_duration(char out[static 40], const struct mx_span *v);

@@ -49,6 +49,10 @@ const struct status_key status_client_keys[SC_N + 1] = {
 	[SC_PAST_CODE] = { "last_failure_code", "last_failure_code", false },
 	[SC_PAST_ERROR] = { "last_failure_error", "last_failure_error", false },
 	[SC_CREDENTIAL] = { "credential_expires_in", "credential_expires_in_s", true },
+	[SC_ENDING] = { "credential_expires", "credential_expires", true },
+	[SC_KIND] = { "credential_kind", "credential_kind", false },
+	[SC_USED] = { "credential", "credential", true },
+	[SC_REFUSED] = { "credential_failures", "credential_failures", true },
 };
 
 const struct status_key status_user_keys[SU_N + 1] = {

@@ -39,6 +39,22 @@ const char *status_duration(char out[static 40], const struct mx_span *v)
 	return out;
 }
 
+const char *status_ending(char out[static 64], const struct status_line *l)
+{
+	const struct mx_span *kind = &l->v[SC_KIND];
+	int64_t n;
+	size_t i = 0;
+
+	/* what the daemon of another version may say there is not printed */
+	while (kind->s != NULL && i < kind->n && kind->s[i] >= 'a' && kind->s[i] <= 'z')
+		i++;
+	if (!status_number(&l->v[SC_ENDING], &n) || i == 0 || i != kind->n || i > 20)
+		(void)snprintf(out, 64, "credential");
+	else
+		(void)snprintf(out, 64, "credential %" PRId64 " (%.*s)", n, (int)i, kind->s);
+	return out;
+}
+
 /* Left-aligned in a column and a gap. */
 static void cell(const struct mx_span *v, size_t width)
 {
@@ -78,8 +94,8 @@ static void failure(const struct status_line *l)
 
 static void row(const struct status_line *l, size_t name_width)
 {
-	int64_t left;
-	char d[40];
+	int64_t left, used, refused;
+	char d[40], which[64];
 
 	cell(&l->v[SC_NAME], name_width);
 	cell(&l->v[SC_STATE], 7);
@@ -95,12 +111,14 @@ static void row(const struct status_line *l, size_t name_width)
 	span(stdout, &l->v[SC_TOKEN]);
 	putchar('\n');
 	failure(l);
+	if (status_number(&l->v[SC_USED], &used) && status_number(&l->v[SC_REFUSED], &refused) && (used > 1 || refused > 0))
+		printf("    credential %" PRId64 " is in use; refused or unusable so far: %" PRId64 " times\n", used, refused);
 	if (!status_number(&l->v[SC_CREDENTIAL], &left))
 		return;
 	if (left <= 0)
-		printf("    critical: credential has expired\n");
+		printf("    critical: %s has expired\n", status_ending(which, l));
 	else
-		printf("    %scredential expires in %s\n", left < STATUS_EXPIRES_S ? "warning: " : "",
+		printf("    %s%s expires in %s\n", left < STATUS_EXPIRES_S ? "warning: " : "", status_ending(which, l),
 		    status_duration(d, &l->v[SC_CREDENTIAL]));
 }
 

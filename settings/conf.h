@@ -37,7 +37,6 @@ struct conf_client {
 		uint64_t expires;	/* seconds since the epoch; 0: not known, or never */
 		uint64_t stamp;		/* of a key's files as expires was read: oauth_credential_stamp(); 0: not read */
 	} *cred;
-	uint64_t expires;		/* of the credential that ends first, as far as is known; 0: none */
 	uint64_t fingerprint;			/* of everything that makes a token another one */
 	struct conf_where at;
 };

@@ -216,11 +216,8 @@ void cf_add_credentials(struct build *b, struct conf_client *c, const struct cf_
 		(void)cf_oom(b);
 		return;
 	}
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		one(b, w, listed ? &w->list[i] : &w->own, entra, c, &oc[i], &c->cred[i]);
-		if (c->cred[i].expires != 0 && (c->expires == 0 || c->cred[i].expires < c->expires))
-			c->expires = c->cred[i].expires;
-	}
 	c->oc.credential = oc;
 	c->oc.ncredentials = n;
 }

@@ -229,6 +229,7 @@ static void check_key(struct build *b, struct account *a, const struct oauth_cre
 	const uint64_t now = mx_wall_ms() / 1000;
 	struct oauth_key *key = NULL;
 	struct mx_err e;
+	uint64_t stamp;
 
 	if (elsewhere(b, &side->at, k->key) || elsewhere(b, &side->at, k->key_passphrase_file))
 		return;
@@ -237,12 +238,13 @@ static void check_key(struct build *b, struct account *a, const struct oauth_cre
 		side->stamp = a->key_stamp;
 		return;
 	}
-	side->stamp = oauth_credential_stamp(MX_FNV_BASIS, k);	/* before: what changes meanwhile is looked at anew */
+	stamp = oauth_credential_stamp(MX_FNV_BASIS, k);	/* before: what changes meanwhile is looked at anew */
 	switch (oauth_key_open(k, 0, &key, &e)) {
 	case MX_OK:
 		if (oauth_key_try(key, k->alg, &e) != MX_OK)
 			complain(b, &side->at, &e);
 		side->expires = oauth_key_not_after(key);
+		side->stamp = stamp;
 		if (oauth_key_in_date(key, now, &e) != MX_OK)
 			cf_warn(b->r, &side->at, "%s", e.text);
 		else if (side->expires != 0 && side->expires - now < EXPIRY_WARN_S)
@@ -348,7 +350,6 @@ static void check_identity(struct build *b, const struct conf_client *c, const s
 	}
 }
 
-/* The end that comes first: of a secret by its date, of a certificate by itself. */
 static void check_client(struct build *b, struct account *a, struct conf_client *c)
 {
 	for (size_t k = 0; k < c->oc.ncredentials; k++) {
@@ -364,8 +365,6 @@ static void check_client(struct build *b, struct account *a, struct conf_client 
 			check_assertion(b, a, oc->assertion_file, &c->cred[k].at);
 		if (oc->platform != OAUTH_PLATFORM_NONE)
 			check_identity(b, c, oc, &c->cred[k].at);
-		if (c->cred[k].expires != 0 && (c->expires == 0 || c->cred[k].expires < c->expires))
-			c->expires = c->cred[k].expires;
 	}
 }
 

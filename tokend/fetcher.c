@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/text.h"
+#include "tokend/expiry.h"
 #include "tokend/fetcher.h"
 #include "tokend/gate.h"
 #include "tokend/log.h"
@@ -176,10 +177,14 @@ static enum next next_credential(struct fetch *x, const struct oauth_failure *f)
 {
 	size_t n = x->cc->oc.ncredentials, next = (x->credential + 1) % n;
 	char text[MX_TEXT_MAX + 40];
+	struct side *side;
 
-	if (x->s->ending || !f->credential || next == x->began)
+	if (x->s->ending || !f->credential)
 		return NEXT_NONE;
-	x->s->count.credential_failed++;
+	if ((side = side_make(engine_client_parent(x->c))) != NULL)
+		side->failed++;
+	if (next == x->began)
+		return NEXT_NONE;
 	log_event(LOG_ERR, "credential_failed", "client=%s credential=%zu code=%s next=%zu text=%s",
 	    engine_client_name(x->c), x->credential + 1, f->err.code, next + 1,
 	    mx_quote(text, sizeof text, f->err.text, strlen(f->err.text)));
@@ -225,6 +230,8 @@ static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f
 			no_memory(x, &r, &err);		/* of the next credential nothing is known yet */
 	}
 	engine_fetched(c, &r);
+	if (f == NULL)
+		expiry_look(engine_client_parent(c));
 	if (r.permanent)
 		watch_add(s, c, x->files);
 	fetch_free(x);

@@ -11,10 +11,13 @@
 #include "common/wire.h"
 #include "engine/engine.h"
 #include "tokend/audit.h"
+#include "tokend/expiry.h"
 #include "tokend/label.h"
 #include "tokend/log.h"
 #include "tokend/report.h"
 #include "tokend/server.h"
+#include "tokend/side.h"
+#include "tokend/threshold.h"
 
 #define PREFIX "mta_xoauth2_"
 
@@ -87,11 +90,6 @@ static void turned_away(struct server *s, const char *name, struct mx_buf *b)
 static void rejected(struct server *s, const char *name, struct mx_buf *b)
 {
 	sample(b, name, s->count.rejected);
-}
-
-static void credential_failures(struct server *s, const char *name, struct mx_buf *b)
-{
-	sample(b, name, s->count.credential_failed);
 }
 
 static void bugs(struct server *s, const char *name, struct mx_buf *b)
@@ -205,10 +203,52 @@ static void mailboxes_failing(const struct engine_status *st, struct engine_clie
 static void credential_life(const struct engine_status *st, struct engine_client *c, const char *name,
     struct mx_buf *b)
 {
+	const struct expiry first = expiry_first(c);
+
+	if (first.ends != 0)
+		client_seconds(b, name, st->name, (int64_t)first.ends * 1000 - (int64_t)mx_wall_ms());
+}
+
+static void of_credential(struct mx_buf *b, const char *name, const char *client, const struct expiry *x, uint64_t v)
+{
+	mx_buf_addf(b, PREFIX "%s{", name);
+	label_add(b, "client", client);
+	mx_buf_addf(b, ",credential=\"%zu\",kind=\"%s\"} %" PRIu64 "\n", x->credential + 1, x->kind, v);
+}
+
+static void credential_ends(const struct engine_status *st, struct engine_client *c, const char *name,
+    struct mx_buf *b)
+{
 	const struct conf_client *conf = engine_client_of(c);
 
-	if (conf->expires != 0)
-		client_seconds(b, name, st->name, (int64_t)conf->expires * 1000 - (int64_t)mx_wall_ms());
+	for (size_t i = 0; i < conf->oc.ncredentials; i++) {
+		const struct expiry x = expiry_of(c, i);
+
+		if (x.ends != 0)
+			of_credential(b, name, st->name, &x, x.ends);
+	}
+}
+
+static void credential_threshold(const struct engine_status *st, struct engine_client *c, const char *name,
+    struct mx_buf *b)
+{
+	const struct conf_client *conf = engine_client_of(c);
+
+	for (size_t i = 0; i < conf->oc.ncredentials; i++) {
+		const struct expiry x = expiry_of(c, i);
+		unsigned crossed = threshold_crossed((int64_t)x.ends - (int64_t)(mx_wall_ms() / 1000));
+
+		if (x.ends != 0 && crossed > 0)
+			of_credential(b, name, st->name, &x, threshold_days(crossed));
+	}
+}
+
+static void credential_failures(const struct engine_status *st, struct engine_client *c, const char *name,
+    struct mx_buf *b)
+{
+	const struct side *side = side_find(c);
+
+	labelled(b, name, "client", st->name, side != NULL ? side->failed : 0);
 }
 
 static void last_success(const struct engine_status *st, struct engine_client *c, const char *name,
@@ -257,12 +297,16 @@ static const struct family {
 	{ "log_lines_dropped_total", "counter", "Log lines that could not be written.", lines_dropped, NULL },
 	{ "log_lines_suppressed_total", "counter", "Log lines left out since one user caused too many.",
 	    lines_suppressed, NULL },
-	{ "credential_failures_total", "counter", "Times that a credential was refused or unusable and the next was tried.",
-	    credential_failures, NULL },
 	{ "bugs_total", "counter", "States nobody thought of; each has a log line.", bugs, NULL },
 	{ "token_seconds_to_expiry", "gauge", "Life left of the cached token.", NULL, token_life },
 	{ "credential_expiry_seconds", "gauge", "Time until the first credential ends, by secret_expires or its certificate.",
 	    NULL, credential_life },
+	{ "credential_expires_timestamp_seconds", "gauge", "When a credential ends, in seconds since the epoch.", NULL,
+	    credential_ends },
+	{ "credential_expiry_threshold_days", "gauge", "The last of 30, 14, 7, 1 and 0 days to its end that is crossed.",
+	    NULL, credential_threshold },
+	{ "credential_failures_total", "counter", "Times that a credential was refused or could not be used.", NULL,
+	    credential_failures },
 	{ "last_success_timestamp_seconds", "gauge", "When a token was last obtained.", NULL, last_success },
 	{ "client_failing", "gauge", "1 if the last token request failed; with mailboxes: and none has a token.", NULL,
 	    failing },

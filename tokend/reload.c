@@ -13,6 +13,7 @@
 #include "tokend/accept.h"
 #include "tokend/cache.h"
 #include "tokend/conn.h"
+#include "tokend/expiry.h"
 #include "tokend/listen.h"
 #include "tokend/log.h"
 #include "tokend/metrics_file.h"
@@ -148,6 +149,7 @@ static bool exchange(struct server *s, struct conf *c, struct conf_ref **old)
 	s->loaded_wall_ms = mx_wall_ms();
 	s->loaded_boot_ms = mx_boot_ms();
 	metrics_file_start(s);
+	expiry_start(s);
 	return true;
 }
 

@@ -15,6 +15,7 @@
 #include "tokend/audit.h"
 #include "tokend/cache.h"
 #include "tokend/conn.h"
+#include "tokend/expiry.h"
 #include "tokend/fetcher.h"
 #include "tokend/listen.h"
 #include "tokend/log.h"
@@ -195,6 +196,7 @@ void server_done(struct server *s)
 	listen_close_all(&s->listeners);
 	reload_stop(s);
 	metrics_file_stop(s);
+	expiry_stop(s);
 	engine_free(s->engine);		/* askers that are left hear that the daemon stops */
 	if (s->watch_timer != NULL)
 		event_free(s->watch_timer);

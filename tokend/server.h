@@ -30,7 +30,6 @@ struct counters {			/* since the start; for STATUS and METRICS */
 	uint64_t refused_busy;		/* connections over a limit */
 	uint64_t fetch_ok, fetch_temp, fetch_perm;
 	uint64_t rejected, bugs;
-	uint64_t credential_failed;	/* another one was there to take its place */
 };
 
 struct reload_result { bool any, failed; uint64_t at_boot_ms; struct mx_err err; };	/* err: if it failed */
@@ -51,6 +50,8 @@ struct server {
 	struct watch *watches;		/* clients on hold whose files are looked at, a ring */
 	size_t nwatches;
 	struct event *watch_timer;
+	struct event *expiry_timer;	/* NULL: nobody looks when credentials end */
+	size_t expiry_next;		/* the client that it looks at next */
 	struct counters count;
 	struct histogram answer_time[2], fetch_time;	/* answers: SASL, RAW and TOKEN; all others */
 	struct reload_result last_reload;

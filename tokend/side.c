@@ -23,6 +23,8 @@ void side_free(struct engine_client *c)
 {
 	void **at = engine_client_side(c);
 
+	if (*at != NULL)
+		free(((struct side *)*at)->ends);
 	free(*at);
 	*at = NULL;
 }

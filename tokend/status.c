@@ -10,8 +10,10 @@
 
 #include "common/clock.h"
 #include "engine/engine.h"
+#include "tokend/expiry.h"
 #include "tokend/report.h"
 #include "tokend/server.h"
+#include "tokend/side.h"
 #include "tokend/uids.h"
 
 static void daemon_line(const struct server *s, struct mx_buf *b)
@@ -37,6 +39,8 @@ static void daemon_line(const struct server *s, struct mx_buf *b)
 static void client_line(const char *word, struct engine_client *c, struct mx_buf *b)
 {
 	const struct conf_client *conf = engine_client_of(c);
+	const struct side *side = side_find(c);
+	const struct expiry first = expiry_first(c);
 	struct engine_status st;
 
 	engine_status(c, &st);
@@ -59,9 +63,16 @@ static void client_line(const char *word, struct engine_client *c, struct mx_buf
 		mx_buf_addf(b, "\tlast_failure_ago=%" PRIu64 "\tlast_failure_class=%s\tlast_failure_code=%s"
 		    "\tlast_failure_error=%s", st.failed_ago_ms / 1000, mx_class_info(st.past->cls)->name,
 		    st.past->code, st.past->text);
-	if (conf->expires != 0 && engine_client_subject(c) == NULL)
-		mx_buf_addf(b, "\tcredential_expires_in=%" PRId64,
-		    (int64_t)conf->expires - (int64_t)(mx_wall_ms() / 1000));
+	if (engine_client_subject(c) != NULL) {		/* a mailbox has its client's credentials */
+		mx_buf_addc(b, '\n');
+		return;
+	}
+	mx_buf_addf(b, "\tcredential_failures=%" PRIu64, side != NULL ? side->failed : 0);
+	if (conf->oc.ncredentials > 1)
+		mx_buf_addf(b, "\tcredential=%zu", side != NULL ? side->credential + 1 : 1);
+	if (first.ends != 0)
+		mx_buf_addf(b, "\tcredential_expires_in=%" PRId64 "\tcredential_expires=%zu\tcredential_kind=%s",
+		    (int64_t)first.ends - (int64_t)(mx_wall_ms() / 1000), first.credential + 1, first.kind);
 	mx_buf_addc(b, '\n');
 }
 

@@ -47,7 +47,7 @@ def rejected(tokend):
 
 
 def failures(tokend):
-    return exposition.parse(tokend.ask("METRICS").body)["mta_xoauth2_credential_failures_total"].value()
+    return exposition.parse(tokend.ask("METRICS").body)["mta_xoauth2_credential_failures_total"].value(client="c")
 
 
 # --- oidc-provider ----------------------------------------------------------------------------------------------------------------

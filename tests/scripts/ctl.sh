@@ -258,7 +258,7 @@ on status --check; is 0 "status --check: OK" just 'OK - clients: 2, none of them
 on status --json; is 0 "status --json" value "d['format'], d['health'], d['daemon']['pid'], d['clients'][0]['expires_in_s'], d['clients'][1]['token_id'], len(d['clients'])" "(1, 'ok', 7, 3599, None, 2)"
 value "sorted(d['daemon'])" "['accounts', 'clients', 'configuration', 'connections', 'loaded_ago_s', 'mailboxes', 'pid', 'reload_ago_s', 'reload_code', 'reload_error', 'secret_bytes', 'secret_bytes_not_locked', 'uptime_s', 'version']"
 result $? "status --json: the documented members of daemon"
-value "sorted(d['clients'][1])" "['answers', 'credential_expires_in_s', 'error', 'error_class', 'error_code', 'expires_in_s', 'failed_ago_s', 'failures', 'fetches', 'fetches_ok', 'fetches_permanent', 'fetches_temporary', 'health', 'last_failure_ago_s', 'last_failure_class', 'last_failure_code', 'last_failure_error', 'last_success_ago_s', 'margin_s', 'name', 'next_in_s', 'rejections', 'state', 'token_id', 'waiting']"
+value "sorted(d['clients'][1])" "['answers', 'credential', 'credential_expires', 'credential_expires_in_s', 'credential_failures', 'credential_kind', 'error', 'error_class', 'error_code', 'expires_in_s', 'failed_ago_s', 'failures', 'fetches', 'fetches_ok', 'fetches_permanent', 'fetches_temporary', 'health', 'last_failure_ago_s', 'last_failure_class', 'last_failure_code', 'last_failure_error', 'last_success_ago_s', 'margin_s', 'name', 'next_in_s', 'rejections', 'state', 'token_id', 'waiting']"
 result $? "status --json: the documented members of a client, given or not"
 says "$head$fresh$stale" 2
 on status --check; is 1 "status --check: WARNING" just 'WARNING - 1 of 2 clients failed to renew a token that still serves: stale: no route / to host | clients=2 warning=1 critical=0\n'
@@ -306,6 +306,18 @@ for row in "1209600|0|OK - clients: 1, none" "1209599|1|WARNING - 1 of 1 client 
 	on status --check; is "$status" "credential with $left s left" out "$said"
 done
 on status; is 0 "status: an expired credential" out "    critical: credential has expired"
+listed='client\tname=dated\tstate=fresh\ttoken=cd34\texpires_in=3000\tcredential_failures=4\tcredential=2\tcredential_expires_in=%d\tcredential_expires=3\tcredential_kind=certificate\n'
+says "$head$listed" 1 604800
+on status; is 0 "status: which credential ends" out "    warning: credential 3 (certificate) expires in 7d00h"
+on status; is 0 "status: which credential is in use" out "    credential 2 is in use; refused or unusable so far: 4 times"
+on status --check; is 1 "status --check: which credential ends" out "soon: dated: credential 3 (certificate) in 7d00h |"
+on status --json; is 0 "status --json: credentials" value "d['clients'][0]['credential'], d['clients'][0]['credential_failures'], d['clients'][0]['credential_expires'], d['clients'][0]['credential_kind']" "(2, 4, 3, 'certificate')"
+says "$head$listed" 1 -1
+on status --check; is 2 "status --check: which credential has ended" out "has expired: dated: credential 3 (certificate) |"
+on status; is 0 "status: which credential has ended" out "    critical: credential 3 (certificate) has expired"
+says "$head${listed/=certificate/=a\033[2J}" 1 604800
+on status; is 0 "status: a hostile kind" clean
+on status --check; is 1 "status --check: a hostile kind" clean
 says "$head$dated$stale" 2 86400
 on status --check; is 1 "status --check: different troubles" out "WARNING - 2 of 2 clients in trouble: dated: in 1d00h |"
 broken=${head/\\tnew=1/\\treload_ago=61\\treload_code=configuration-wrong\\treload_error=x.yaml:3: a | b}

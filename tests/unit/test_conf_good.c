@@ -71,7 +71,7 @@ static void preset(void **state)
 	assert_null(c->token_cache);
 	assert_null(c->metrics_file);
 	assert_int_equal(c->metrics_interval_s, 15);
-	assert_int_equal(k->expires, 0);
+	assert_int_equal(k->cred[0].expires, 0);
 	conf_free(c);
 }
 
@@ -146,7 +146,7 @@ static void every_key(void **state)
 	assert_int_equal(k->stale_until_s, 0);
 	assert_int_equal(k->backoff_min_ms, 2000);
 	assert_int_equal(k->backoff_max_ms, 3600000);
-	assert_int_equal(k->expires, 3981312000u);
+	assert_int_equal(k->cred[0].expires, 3981312000u);
 	k = conf_client_find(c, "listed");
 	assert_int_equal(k->oc.ncredentials, 4);
 	assert_int_equal(k->oc.credential[0].auth, OAUTH_AUTH_PRIVATE_KEY_JWT);
@@ -193,7 +193,7 @@ static void every_key(void **state)
 	assert_int_equal(conf_account_find(c, "a@google.example", 16)->nrelays, 1);
 	assert_int_not_equal(k->fingerprint, conf_client_find(c, "workspace")->fingerprint);
 	k = conf_client_find(c, "everything");
-	assert_int_equal(conf_client_find(c, "listed")->expires, 4107542400u);
+	assert_int_equal(conf_client_find(c, "listed")->cred[1].expires, 4107542400u);
 
 	assert_non_null(a = conf_account_find(c, "scanner@example.org", 19));
 	assert_ptr_equal(a->client, k);

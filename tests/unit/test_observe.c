@@ -13,6 +13,7 @@
 #include "tokend/histogram.h"
 #include "tokend/label.h"
 #include "tokend/limit.h"
+#include "tokend/threshold.h"
 #include "tokend/uids.h"
 
 static const char *printed(const char *labels, const struct histogram *h, const struct histogram_bounds *bounds)
@@ -46,6 +47,28 @@ static void histogram_buckets(void **state)
 	assert_string_equal(printed("a=\"b\"", &h, &bounds), "x_bucket{a=\"b\",le=\"0.000001\"} 2\n"
 	    "x_bucket{a=\"b\",le=\"0.00025\"} 4\nx_bucket{a=\"b\",le=\"2.5\"} 6\nx_bucket{a=\"b\",le=\"+Inf\"} 8\n"
 	    "x_sum{a=\"b\"} 4000005.000505\nx_count{a=\"b\"} 8\n");
+}
+
+/* To the second, on both sides of each. */
+static void thresholds(void **state)
+{
+	static const unsigned days[THRESHOLDS] = { 30, 14, 7, 1, 0 };
+	static const struct { int64_t left, whole; } rows[] = {
+		{ 0, 0 }, { 1, 0 }, { -1, -1 }, { 86399, 0 }, { 86400, 1 }, { -86400, -1 }, { -86401, -2 }, { 30 * 86400, 30 },
+	};
+
+	(void)state;
+	for (unsigned n = 0; n < THRESHOLDS; n++) {
+		int64_t at = (int64_t)days[n] * 86400;
+
+		assert_int_equal(threshold_crossed(at + 1), n);
+		assert_int_equal(threshold_crossed(at), n + 1);
+		assert_int_equal(threshold_days(n + 1), days[n]);
+	}
+	assert_int_equal(threshold_crossed(INT64_MAX), 0);
+	assert_int_equal(threshold_crossed(INT64_MIN), THRESHOLDS);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		assert_int_equal(threshold_whole_days(rows[i].left), rows[i].whole);
 }
 
 static void histogram_tables(void **state)
@@ -240,7 +263,7 @@ static void random_users(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(histogram_buckets), cmocka_unit_test(histogram_tables), cmocka_unit_test(labels),
+		cmocka_unit_test(histogram_buckets), cmocka_unit_test(histogram_tables), cmocka_unit_test(thresholds), cmocka_unit_test(labels),
 		cmocka_unit_test(limits), cmocka_unit_test(many_users), cmocka_unit_test(places_are_given_away),
 		cmocka_unit_test(random_users),
 	};
