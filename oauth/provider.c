@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 #include "oauth/provider.h"
 
@@ -145,4 +146,47 @@ const char *oauth_cloud_name(unsigned i)
 	};
 
 	return i < OAUTH_CLOUD_N ? names[i] : NULL;
+}
+
+#define BIT(cloud) (1u << OAUTH_CLOUD_##cloud)
+
+unsigned oauth_clouds_of_login(const char *host, size_t n)
+{
+	static const struct { const char *host; unsigned clouds; } all[] = {
+		{ "login.microsoftonline.com", BIT(PUBLIC) },
+		{ "login.microsoft.com", BIT(PUBLIC) },
+		{ "login.windows.net", BIT(PUBLIC) },
+		{ "login.microsoftonline.us", BIT(GCC_HIGH) | BIT(DOD) },
+		{ "login.partner.microsoftonline.cn", BIT(CHINA) },
+		{ "login.chinacloudapi.cn", BIT(CHINA) },
+	};
+
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		if (strlen(all[i].host) == n && strncasecmp(all[i].host, host, n) == 0)
+			return all[i].clouds;
+	return 0;
+}
+
+unsigned oauth_clouds_of_mail(const char *host, size_t n)
+{
+	static const struct { const char *end; unsigned clouds; } all[] = {	/* the first that fits counts */
+		{ "outlook-dod.office365.us", BIT(DOD) },
+		{ "office365.us", BIT(GCC_HIGH) | BIT(DOD) },
+		{ "apps.mil", BIT(DOD) },
+		{ "outlook.cn", BIT(CHINA) },
+		{ "office365.com", BIT(PUBLIC) },
+		{ "office.com", BIT(PUBLIC) },
+		{ "outlook.com", BIT(PUBLIC) },
+		{ "mx.microsoft", BIT(PUBLIC) },
+	};
+
+	if (n > 0 && host[n - 1] == '.')
+		n--;
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		const size_t k = strlen(all[i].end);
+
+		if (n >= k && strncasecmp(host + n - k, all[i].end, k) == 0 && (n == k || host[n - k - 1] == '.'))
+			return all[i].clouds;
+	}
+	return 0;
 }

@@ -5,6 +5,7 @@
 #ifndef MX_OAUTH_PROVIDER_H
 #define MX_OAUTH_PROVIDER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "oauth/client.h"
@@ -37,6 +38,13 @@ const struct oauth_provider *oauth_provider_find(const char *name, enum oauth_cl
 
 /* Names in the table's order, each once; NULL at the end (i counts from 0). */
 const char *oauth_provider_name(unsigned i);
+
+/*
+ * Microsoft's clouds that a host of theirs belongs to, as a set of bits (1 << enum oauth_cloud): one of the login, and one of
+ * the mail servers, as in relays ("*.office365.us" too) and scopes. 0: none of these. Case does not matter.
+ */
+unsigned oauth_clouds_of_login(const char *host, size_t n);
+unsigned oauth_clouds_of_mail(const char *host, size_t n);
 
 /* "public", "gcc-high", "dod", "china"; NULL past the end. */
 const char *oauth_cloud_name(unsigned i);

@@ -5,6 +5,7 @@
 
 #include "common/text.h"
 #include "oauth/file.h"
+#include "oauth/provider.h"
 #include "oauth/secretfile.h"
 
 #define SECRET_SHORT 16			/* bytes: generated secrets are longer */
@@ -109,24 +110,10 @@ static enum mx_class read_named(
 /* Hosts where secrets have an ID beside their value, and people mix the two up. */
 static bool is_microsoft(const char *url)
 {
-	static const char *const hosts[] = {
-		"login.microsoftonline.com",
-		"login.microsoftonline.us",
-		"login.partner.microsoftonline.cn",
-		"login.microsoft.com",
-		"login.windows.net",
-		"login.chinacloudapi.cn",
-	};
-	size_t n;
-
 	if (url == NULL || strncasecmp(url, "https://", 8) != 0)
 		return false;
 	url += 8;
-	n = strcspn(url, "/:?#");
-	for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++)
-		if (strlen(hosts[i]) == n && strncasecmp(url, hosts[i], n) == 0)
-			return true;
-	return false;
+	return oauth_clouds_of_login(url, strcspn(url, "/:?#")) != 0;
 }
 
 enum mx_class oauth_secret_read(const char *path, struct mx_secret *out, struct mx_err *e)

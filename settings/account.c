@@ -132,7 +132,7 @@ void cf_add_account(struct build *b, const char *name, const struct conf_where *
 		.xoauth2 = w->mechanisms.at.line == 0 || (w->mechanisms.v & 1) != 0,
 		.oauthbearer = w->mechanisms.at.line == 0 || (w->mechanisms.v & 2) != 0,
 		.at = *at };
-	b->account_side[i] = (struct cf_account_side){ w->client.s, w->client.at };
+	b->account_side[i] = (struct cf_account_side){ w->client.s, w->client.at, w->relays.at };
 	fold(b, pattern, i, at);
 }
 
@@ -191,6 +191,8 @@ void cf_link_accounts(struct build *b)
 		}
 		b->client_side[j].used = true;
 		c->accounts[i].client = &c->clients[j];
+		if (c->accounts[i].nrelays > 0 && c->accounts[i].client->provider != NULL)
+			cf_check_relays(b, &c->accounts[i], &b->account_side[i].relays_at);
 		preset_relays(&c->accounts[i]);
 		one_mailbox(b, &c->accounts[i]);
 	}

@@ -16,7 +16,7 @@ struct conf_own {
 };
 
 struct cf_client_side { struct conf_where ca_at; bool used; };
-struct cf_account_side { const char *client; struct conf_where client_at; };
+struct cf_account_side { const char *client; struct conf_where client_at, relays_at; };
 
 struct build {
 	struct conf *c;
@@ -86,6 +86,9 @@ void cf_identity_grant(struct build *b, struct conf_client *c, const struct cf_c
 bool cf_workload(struct build *b, const char *name, struct cf_client *w);
 /* credential.c: the first key of a credential that is given; NULL: none. */
 const struct cf_value *cf_credential_given(const struct cf_credential *w);
+/* clouds.c: what belongs to different ones of Microsoft's clouds; at: of the account's relays. */
+void cf_check_clouds(struct build *b, const struct conf_client *c, const struct cf_client *w);
+void cf_check_relays(struct build *b, const struct conf_account *a, const struct conf_where *at);
 void cf_link_accounts(struct build *b);	/* after the last file: accounts find their clients */
 
 /* secrets.c: opens every client's secret and trusted certificates. Clients are still unsorted. */

@@ -61,18 +61,10 @@ static bool find_provider(const struct work *x)
 
 static bool is_entra(const char *url)
 {
-	static const char *const hosts[] = {
-		"login.microsoftonline.com", "login.microsoftonline.us",
-		"login.partner.microsoftonline.cn", "login.microsoft.com", "login.windows.net",
-		"login.chinacloudapi.cn"
-	};
 	size_t n;
 	const char *host = cf_url_host(url, &n);
 
-	for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++)
-		if (strlen(hosts[i]) == n && strncasecmp(hosts[i], host, n) == 0)
-			return true;
-	return false;
+	return oauth_clouds_of_login(host, n) != 0;
 }
 
 static bool many_tenants(const char *s, size_t n)
@@ -373,6 +365,7 @@ static void resolve(struct work *x)
 	if (endpoint(x)) {
 		versions(x);
 		scope(x);
+		cf_check_clouds(x->b, c, w);
 	}
 	identity(x);
 	if (oc->grant == OAUTH_GRANT_JWT_BEARER)

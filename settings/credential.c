@@ -67,14 +67,6 @@ static void strays(struct build *b, const struct cf_credential *v, const struct 
 			    "\"%s\" belongs to \"managed_identity\", which this credential is not", ids[i].name);
 }
 
-/* "client_auth" beside a credential that is proven by an assertion. */
-static void judge_auth(struct build *b, const struct cf_client *w, const char *what)
-{
-	if (w->client_auth.at.line != 0 && w->client_auth.v + 1 != OAUTH_AUTH_PRIVATE_KEY_JWT && w->nlist < 2)
-		cf_error(b->r, &w->client_auth.at, "\"client_auth\" sends a secret, and there is a \"%s\": write "
-		    "private_key_jwt, or leave it out", what);
-}
-
 static void secret(struct build *b, const struct cf_client *w, const struct cf_credential *v,
     const struct oauth_provider *p, struct oauth_credential *c, struct conf_credential *side)
 {
@@ -94,10 +86,8 @@ static void secret(struct build *b, const struct cf_client *w, const struct cf_c
 }
 
 /* Entra wants the thumbprint that fits the algorithm: RS256 with x5t#S256 is refused (AADSTS700027). */
-static void key(struct build *b, const struct cf_client *w, const struct cf_credential *v, bool entra,
-    struct oauth_credential *c)
+static void key(struct build *b, const struct cf_credential *v, bool entra, struct oauth_credential *c)
 {
-	judge_auth(b, w, "key");
 	c->auth = OAUTH_AUTH_PRIVATE_KEY_JWT;
 	c->key = v->key.s;
 	c->key_passphrase_file = v->key_passphrase_file.s;
@@ -145,6 +135,19 @@ static void fits_grant(struct build *b, const struct conf_client *c, const struc
 		    "itself is its own issuer");
 }
 
+/* Secrets are to be sent, and no credential is one. */
+static void sends_no_secret(struct build *b, const struct cf_client *w, const struct oauth_credential *oc, size_t n)
+{
+	if (w->client_auth.at.line == 0 || w->client_auth.v + 1 == OAUTH_AUTH_PRIVATE_KEY_JWT)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (oc[i].key == NULL && oc[i].assertion_file == NULL && oc[i].platform == OAUTH_PLATFORM_NONE)
+			return;
+	cf_error(b->r, &w->client_auth.at, "\"client_auth\" sends a secret, and there is a \"%s\": write "
+	    "private_key_jwt, or leave it out", oc[0].key != NULL ? "key" :
+	    oc[0].assertion_file != NULL ? "assertion_file" : "managed_identity");
+}
+
 static void one(struct build *b, const struct cf_client *w, const struct cf_credential *v, bool entra,
     const struct conf_client *c, struct oauth_credential *oc, struct conf_credential *side)
 {
@@ -178,13 +181,11 @@ static void one(struct build *b, const struct cf_client *w, const struct cf_cred
 	} else if (kind == &v->client_secret_file) {
 		secret(b, w, v, c->provider, oc, side);
 	} else if (kind == &v->key) {
-		key(b, w, v, entra, oc);
+		key(b, v, entra, oc);
 	} else if (kind == &v->assertion_file) {
-		judge_auth(b, w, "assertion_file");
 		oc->auth = OAUTH_AUTH_FEDERATED;
 		oc->assertion_file = v->assertion_file.s;
 	} else {
-		judge_auth(b, w, "managed_identity");
 		oc->auth = OAUTH_AUTH_FEDERATED;
 		cf_identity(b, v, oc);
 		oc->platform_resource = c->provider->cloud == OAUTH_CLOUD_CHINA ? "api://AzureADTokenExchangeChina" :
@@ -218,6 +219,7 @@ void cf_add_credentials(struct build *b, struct conf_client *c, const struct cf_
 	}
 	for (size_t i = 0; i < n; i++)
 		one(b, w, listed ? &w->list[i] : &w->own, entra, c, &oc[i], &c->cred[i]);
+	sends_no_secret(b, w, oc, n);
 	c->oc.credential = oc;
 	c->oc.ncredentials = n;
 }

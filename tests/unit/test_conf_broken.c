@@ -138,6 +138,21 @@ static const struct row {
 	    "belongs to a secret"),
 	M("key, and secrets are sent", A HEAD PROVIDER TENANT ID "    key: /k.pem\n    client_auth: client_secret_post\n",
 	    10, 18, "write private_key_jwt"),
+	M("keys alone, and secrets are sent", A HEAD PROVIDER TENANT ID "    client_auth: client_secret_post\n"
+	    "    credentials:\n      - key: /k.pem\n      - key: /l.pem\n", 9, 18, "write private_key_jwt"),
+	M("endpoint of another cloud", A C "    token_endpoint: https://login.microsoftonline.us/{tenant}/oauth2/v2.0/token\n",
+	    10, 21, "write \"cloud: gcc-high\" and leave token_endpoint out"),
+	M("endpoint of the public cloud", A C "    cloud: dod\n"
+	    "    token_endpoint: https://LOGIN.microsoftonline.com:443/{tenant}/oauth2/v2.0/token\n", 11, 21,
+	    "write \"cloud: public\""),
+	M("scope of another cloud", A C "    scope: https://outlook.office365.us/.default\n", 10, 12,
+	    "write \"scope: https://outlook.office365.com/.default\""),
+	M("scope of the public cloud", A C "    cloud: china\n    scope: https://outlook.office365.com/.default\n", 11, 12,
+	    "write \"scope: https://partner.outlook.cn/.default\""),
+	M("by hand, scope of another cloud", A CUSTOM
+	    "    token_endpoint: https://login.microsoftonline.us/contoso.com/oauth2/v2.0/token\n"
+	    "    scope: https://outlook.office365.com/.default\n", 10, 12,
+	    "write \"scope: https://outlook.office365.us/.default\""),
 	M("secret, and a key is meant", A C "    client_auth: private_key_jwt\n", 10, 18, "needs a \"key\""),
 	M("Microsoft and curves", A HEAD PROVIDER TENANT ID "    key: /k.pem\n    assertion_algorithm: ES256\n", 10, 26,
 	    "PS256 and RS256 alone"),

@@ -545,6 +545,45 @@ static void other_user(void **state)
 	conf_dir_remove(&d);
 }
 
+/* Hosts of the client's own cloud, and of no cloud: nothing is said. */
+static void clouds(void **state)
+{
+	static const char *const rows[] = {
+		ACCOUNT "    relays: [smtp.office365.us, outlook-dod.office365.us, webmail.apps.mil, relay.contoso.com]\n"
+		    CLIENT "    cloud: dod\n",
+		ACCOUNT "    relays: [smtp.office365.com, outlook.office.com, \"*.mx.microsoft\", \"*\", notoffice365.us]\n" CLIENT,
+		ACCOUNT CLIENT "    token_endpoint: https://login.microsoft.com/{tenant}/oauth2/v2.0/token\n",
+		ACCOUNT CLIENT "    cloud: gcc-high\n    token_endpoint: https://login.microsoftonline.us/{tenant}/oauth2/v2.0/token\n",
+		ACCOUNT CLIENT "    token_endpoint: https://login.microsoftonline.com.example/{tenant}/oauth2/v2.0/token\n",
+		ACCOUNT CUSTOM "    token_endpoint: https://login.microsoftonline.us/contoso.com/oauth2/v2.0/token\n"
+		    "    scope: https://outlook.office365.us/.default\n",
+		ACCOUNT CUSTOM "    token_endpoint: https://idp.example/token\n    scope: https://outlook.office365.us/.default\n",
+		ACCOUNT "    relays: smtp.office365.us\n" CUSTOM "    token_endpoint: https://idp.example/token\n",
+		ACCOUNT HEAD PROVIDER TENANT ID "    client_auth: client_secret_basic\n"
+		    "    credentials:\n      - key: /k.pem\n      - client_secret_file: /s\n",
+	};
+	struct conf_report r;
+	struct conf_dir d;
+	struct conf *c;
+
+	(void)state;
+	conf_dir_make(&d);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		conf_dir_write(&d, "tokend.yaml", rows[i], strlen(rows[i]));
+		c = conf_dir_load(&d, 0, &r);
+		for (size_t k = 0; k < r.n; k++)	/* what is no GUID is warned of, and is not the matter here */
+			if (strstr(r.c[k].text, "GUID") == NULL)
+				c = NULL;
+		if (c == NULL) {
+			conf_show(rows[i], &r);
+			fail_msg("row %zu", i);
+		}
+		conf_free(c);
+		conf_report_free(&r);
+	}
+	conf_dir_remove(&d);
+}
+
 /* Odd, but not refused. */
 static void warnings(void **state)
 {
@@ -561,6 +600,10 @@ static void warnings(void **state)
 		    10, 3 },
 		{ ACCOUNT CLIENT "    scope: https://graph.microsoft.com/.default\n",
 		    "refused by Exchange", 10, 12 },
+		{ ACCOUNT "    relays: [smtp.office365.com, SMTP.office365.us]\n" CLIENT,
+		    "write \"relays: smtp.office365.com\", or \"cloud: gcc-high\" for the client", 4, 5 },
+		{ ACCOUNT "    relays: \"*.outlook.cn\"\n" CLIENT, "\"cloud: china\"", 4, 5 },
+		{ ACCOUNT "    relays: smtp.office365.com.\n" CLIENT "    cloud: dod\n", "\"relays: outlook-dod.office365.us\"", 4, 5 },
 		{ ACCOUNT CLIENT "    no_proxy: localhost\n", "there is no \"proxy\"", 10, 5 },
 		{ ACCOUNT CUSTOM TENANT "    token_endpoint: https://idp.example/token\n",
 		    "no {tenant}", 9, 13 },
@@ -740,7 +783,7 @@ int main(void)
 		cmocka_unit_test(workload),
 		cmocka_unit_test(platform),
 		cmocka_unit_test(other_user),
-		cmocka_unit_test(warnings),
+		cmocka_unit_test(clouds), cmocka_unit_test(warnings),
 		cmocka_unit_test(dates),
 		cmocka_unit_test(includes),
 		cmocka_unit_test(fingerprint),
