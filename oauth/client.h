@@ -73,7 +73,8 @@ struct oauth_client {
 	size_t ncredentials;
 	const char *proxy;		/* URL; NULL: none, and the environment is not looked at */
 	const char *no_proxy;		/* NULL: none */
-	const char *ca_file;		/* NULL: the system's */
+	const char *proxy_credentials_file;	/* USER:PASSWORD, read anew for every request; NULL: none */
+	const char *ca_file;		/* NULL: the system's; an https proxy may have one of either */
 	uint32_t connect_timeout_ms;
 	uint32_t timeout_ms;		/* whole request */
 };

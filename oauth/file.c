@@ -19,16 +19,13 @@
 
 static const char credential[] = "credential:";
 
-const struct oauth_file_kind oauth_file_secret = {
-	.noun = "secret file",
-	.store = "store the secret's value in it, with mode 640",
-	.secret = true,
-	.missing = { MX_CONFIG, "secret-missing" },
-	.unreadable = { MX_CONFIG, "secret-unreadable" },
-	.busy = { MX_TEMP, "secret-unreadable" },
-	.not_a_file = { MX_CONFIG, "secret-not-a-file" },
-	.open_to_all = { MX_CONFIG, "secret-world-readable" },
-};
+#define SECRET(what, how) { .noun = (what), .store = (how), .secret = true, \
+	.missing = { MX_CONFIG, "secret-missing" }, .unreadable = { MX_CONFIG, "secret-unreadable" }, \
+	.busy = { MX_TEMP, "secret-unreadable" }, .not_a_file = { MX_CONFIG, "secret-not-a-file" }, \
+	.open_to_all = { MX_CONFIG, "secret-world-readable" } }
+
+const struct oauth_file_kind oauth_file_secret = SECRET("secret file", "store the secret's value in it, with mode 640");
+const struct oauth_file_kind oauth_file_proxy = SECRET("proxy credentials file", "store USER:PASSWORD in it, with mode 640");
 
 const struct oauth_file_kind oauth_file_key = {
 	.noun = "key file",

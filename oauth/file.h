@@ -23,7 +23,8 @@ struct oauth_file_kind {
 	struct oauth_file_code { enum mx_class cls; const char *code; } missing, unreadable, busy, not_a_file,
 	    open_to_all, malformed;
 };
-extern const struct oauth_file_kind oauth_file_secret, oauth_file_key, oauth_file_certificate, oauth_file_service_account;
+extern const struct oauth_file_kind oauth_file_secret, oauth_file_proxy, oauth_file_key, oauth_file_certificate,
+    oauth_file_service_account;
 
 /*
  * Reads the file at path, max bytes of it at most, into *out, which is inert on failure; a NUL stands behind it.

@@ -39,6 +39,8 @@ struct oauth_fetch {
 	struct oauth_pool *pool;		/* NULL: not with libcurl */
 	struct oauth_failure *early;		/* failed at the start; NULL otherwise */
 	struct curl_slist *headers;
+	struct mx_secret proxy_user, proxy_password;	/* of an authenticated proxy; until libcurl has them */
+	struct mx_err proxy_err;		/* why these cannot be had; MX_OK: they can */
 	size_t sent;				/* bytes of x.req.body that libcurl has taken */
 	struct mx_secret body;
 	bool too_large;

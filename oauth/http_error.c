@@ -18,7 +18,7 @@ struct row {
 enum what {
 	W_OTHER = 0, W_NOT_HTTPS, W_URL, W_MEMORY, W_DNS, W_REFUSED, W_UNREACHABLE,
 	W_CONNECT_TIMEOUT, W_TIMEOUT, W_UNTRUSTED, W_EXPIRED, W_NOT_YET, W_NAME, W_CERT,
-	W_TLS_VERSION, W_TLS, W_NOT_TLS, W_CA_FILE, W_PROXY, W_PROXY_DNS, W_PROXY_AUTH, W_LOST,
+	W_TLS_VERSION, W_TLS, W_NOT_TLS, W_CA_FILE, W_PROXY, W_PROXY_DNS, W_PROXY_AUTH, W_PROXY_REFUSED, W_LOST,
 	W_NOT_HTTP, W_TOO_LARGE, W_HEADERS, W_TLS_TIMEOUT, W_N
 };
 
@@ -72,7 +72,9 @@ static const struct row rows[W_N] = {
 	[W_PROXY_DNS] = { MX_TEMP, "proxy-failed", "the proxy's name cannot be resolved",
 	    "check the proxy key and this host's resolver" },
 	[W_PROXY_AUTH] = { MX_CONFIG, "proxy-auth", "the proxy wants a user name and password",
-	    "let this host through without one" },
+	    "write them as USER:PASSWORD into a file and name that in proxy_credentials_file" },
+	[W_PROXY_REFUSED] = { MX_CONFIG, "proxy-auth", "the proxy refuses the user name or the password",
+	    "mend the file that proxy_credentials_file names" },
 	[W_LOST] = { MX_TEMP, "connection-lost",
 	    "the connection broke before the answer was complete",
 	    "nothing needs mending here unless it lasts; then look for a filter in between" },
@@ -141,8 +143,10 @@ static enum what tell(const struct oauth_transfer *x)
 {
 	if (x->too_large)
 		return W_TOO_LARGE;
-	if (x->proxy_status == 407)
-		return W_PROXY_AUTH;
+	/* tinyproxy says 401 to a wrong password */
+	if (x->proxy_status == 407 || x->proxy_status == 401 || (x->code == CURLE_PROXY && (x->proxy_error == CURLPX_NO_AUTH ||
+	    x->proxy_error == CURLPX_USER_REJECTED)))
+		return x->proxy_credentials != NULL ? W_PROXY_REFUSED : W_PROXY_AUTH;
 	if (x->proxy_status >= 300)
 		return W_PROXY;
 	switch (x->code) {
@@ -198,7 +202,13 @@ void oauth_transfer_failed(const char *client, const struct oauth_transfer *x,
 		end = ")";
 	}
 	*f = (struct oauth_failure){ .retry_after_s = -1, .permanent = r->cls == MX_CONFIG };
-	if (w == W_CA_FILE && x->ca_file != NULL && strlen(x->ca_file) < 200)
+	if (w == W_PROXY_REFUSED && strlen(x->proxy_credentials) < 200)
+		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %s; %s: %s", client, r->cause, r->fix,
+		    x->proxy_credentials);
+	else if (x->of_proxy && x->code == CURLE_PEER_FAILED_VERIFICATION)
+		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": the https proxy on the way to %.80s: %s; %s%s%.120s%s",
+		    client, x->host, r->cause, r->fix, sep, detail, end);
+	else if (w == W_CA_FILE && x->ca_file != NULL && strlen(x->ca_file) < 200)
 		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %s: %s: %s", client, r->cause,
 		    r->fix, x->ca_file);
 	else

@@ -14,6 +14,9 @@ struct oauth_transfer {
 	long verify;
 	long os_errno;		/* CURLINFO_OS_ERRNO */
 	long proxy_status;	/* what the proxy answered to CONNECT; 0: nothing, or no proxy */
+	long proxy_error;	/* CURLINFO_PROXY_ERROR: of SOCKS */
+	bool of_proxy;		/* verify is of the proxy's certificate */
+	const char *proxy_credentials;	/* the file's name; NULL: none was sent */
 	bool proxied;		/* a proxy is configured and not excepted for this host */
 	bool reached;		/* a TLS handshake was begun in this transfer */
 	bool connected;		/* TLS was up, in this transfer or in a reused connection */

@@ -94,7 +94,16 @@ static CURLcode harden(struct oauth_fetch *f)
 	/* a hanging resolver thread is left alone, not waited for */
 	SET(CURLOPT_QUICK_EXIT, 1L);
 #endif
+	if (c->ca_file != NULL)
+		SET(CURLOPT_PROXY_CAINFO, c->ca_file);	/* beside the system's: the proxy may have it from either */
 	SET(CURLOPT_PROXY, c->proxy != NULL && !local ? c->proxy : "");
+	if (f->proxy_user.len > 0) {
+		/* never the ticket of whoever started the daemon, which is what GSS-API would take */
+		SET(CURLOPT_PROXYAUTH, (long)(CURLAUTH_BASIC | CURLAUTH_DIGEST | CURLAUTH_NTLM));
+		SET(CURLOPT_SOCKS5_AUTH, (long)CURLAUTH_BASIC);
+		SET(CURLOPT_PROXYUSERNAME, (char *)f->proxy_user.p);
+		SET(CURLOPT_PROXYPASSWORD, f->proxy_password.p != NULL ? (char *)f->proxy_password.p : "");
+	}
 	SET(CURLOPT_NOPROXY, local ? "*" : c->no_proxy != NULL ? c->no_proxy : "");
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
@@ -195,5 +204,9 @@ CURLcode oauth_http_judge_url(struct oauth_fetch *f)
 
 CURLcode oauth_http_options(struct oauth_fetch *f)
 {
-	return (f->x.req.local ? local_headers(f) : headers(f)) ? harden(f) : CURLE_OUT_OF_MEMORY;
+	CURLcode r = (f->x.req.local ? local_headers(f) : headers(f)) ? harden(f) : CURLE_OUT_OF_MEMORY;
+
+	mx_secret_free(&f->proxy_user);
+	mx_secret_free(&f->proxy_password);
+	return r;
 }

@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "oauth/http-private.h"
 #include "oauth/http_error.h"
+#include "oauth/proxy.h"
 #include "oauth/refusal.h"
 #include "oauth/retryafter.h"
 
@@ -36,6 +37,8 @@ static void request_over(struct oauth_fetch *f)
 	curl_slist_free_all(f->headers);
 	f->headers = NULL;
 	mx_secret_free(&f->body);
+	mx_secret_free(&f->proxy_user);
+	mx_secret_free(&f->proxy_password);
 	f->sent = 0;
 	f->too_large = f->reached = f->begun = f->headed = f->again = false;
 	f->detail[0] = '\0';
@@ -152,12 +155,26 @@ long oauth_http_left_ms(const struct oauth_fetch *f)
 	return gone < limit ? (long)(limit - gone) : 1;	/* 0 would be for ever */
 }
 
+static bool proxied(const struct oauth_fetch *f)
+{
+	const struct oauth_client *c = f->x.c;
+
+	return !f->x.req.local && c->proxy != NULL && c->proxy[0] != '\0' && !oauth_no_proxy(c->no_proxy, f->x.req.url);
+}
+
 CURLcode oauth_http_send(struct oauth_fetch *f)
 {
+	const struct oauth_client *c = f->x.c;
+	struct mx_err why;
 	CURLcode r;
 
 	if ((r = oauth_http_judge_url(f)) != CURLE_OK)
 		return r;
+	if (c->proxy_credentials_file != NULL && proxied(f) &&
+	    oauth_proxy_credentials(c->proxy_credentials_file, &f->proxy_user, &f->proxy_password, &why) != MX_OK) {
+		mx_fail(&f->proxy_err, why.cls, why.code, "client \"%.64s\": %s", c->name, why.text);
+		return CURLE_READ_ERROR;
+	}
 	if ((f->easy = curl_easy_init()) == NULL)
 		return CURLE_OUT_OF_MEMORY;
 	if ((r = oauth_http_options(f)) != CURLE_OK)
@@ -173,13 +190,24 @@ void oauth_http_failed(struct oauth_fetch *f, CURLcode code, struct oauth_failur
 	struct oauth_transfer x = {
 		.code = (int)code, .too_large = f->too_large,
 		.host = f->host, .ca_file = f->x.c->ca_file,
-		.detail = f->detail, .proxied = !f->x.req.local && f->x.c->proxy != NULL && f->x.c->proxy[0] != '\0',
+		.detail = f->detail, .proxied = proxied(f), .proxy_credentials = f->x.c->proxy_credentials_file,
 	};
+	long proxy_verify;
 
+	if (f->proxy_err.cls != MX_OK) {	/* no fault of the client's credential */
+		*why = (struct oauth_failure){ .err = f->proxy_err, .permanent = f->proxy_err.cls == MX_CONFIG,
+			.retry_after_s = -1 };
+		return;
+	}
 	if (f->easy != NULL) {
 		curl_easy_getinfo(f->easy, CURLINFO_APPCONNECT_TIME_T, &tls_up);
 		x.reached = f->reached;
 		x.verify = info(f->easy, CURLINFO_SSL_VERIFYRESULT);
+		if ((proxy_verify = info(f->easy, CURLINFO_PROXY_SSL_VERIFYRESULT)) != 0) {
+			x.verify = proxy_verify;
+			x.of_proxy = true;
+		}
+		x.proxy_error = info(f->easy, CURLINFO_PROXY_ERROR);
 		x.os_errno = info(f->easy, CURLINFO_OS_ERRNO);
 		x.proxy_status = info(f->easy, CURLINFO_HTTP_CONNECTCODE);
 		/* A request that went out used a connection that was up, be it an older one's. */

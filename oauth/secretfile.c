@@ -52,38 +52,32 @@ static bool has_bom(const struct mx_secret *s)
 
 #define BOM_MEND "sed -i '1s/^\\xEF\\xBB\\xBF//'"
 
-static enum mx_class judge(
-    const char *path, const struct mx_secret *s, bool any_bytes, struct mx_err *e)
+static enum mx_class judge(const char *noun, const char *path, const struct mx_secret *s, bool any_bytes,
+    struct mx_err *e)
 {
 	const char *what, *mend;
 
 	if (s->len == 0)
-		return mx_fail(e, MX_CONFIG, "secret-empty",
-		    "the secret file is empty; store the secret's value in it: %s", path);
+		return mx_fail(e, MX_CONFIG, "secret-empty", "the %s is empty; store the secret's value in it: %s", noun, path);
 	if (s->len > OAUTH_SECRET_MAX)
-		return mx_fail(e, MX_CONFIG, "secret-too-long",
-		    "the secret file holds more than %d bytes; it must hold the secret's value and "
-		    "nothing else: %s",
-		    OAUTH_SECRET_MAX, path);
+		return mx_fail(e, MX_CONFIG, "secret-too-long", "the %s holds more than %d bytes; it must hold the secret's "
+		    "value and nothing else: %s", noun, OAUTH_SECRET_MAX, path);
 	if (any_bytes)
 		return MX_OK;
 	if ((what = control(s, &mend)) != NULL)
-		return mx_fail(e, MX_CONFIG, "secret-malformed", "the secret file holds %s; %s %s", what, mend, path);
+		return mx_fail(e, MX_CONFIG, "secret-malformed", "the %s holds %s; %s %s", noun, what, mend, path);
 	if (has_bom(s))
-		return mx_fail(e, MX_CONFIG, "secret-has-bom", "the secret file begins with a byte order mark, which is no "
-		    "part of the secret; " BOM_MEND " %s", path);
+		return mx_fail(e, MX_CONFIG, "secret-has-bom", "the %s begins with a byte order mark, which is no part of the "
+		    "secret; " BOM_MEND " %s", noun, path);
 	if (is_guid(s))
 		return mx_fail(e, MX_CONFIG, "secret-is-guid",
-		    "the secret file holds a GUID: this is the secret's ID, not its value; copy "
-		    "the Value "
-		    "column of Certificates & secrets (shown only once, else make a new secret) "
-		    "into it: %s",
-		    path);
+		    "the %s holds a GUID: this is the secret's ID, not its value; copy the Value column of Certificates & "
+		    "secrets (shown only once, else make a new secret) into it: %s", noun, path);
 	return MX_OK;
 }
 
-static enum mx_class read_named(
-    const char *path, bool any_bytes, struct mx_secret *out, struct mx_err *e)
+static enum mx_class read_named(const struct oauth_file_kind *kind, const char *path, bool any_bytes,
+    struct mx_secret *out, struct mx_err *e)
 {
 	struct mx_secret s = { 0 };
 	enum mx_class cls;
@@ -93,7 +87,7 @@ static enum mx_class read_named(
 		return mx_fail(e, MX_CONFIG, "secret-missing",
 		    "no secret file is named; set client_secret_file");
 	/* CRLF and one byte more than the longest: what is longer shows itself. */
-	if ((cls = oauth_file_read(&oauth_file_secret, path, OAUTH_SECRET_MAX + 3, &s, e)) != MX_OK)
+	if ((cls = oauth_file_read(kind, path, OAUTH_SECRET_MAX + 3, &s, e)) != MX_OK)
 		return cls;
 	if (s.len > 0 && s.len < OAUTH_SECRET_MAX + 3 && s.p[s.len - 1] == '\n') {
 		s.len--;
@@ -101,7 +95,7 @@ static enum mx_class read_named(
 			s.len--;
 		s.p[s.len] = '\0';
 	}
-	if ((cls = judge(path, &s, any_bytes, e)) == MX_OK)
+	if ((cls = judge(kind->noun, path, &s, any_bytes, e)) == MX_OK)
 		mx_secret_move(out, &s);
 	mx_secret_free(&s);
 	return cls;
@@ -118,13 +112,19 @@ static bool is_microsoft(const char *url)
 
 enum mx_class oauth_secret_read(const char *path, struct mx_secret *out, struct mx_err *e)
 {
-	return read_named(path, false, out, e);
+	return read_named(&oauth_file_secret, path, false, out, e);
+}
+
+enum mx_class oauth_secret_read_as(const struct oauth_file_kind *kind, const char *path, struct mx_secret *out,
+    struct mx_err *e)
+{
+	return read_named(kind, path, false, out, e);
 }
 
 enum mx_class oauth_secret_read_for(
     const struct oauth_client *c, const char *path, struct mx_secret *out, struct mx_err *e)
 {
-	return read_named(path, !is_microsoft(c->token_endpoint), out, e);
+	return read_named(&oauth_file_secret, path, !is_microsoft(c->token_endpoint), out, e);
 }
 
 bool oauth_secret_lint(const char *path, const struct mx_secret *s, struct mx_err *e)

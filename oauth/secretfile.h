@@ -24,6 +24,11 @@
 enum mx_class oauth_secret_read(const char *path, struct mx_secret *out, struct mx_err *e)
     __attribute__((warn_unused_result));
 
+/* The same of a file that is called something else. */
+struct oauth_file_kind;
+enum mx_class oauth_secret_read_as(const struct oauth_file_kind *kind, const char *path, struct mx_secret *out,
+    struct mx_err *e) __attribute__((warn_unused_result));
+
 /*
  * The same for a client's secret in path. secret-is-guid, secret-has-bom and secret-malformed are raised only where the
  * token endpoint is one of Microsoft's: elsewhere a GUID may well be the secret (Keycloak used to make

@@ -15,7 +15,7 @@ struct conf_own {
 	struct cf_map folded;	/* address in lower case -> account that has upper case in it */
 };
 
-struct cf_client_side { struct conf_where ca_at; bool used; };
+struct cf_client_side { struct conf_where ca_at, proxy_at; bool used; };
 struct cf_account_side { const char *client; struct conf_where client_at, relays_at; };
 
 struct build {

@@ -292,6 +292,12 @@ static void relations(const struct work *x)
 	if (w->no_proxy.at.line != 0 && w->proxy.at.line == 0)
 		cf_warn(x->b->r, &w->no_proxy.at,
 		    "\"no_proxy\" is not used: there is no \"proxy\"");
+	if (w->proxy_credentials_file.at.line != 0 && w->proxy.at.line == 0)
+		cf_warn(x->b->r, &w->proxy_credentials_file.at,
+		    "\"proxy_credentials_file\" is not used: there is no \"proxy\"");
+	if (w->proxy_credentials_file.s != NULL && w->proxy.s != NULL && strncasecmp(w->proxy.s, "socks4", 6) == 0)
+		cf_error(x->b->r, &w->proxy_credentials_file.at, "\"proxy_credentials_file\": SOCKS 4 has no passwords: write "
+		    "the proxy as socks5h://HOST:PORT, or leave the file out");
 }
 
 /* libcurl wants the exceptions as one string. */
@@ -323,7 +329,7 @@ static uint64_t fingerprint(const struct oauth_client *oc)
 {
 	const unsigned char grant = (unsigned char)oc->grant;
 	const char *const parts[] = { oc->token_endpoint, oc->client_id, oc->scope, oc->resource, oc->proxy,
-		oc->no_proxy, oc->ca_file };
+		oc->proxy_credentials_file, oc->no_proxy, oc->ca_file };
 	uint64_t h = cf_mix_credentials(mx_fnv(MX_FNV_BASIS, &grant, 1), oc);
 
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
@@ -346,6 +352,7 @@ static void resolve(struct work *x)
 	oc->scope = w->scope.s != NULL ? w->scope.s : p->scope;
 	oc->resource = w->resource.s;
 	oc->proxy = w->proxy.s;
+	oc->proxy_credentials_file = w->proxy_credentials_file.s;
 	oc->ca_file = w->ca_file.s;
 	oc->connect_timeout_ms = w->connect_timeout.v;
 	oc->timeout_ms = w->timeout.v;
@@ -397,7 +404,7 @@ void cf_add_client(struct build *b, const char *name, const struct conf_where *a
 	}
 	x.c = &c->clients[c->nclients++];
 	*x.c = (struct conf_client){ .oc.name = name, .at = *at };
-	b->client_side[i] = (struct cf_client_side){ w->ca_file.at, false };
+	b->client_side[i] = (struct cf_client_side){ w->ca_file.at, w->proxy_credentials_file.at, false };
 	if (w->provider.at.line != 0 && find_provider(&x) && cf_workload(b, name, w))
 		resolve(&x);
 }

@@ -179,6 +179,8 @@ static const struct conf_key clients[] = {
 	    CONF_K_REQUIRED, "preset of endpoint, scope, relays and margins" },
 	{ "proxy", CONF_T_PROXY, F(proxy), NULL, 8, 1024, NULL, cf_bad_proxy, 0,
 	    "proxy for token requests; the environment is not looked at" },
+	{ "proxy_credentials_file", CONF_T_SECRET, F(proxy_credentials_file), NULL, 2, 4095, NULL,
+	    cf_bad_secret_path, 0, "file with USER:PASSWORD for the proxy, or credential:NAME" },
 	{ "refresh_token_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
 	    "is not supported by this version: it knows the client_credentials grant alone" },
 	{ "resource", CONF_T_STRING, F(resource), NULL, 1, 1024, NULL, cf_bad_resource, 0,

@@ -16,6 +16,7 @@
 #include "common/hash.h"
 #include "oauth/file.h"
 #include "oauth/key.h"
+#include "oauth/proxy.h"
 #include "oauth/secretfile.h"
 #include "oauth/service_account.h"
 #include "settings/build.h"
@@ -32,7 +33,7 @@ struct account {
 	int ngid;
 	char way[1024];			/* the folders to the last file, with a slash: they may be passed */
 	/* The last ones that were fine: paths are interned, so that the same one is the same pointer. */
-	const char *ca, *secret, *endpoint, *assertion;
+	const char *ca, *secret, *endpoint, *assertion, *proxy;
 	const struct oauth_credential *key;
 	uint64_t key_expires, key_stamp;
 };
@@ -197,13 +198,6 @@ static void check_ca(struct build *b, struct account *a, const char *path,
 		a->ca = path;
 }
 
-/* Of one pair that many clients share the first is judged. Strings are interned. */
-static bool same_key(const struct oauth_credential *x, const struct oauth_credential *y)
-{
-	return x != NULL && x->key == y->key && x->key_passphrase_file == y->key_passphrase_file &&
-	    x->certificate_file == y->certificate_file && x->alg == y->alg && x->thumbprint == y->thumbprint;
-}
-
 /*
  * A wrong PIN is no error: a daemon that ends with it is started anew by systemd again and again, and each time the device
  * counts one more, until it locks itself. The one that goes on gives no PIN again.
@@ -214,6 +208,31 @@ static void complain(struct build *b, const struct conf_where *at, const struct 
 		cf_warn(b->r, at, "%s", e->text);
 	else
 		cf_error(b->r, at, "%s", e->text);
+}
+
+static void check_proxy(struct build *b, struct account *a, const char *path, const struct conf_where *at)
+{
+	const size_t before = b->r->errors + b->r->warnings;
+	struct mx_secret user = { 0 }, password = { 0 };
+	struct mx_err e;
+
+	if (path == a->proxy || elsewhere(b, at, path))
+		return;
+	if (oauth_proxy_credentials(path, &user, &password, &e) != MX_OK)
+		complain(b, at, &e);
+	else if (a->other)
+		check_as(b, a, path, at);
+	mx_secret_free(&user);
+	mx_secret_free(&password);
+	if (b->r->errors + b->r->warnings == before)
+		a->proxy = path;
+}
+
+/* Of one pair that many clients share the first is judged. Strings are interned. */
+static bool same_key(const struct oauth_credential *x, const struct oauth_credential *y)
+{
+	return x != NULL && x->key == y->key && x->key_passphrase_file == y->key_passphrase_file &&
+	    x->certificate_file == y->certificate_file && x->alg == y->alg && x->thumbprint == y->thumbprint;
 }
 
 /*
@@ -379,5 +398,7 @@ void cf_check_secrets(struct build *b)
 		check_client(b, &a, &b->c->clients[i]);
 		if (oc->ca_file != NULL)
 			check_ca(b, &a, oc->ca_file, &b->client_side[i].ca_at);
+		if (oc->proxy_credentials_file != NULL)
+			check_proxy(b, &a, oc->proxy_credentials_file, &b->client_side[i].proxy_at);
 	}
 }

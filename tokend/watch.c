@@ -18,7 +18,7 @@ struct watch {
 
 uint64_t watch_look(const struct oauth_client *c)
 {
-	uint64_t h = oauth_file_stamp(MX_FNV_BASIS, c->ca_file);
+	uint64_t h = oauth_file_stamp(oauth_file_stamp(MX_FNV_BASIS, c->ca_file), c->proxy_credentials_file);
 
 	for (size_t i = 0; i < c->ncredentials; i++)
 		h = oauth_credential_stamp(h, &c->credential[i]);
@@ -64,7 +64,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		engine_status(c, &st);
 		if (!st.permanent)
 			continue;
-		log_event(LOG_NOTICE, "file_changed", "client=%s text=\"a file of its credential or CA has changed: tried anew\"",
+		log_event(LOG_NOTICE, "file_changed", "client=%s text=\"a file of its credential, proxy or CA has changed: tried anew\"",
 		    engine_client_name(c));
 		engine_retry(c);
 	}

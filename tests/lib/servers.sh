@@ -1,4 +1,4 @@
-# servers.sh: Postfix, Dovecot and Cyrus' imtest beside the system, never installed on it. Sourced by packages.sh.
+# servers.sh: Postfix, Dovecot, Cyrus' imtest and two small proxies beside the system, never installed on it. Sourced by packages.sh.
 # shellcheck shell=bash disable=SC2154
 #
 # A server that is installed already is used as it is (its programs only; never its configuration). One that is missing is
@@ -16,6 +16,7 @@ server_installed()
 	postfix)	[ -x /usr/sbin/postfix ] && [ -x /usr/lib/postfix/sbin/smtp ] ;;
 	dovecot)	[ -x /usr/sbin/dovecot ] && [ -x /usr/lib/dovecot/submission ] && [ -x /usr/lib/dovecot/imap ] ;;
 	imtest)		[ -x /usr/lib/cyrus/bin/imtest ] || command -v imtest >/dev/null ;;
+	tinyproxy|microsocks)	command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] ;;
 	esac
 }
 
@@ -25,6 +26,8 @@ server_packages()
 	postfix)	echo postfix ;;
 	dovecot)	echo dovecot-core dovecot-submissiond dovecot-imapd ;;
 	imtest)		echo cyrus-clients cyrus-common ;;
+	tinyproxy)	echo tinyproxy-bin ;;
+	microsocks)	echo microsocks ;;
 	esac
 }
 
@@ -124,6 +127,19 @@ server_fix_imtest()
 	ln -sfn ../imtest/usr/lib/cyrus/bin/smtptest "$mx_cache/bin/smtptest"
 }
 
+# Proxies: one program each, which needs the C library alone.
+server_fix_tinyproxy()
+{
+	mkdir -p "$mx_cache/bin"
+	ln -sfn "../tinyproxy$(cd "$1" && find . -name tinyproxy -type f -perm /111 | head -n 1 | cut -c 2-)" "$mx_cache/bin/tinyproxy"
+}
+
+server_fix_microsocks()
+{
+	mkdir -p "$mx_cache/bin"
+	ln -sfn "../microsocks$(cd "$1" && find . -name microsocks -type f -perm /111 | head -n 1 | cut -c 2-)" "$mx_cache/bin/microsocks"
+}
+
 server_fix_dovecot()
 {
 	local f list
@@ -160,6 +176,7 @@ server_check()
 	dovecot)	programs='usr/sbin/dovecot usr/bin/doveconf usr/lib/dovecot/auth usr/lib/dovecot/submission
 				usr/lib/dovecot/imap usr/lib/dovecot/modules/libssl_iostream_openssl.so' ;;
 	imtest)		programs=usr/lib/cyrus/bin/imtest ;;
+	*)		programs=../bin/$1 ;;
 	esac
 	bad=$(cd "$mx_cache/$1" && echo "$programs" | xargs ldd 2>/dev/null | awk '/not found/ { print $1 }' | sort -u)
 	[ -z "$bad" ] || warn "$1: libraries not found: $bad"

@@ -295,6 +295,10 @@ static const struct row {
 	M("proxy's scheme", A C "    proxy: ftp://p:21\n", 10, 12, "scheme"),
 	M("proxy with password", A C "    proxy: http://u:p@proxy:3128\n", 10, 12,
 	    "no secret stands in this file"),
+	M("proxy's password beside the file", A C "    proxy: http://proxy:3128\n    proxy_credentials_file: user:hunter2\n", 11,
+	    29, "must be the absolute path"),
+	M("password for SOCKS 4", A C "    proxy: socks4a://proxy:1080\n    proxy_credentials_file: /p\n", 11, 29,
+	    "write the proxy as socks5h://HOST:PORT"),
 	M("proxy's port", A C "    proxy: http://proxy:99999\n", 10, 12, "HOST:PORT"),
 	/* clients */
 	M("no client", A "clients: {}\n", 4, 1, "there is no client"),

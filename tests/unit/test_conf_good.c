@@ -38,6 +38,7 @@ static void preset(void **state)
 	assert_int_equal(k->oc.credential[0].auth, OAUTH_AUTH_SECRET_POST);
 	assert_null(k->oc.resource);
 	assert_null(k->oc.proxy);
+	assert_null(k->oc.proxy_credentials_file);
 	assert_null(k->oc.no_proxy);
 	assert_null(k->oc.ca_file);
 	assert_int_equal(k->oc.connect_timeout_ms, 5000);
@@ -138,6 +139,7 @@ static void every_key(void **state)
 	assert_string_equal(k->oc.resource, "urn:example:mail");
 	assert_string_equal(k->oc.credential[0].secret_file, "credential:everything");
 	assert_string_equal(k->oc.proxy, "socks5h://[::1]:1080");
+	assert_string_equal(k->oc.proxy_credentials_file, "credential:proxy");
 	assert_string_equal(k->oc.no_proxy, "localhost,.example");
 	assert_string_equal(k->oc.ca_file, "/etc/ssl/ca.pem");
 	assert_int_equal(k->oc.connect_timeout_ms, 250);
@@ -604,6 +606,7 @@ static void warnings(void **state)
 		    "write \"relays: smtp.office365.com\", or \"cloud: gcc-high\" for the client", 4, 5 },
 		{ ACCOUNT "    relays: \"*.outlook.cn\"\n" CLIENT, "\"cloud: china\"", 4, 5 },
 		{ ACCOUNT "    relays: smtp.office365.com.\n" CLIENT "    cloud: dod\n", "\"relays: outlook-dod.office365.us\"", 4, 5 },
+		{ ACCOUNT CLIENT "    proxy_credentials_file: /nowhere/p\n", "there is no \"proxy\"", 10, 29 },
 		{ ACCOUNT CLIENT "    no_proxy: localhost\n", "there is no \"proxy\"", 10, 5 },
 		{ ACCOUNT CUSTOM TENANT "    token_endpoint: https://idp.example/token\n",
 		    "no {tenant}", 9, 13 },
@@ -703,6 +706,7 @@ static void fingerprint(void **state)
 		{ ACCOUNT CLIENT "    scope: https://outlook.office.com/.default\n", false },
 		{ ACCOUNT CLIENT "    client_auth: client_secret_basic\n", false },
 		{ ACCOUNT CLIENT "    proxy: http://proxy:3128\n", false },
+		{ ACCOUNT CLIENT "    proxy_credentials_file: /p\n", false },
 		{ ACCOUNT CLIENT "    ca_file: /etc/ca.pem\n", false },
 		{ ACCOUNT HEAD PROVIDER TENANT ID "    assertion_file: /nowhere/secret\n", false },
 		{ ACCOUNT HEAD PROVIDER TENANT ID "    managed_identity: imds\n", false },
