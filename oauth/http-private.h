@@ -49,6 +49,7 @@ struct oauth_fetch {
 	bool headed;				/* its head is complete */
 	bool again;				/* this is the second try */
 	char host[280];				/* "host:port" for texts */
+	char tried[160];			/* the addresses that were connected to, for texts; "" for a kept connection */
 	char detail[CURL_ERROR_SIZE];
 };
 
@@ -101,6 +102,7 @@ size_t oauth_http_on_body(char *p, size_t size, size_t n, void *arg);
 CURLcode oauth_http_on_tls(CURL *easy, void *ctx, void *arg);
 size_t oauth_http_on_header(char *p, size_t size, size_t n, void *arg);
 size_t oauth_http_on_read(char *p, size_t size, size_t n, void *arg);
+curl_socket_t oauth_http_on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to);
 int oauth_http_on_rewind(void *arg, curl_off_t offset, int origin);
 
 /* --- http_pool.c --------------------------------------------------------------------- */

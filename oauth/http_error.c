@@ -201,17 +201,23 @@ void oauth_transfer_failed(const char *client, const struct oauth_transfer *x,
 		sep = " (";
 		end = ")";
 	}
+	if ((w == W_REFUSED || w == W_UNREACHABLE || w == W_CONNECT_TIMEOUT || w == W_TLS_TIMEOUT || w == W_PROXY) &&
+	    x->tried != NULL && x->tried[0] != '\0') {
+		detail = x->tried;
+		sep = " (tried ";
+		end = ")";
+	}
 	*f = (struct oauth_failure){ .retry_after_s = -1, .permanent = r->cls == MX_CONFIG };
 	if (w == W_PROXY_REFUSED && strlen(x->proxy_credentials) < 200)
 		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %s; %s: %s", client, r->cause, r->fix,
 		    x->proxy_credentials);
 	else if (x->of_proxy && x->code == CURLE_PEER_FAILED_VERIFICATION)
-		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": the https proxy on the way to %.80s: %s; %s%s%.120s%s",
+		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": the https proxy on the way to %.80s: %s; %s%s%.159s%s",
 		    client, x->host, r->cause, r->fix, sep, detail, end);
 	else if (w == W_CA_FILE && x->ca_file != NULL && strlen(x->ca_file) < 200)
 		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %s: %s: %s", client, r->cause,
 		    r->fix, x->ca_file);
 	else
-		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %.80s: %s; %s%s%.120s%s",
+		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %.80s: %s; %s%s%.159s%s",
 		    client, x->host, r->cause, r->fix, sep, detail, end);
 }

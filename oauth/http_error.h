@@ -23,6 +23,7 @@ struct oauth_transfer {
 	bool too_large;		/* our own write callback stopped it at the ceiling */
 	const char *host;	/* "host:port" of the endpoint */
 	const char *ca_file;	/* NULL: the system's */
+	const char *tried;	/* addresses that were connected to, "" if there were none */
 	const char *detail;	/* libcurl's error buffer, "" if it is empty */
 };
 

@@ -11,6 +11,7 @@
 
 #define CONNECT_TIMEOUT_MS 5000u	/* where a client gives none */
 #define LOCAL_CONNECT_MS 2000u		/* nothing on the way there can be slow: where nothing is, that shows at once */
+#define OTHER_FAMILY_MS 200L		/* IPv6 that does not answer costs no more: then IPv4 is tried beside it */
 #define DNS_CACHE_S 5L			/* a new connection asks anew; a herd of them asks once */
 
 static bool add_header(struct oauth_fetch *f, const char *name, const char *value, size_t cap)
@@ -110,6 +111,9 @@ static CURLcode harden(struct oauth_fetch *f)
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
 	SET(CURLOPT_TIMEOUT_MS, oauth_http_left_ms(f));
+	SET(CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, OTHER_FAMILY_MS);
+	SET(CURLOPT_OPENSOCKETFUNCTION, oauth_http_on_socket);
+	SET(CURLOPT_OPENSOCKETDATA, f);
 	SET(CURLOPT_DNS_CACHE_TIMEOUT, DNS_CACHE_S);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	/* replies and requests are small, and there may be many */

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -41,6 +42,7 @@ static void request_over(struct oauth_fetch *f)
 	mx_secret_free(&f->proxy_password);
 	f->sent = 0;
 	f->too_large = f->reached = f->begun = f->headed = f->again = false;
+	f->tried[0] = '\0';
 	f->detail[0] = '\0';
 }
 
@@ -111,6 +113,30 @@ size_t oauth_http_on_read(char *p, size_t size, size_t n, void *arg)
 		memcpy(p, (const char *)f->x.req.body.p + f->sent, take);
 	f->sent += take;
 	return take;
+}
+
+/* The socket that libcurl would make; its address is kept for texts. */
+curl_socket_t oauth_http_on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
+{
+	struct oauth_fetch *f = arg;
+	char address[INET6_ADDRSTRLEN];
+	const void *in = to->family == AF_INET6 ? (const void *)&((struct sockaddr_in6 *)(void *)&to->addr)->sin6_addr :
+	    (const void *)&((struct sockaddr_in *)(void *)&to->addr)->sin_addr;
+	const size_t n = strlen(f->tried);
+	struct mx_buf b;
+
+	(void)purpose;
+	if ((to->family == AF_INET || to->family == AF_INET6) && inet_ntop(to->family, in, address, sizeof address) != NULL) {
+		mx_buf_init(&b, f->tried + n, sizeof f->tried - n);
+		mx_buf_addf(&b, "%s%s", n > 0 ? ", " : "", address);
+		if (mx_buf_str(&b) == NULL)
+			f->tried[n] = '\0';	/* no room for one more */
+	}
+#ifdef SOCK_CLOEXEC
+	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+#else
+	return socket(to->family, to->socktype, to->protocol);
+#endif
 }
 
 /*
@@ -190,7 +216,7 @@ void oauth_http_failed(struct oauth_fetch *f, CURLcode code, struct oauth_failur
 	struct oauth_transfer x = {
 		.code = (int)code, .too_large = f->too_large,
 		.host = f->host, .ca_file = f->x.c->ca_file,
-		.detail = f->detail, .proxied = proxied(f), .proxy_credentials = f->x.c->proxy_credentials_file,
+		.detail = f->detail, .tried = f->tried, .proxied = proxied(f), .proxy_credentials = f->x.c->proxy_credentials_file,
 	};
 	long proxy_verify;
 
@@ -253,6 +279,7 @@ bool oauth_http_repeat(struct oauth_fetch *f, CURLcode code)
 	f->sent = 0;
 	f->body.len = 0;
 	f->reached = false;
+	f->tried[0] = '\0';
 	f->detail[0] = '\0';
 	if (curl_easy_setopt(f->easy, CURLOPT_TIMEOUT_MS, left) != CURLE_OK ||
 	    (!f->x.req.get && curl_easy_setopt(f->easy, CURLOPT_POSTFIELDSIZE, (long)f->x.req.body.len) != CURLE_OK))

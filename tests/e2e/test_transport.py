@@ -1,5 +1,6 @@
 """Connections to the provider: few, kept, given up when dead, and following an endpoint that moves."""
 
+import socket
 import threading
 import time
 
@@ -244,3 +245,89 @@ def test_no_route_and_then_one_again(apart):
     network.back()
     wait_for("a token", lambda: tokend.sasl(BOX).ok)
     assert endpoint.requests
+
+
+# --- IPv4 and IPv6 ---
+
+V4, V6 = "127.0.0.1", "::1"
+
+
+@pytest.fixture
+def families(up, workdir, pki, binaries):
+    """families(names, serve, lose) -> (daemon, {address: endpoint}): provider.test has the addresses `names`, of which those in
+    `serve` have an endpoint, all at one port; packets from it are lost in the families `lose`."""
+    network, names = Network(workdir), Names(workdir / "names")
+    if why := network.refused() or names.refused():
+        pytest.skip(f"no namespaces here: {why}")
+    up(network)
+    if network.call(lambda: _without_ipv6()):
+        pytest.skip("no IPv6 on the loopback here")
+
+    def make(addresses, serve=(), lose=(), host="provider.test", **client):
+        cert, port = pki.cert("both", ("provider.test",), (V4, V6)), free_port()
+        endpoints = {a: Recorder(cert, address=a, port=port).script(token(end="keep")) for a in serve}
+        network.call(lambda: [up(e) for e in endpoints.values()])
+        names.set(provider=list(addresses))
+        for family in lose:
+            network.lose(port, family)
+        tokend = lone_tokend(workdir / "t", f"https://{host}:{port}/token", pki.ca, {"backoff_min": "20s", "backoff_max": "20s", **client})
+        tokend.launcher = [*network.launcher, *names.launcher()]
+        return up(tokend), endpoints
+    return make
+
+
+def _without_ipv6():
+    try:
+        socket.create_server((V6, 0), family=socket.AF_INET6).close()
+    except OSError:
+        return True
+    return False
+
+
+def test_an_address_of_ipv6_for_a_host(families):
+    tokend, endpoints = families([], serve=[V6], host="[::1]")
+    assert tokend.sasl(BOX).ok, tokend.log()
+    assert len(endpoints[V6].requests) == 1 and endpoints[V6].requests[0].headers["host"].startswith("[::1]:")
+
+
+@pytest.mark.parametrize("address", [V4, V6])
+def test_a_name_with_one_family_alone(families, address):
+    tokend, endpoints = families([address], serve=[address])
+    assert tokend.sasl(BOX).ok, tokend.log()
+    assert len(endpoints[address].requests) == 1
+
+
+def test_ipv6_is_used_where_there_are_both(families):
+    tokend, endpoints = families([V4, V6], serve=[V4, V6])
+    assert tokend.sasl(BOX).ok
+    assert len(endpoints[V6].requests) == 1 and not endpoints[V4].requests
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["in silence", "refused"])
+def test_ipv6_that_is_dead_costs_next_to_nothing(families, lost):
+    """Its packets are lost, or nobody listens; connect_timeout is 5 s."""
+    tokend, endpoints = families([V4, V6], serve=[V4, V6] if lost else [V4], lose=["-6"] if lost else [])
+    began = time.monotonic()
+    assert tokend.sasl(BOX).ok, tokend.log()
+    took = time.monotonic() - began
+    assert took < 1.5 and len(endpoints[V4].requests) == 1
+    assert not lost or took >= 0.15, "IPv6 had its chance"
+    assert "fetch_failed" not in tokend.log()
+
+
+def test_ipv4_that_is_dead_costs_nothing(families):
+    tokend, endpoints = families([V4, V6], serve=[V4, V6], lose=["-4"])
+    assert tokend.sasl(BOX).ok and len(endpoints[V6].requests) == 1
+
+
+@pytest.mark.parametrize("lost, code", [(True, "connect-timeout"), (False, "connect-refused")], ids=["in silence", "refused"])
+def test_when_both_are_dead_the_text_names_them(families, lost, code):
+    tokend, _ = families([V4, V6], serve=[V4, V6] if lost else [], lose=["-4", "-6"] if lost else [], connect_timeout="1s")
+    reply = tokend.sasl(BOX, deadline_ms=5000)
+    assert reply.code == code and "(tried ::1, 127.0.0.1)" in reply.text, reply
+
+
+def test_both_dead_one_in_silence(families):
+    tokend, _ = families([V4, V6], serve=[V6], lose=["-6"], connect_timeout="1s")
+    reply = tokend.sasl(BOX, deadline_ms=5000)
+    assert reply.code in ("connect-timeout", "connect-refused") and "(tried ::1, 127.0.0.1)" in reply.text, reply

@@ -6,7 +6,8 @@ _SCRIPT = 'mount --bind "$1" /etc/hosts && mount --bind "$2" /etc/nsswitch.conf 
 
 
 class Names:
-    """apply(tokend) before its start; set(name="127.0.0.2", ...), for name.test, then counts at once. Needs a mount namespace: see refused()."""
+    """apply(tokend) before its start; set(name="127.0.0.2", ...), for name.test, then counts at once; a name
+    may have several addresses (a list). Needs a mount namespace: see refused()."""
 
     def __init__(self, folder, **names):
         folder.mkdir(parents=True, exist_ok=True)
@@ -16,7 +17,9 @@ class Names:
 
     def set(self, **names):
         # written in place: a new file would not be the one that is mounted
-        self._hosts.write_text("127.0.0.1 localhost\n" + "".join(f"{address} {name}.test\n" for name, address in names.items()))
+        self._hosts.write_text("127.0.0.1 localhost\n" + "".join(
+            f"{address} {name}.test\n" for name, addresses in names.items()
+            for address in ([addresses] if isinstance(addresses, str) else addresses)))
 
     def launcher(self):
         return ["unshare", "-m", "--propagation", "private", "sh", "-c", _SCRIPT, "sh", self._hosts, self._switch]

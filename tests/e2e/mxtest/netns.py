@@ -14,7 +14,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Network:
     """launcher starts a program in it, call(f) runs f in it: sockets made there belong to it. Needs rights: see refused().
 
-    lose(sport=N) drops the packets from that port in silence, unreachable() refuses every way; back() takes all of it back.
+    lose(sport=N) drops the packets from that port in silence (family "-4" or "-6"), unreachable() refuses every way; back() takes all of it back.
     """
 
     def __init__(self, folder):
@@ -27,8 +27,8 @@ class Network:
         return done.stderr.strip() or f"exit {done.returncode}" if done.returncode else ""
 
     def start(self):
-        self.proc = supervisor.start(["unshare", "-n", "sh", "-c", "ip link set lo up && ip rule add pref 10 lookup local && "
-                                      "ip rule del pref 0 && echo up && exec sleep 1000"], self._log)
+        self.proc = supervisor.start(["unshare", "-n", "sh", "-c", "ip link set lo up && for v in -4 -6; do "
+                                      "ip $v rule add pref 10 lookup local && ip $v rule del pref 0 || exit; done; echo up && exec sleep 1000"], self._log)
         wait_for("the network", lambda: self._log.exists() and "up" in self._log.read_text())
         return self
 
@@ -63,8 +63,8 @@ class Network:
     def _rule(self, *words):
         run([*self.launcher, "ip", "rule", *words])
 
-    def lose(self, sport):
-        self._rule("add", "pref", "5", "ipproto", "tcp", "sport", sport, "blackhole")
+    def lose(self, sport, family="-4"):
+        run([*self.launcher, "ip", family, "rule", "add", "pref", "5", "ipproto", "tcp", "sport", sport, "blackhole"])
 
     def unreachable(self):
         self._rule("add", "pref", "5", "unreachable")

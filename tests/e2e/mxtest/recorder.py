@@ -88,7 +88,8 @@ class Recorder:
 
     @property
     def url(self):
-        return f"{'https' if self.cert else 'http'}://{self.address}:{self.port}/token"
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{'https' if self.cert else 'http'}://{host}:{self.port}/token"
 
     def script(self, *answers):
         with self._lock:
@@ -97,7 +98,8 @@ class Recorder:
 
     def start(self):
         self._stopping.clear()
-        self._listener = socket.create_server((self.address, self.port), backlog=512)
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+        self._listener = socket.create_server((self.address, self.port), family=family, backlog=512)
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
         return self
 
