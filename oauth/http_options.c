@@ -178,6 +178,7 @@ CURLcode oauth_http_judge_url(struct oauth_fetch *f)
 	const char *url = f->x.req.url;
 	CURLcode r = CURLE_OK;
 	struct mx_buf b;
+	CURLUcode e;
 
 	if (u == NULL)
 		return CURLE_OUT_OF_MEMORY;
@@ -185,12 +186,12 @@ CURLcode oauth_http_judge_url(struct oauth_fetch *f)
 	if (url == NULL || (local ? strncasecmp(url, "http://", 7) : strncasecmp(url, "https://", 8)) != 0) {
 		mx_buf_adds(&b, "token_endpoint");
 		r = CURLE_UNSUPPORTED_PROTOCOL;
-	} else if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
-	    curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK ||
-	    curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK) {
+	} else if ((e = curl_url_set(u, CURLUPART_URL, url, 0)) != CURLUE_OK ||
+	    (e = curl_url_get(u, CURLUPART_HOST, &host, 0)) != CURLUE_OK ||
+	    (e = curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT)) != CURLUE_OK ||
+	    (e = curl_url_get(u, CURLUPART_USER, &user, 0)) != CURLUE_NO_USER) {
 		mx_buf_adds(&b, "token_endpoint");
-		r = CURLE_URL_MALFORMAT;
+		r = e == CURLUE_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_URL_MALFORMAT;
 	} else if (local && !is_local(host)) {
 		mx_buf_addf(&b, "%s:%s", host, port);
 		r = CURLE_UNSUPPORTED_PROTOCOL;

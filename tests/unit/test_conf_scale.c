@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "oauth/key.h"
 #include "settings/build.h"
 #include "tests/unit/test_conf_util.h"
 
@@ -101,9 +102,67 @@ static void scale(void **state)
 	conf_dir_remove(&d);
 }
 
+/* By the linker in the place of oauth/key.c's. */
+static unsigned opened;
+enum mx_class __real_oauth_key_open(const struct oauth_credential *c, uint64_t now_s, struct oauth_key **k, struct mx_err *e);
+enum mx_class __wrap_oauth_key_open(const struct oauth_credential *c, uint64_t now_s, struct oauth_key **k, struct mx_err *e);
+
+enum mx_class __wrap_oauth_key_open(const struct oauth_credential *c, uint64_t now_s, struct oauth_key **k, struct mx_err *e)
+{
+	opened++;
+	return __real_oauth_key_open(c, now_s, k, e);
+}
+
+/* Many clients that prove themselves with one key: it is opened once, and each of them knows when its certificate ends. */
+static void shared_key(void **state)
+{
+	const size_t cap = (size_t)MANY * 400;
+	const double began = seconds(CLOCK_MONOTONIC);
+	char *text = malloc(cap), command[400];
+	struct conf_report r;
+	struct conf_dir d;
+	struct conf *c;
+	size_t n = 0;
+
+	(void)state;
+	assert_non_null(text);
+	conf_dir_make(&d);
+	snprintf(command, sizeof command, "cd %s && umask 077 && OPENSSL_CONF=/dev/null openssl req -x509 -newkey rsa:2048 -nodes "
+	    "-subj /CN=shared -days 400 -keyout k.pem -out c.pem -config /dev/stdin 2>log <<-X\n[req]\n"
+	    "distinguished_name=dn\n[dn]\nX\n", d.path);
+	assert_int_equal(system(command), 0);
+	n += (size_t)snprintf(text + n, cap - n, "clients:\n");
+	for (unsigned i = 0; i < MANY; i++)
+		n += (size_t)snprintf(text + n, cap - n,
+		    "  client-%u:\n    provider: exchange-online\n    tenant: tenant%u.onmicrosoft.com\n"
+		    "    client_id: 11111111-2222-3333-4444-%012u\n    key: %s/k.pem\n    certificate_file: %s/c.pem\n",
+		    i, i, i, d.path, d.path);
+	n += (size_t)snprintf(text + n, cap - n, "accounts:\n");
+	for (unsigned i = 0; i < MANY; i++)
+		n += (size_t)snprintf(text + n, cap - n, "  \"*@domain%u.example.com\":\n    client: client-%u\n", i, i);
+	n += (size_t)snprintf(text + n, cap - n, "user: root\n");
+	assert_true(n < cap);
+	conf_dir_write(&d, "tokend.yaml", text, n);
+	free(text);
+	opened = 0;
+	if ((c = conf_dir_load(&d, CONF_CHECK_SECRETS, &r)) == NULL || r.n > 0)
+		conf_show("shared key", &r);
+	assert_non_null(c);
+	assert_int_equal(r.n, 0);
+	assert_int_equal(opened, 1);
+	for (unsigned i = 0; i < MANY; i++) {
+		assert_true(c->clients[i].cred[0].expires != 0 && c->clients[i].cred[0].stamp != 0);
+		assert_true(c->clients[i].cred[0].expires == c->clients[0].cred[0].expires);
+	}
+	printf("# %u clients with one key loaded in %.2f s\n", MANY, seconds(CLOCK_MONOTONIC) - began);
+	conf_free(c);
+	conf_report_free(&r);
+	conf_dir_remove(&d);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(scale) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(scale), cmocka_unit_test(shared_key) };
 
 	return cmocka_run_group_tests_name("conf_scale", tests, NULL, NULL);
 }

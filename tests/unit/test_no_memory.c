@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -16,6 +17,8 @@
 
 #include "failalloc.h"
 #include "oauth/exchange.h"
+#include "oauth/http.h"
+#include "oauth/key.h"
 #include "oauth/reply.h"
 #include "oauth/request.h"
 #include "test_conf_util.h"
@@ -480,12 +483,144 @@ static void request_and_reply_without_memory(void **state)
 	failalloc_ours_only = false;
 }
 
+/* --- keys and transport ------------------------------------------------------------------- */
+
+static void open_key(void *arg)
+{
+	struct oauth_key *k;
+	struct mx_err e;
+
+	if (oauth_key_open(arg, 0, &k, &e) == MX_OK)
+		oauth_key_free(k);
+	else
+		assert_int_equal(e.cls, MX_TEMP);	/* no fault of the file's is claimed */
+}
+
+static void opens_again(void *arg)
+{
+	struct oauth_key *k;
+	struct mx_err e;
+
+	if (oauth_key_open(arg, 0, &k, &e) != MX_OK)
+		fail_msg("without a failure: %s", e.text);
+	oauth_key_free(k);
+}
+
+/* Our own allocations: OpenSSL forgets some failures of its own, and calls what it could not read malformed. */
+static void key_without_memory(void **state)
+{
+	char key[128], cert[128], pass[128], command[512];
+	struct oauth_credential c = { .key = key, .certificate_file = cert, .key_passphrase_file = pass, .alg = OAUTH_ALG_PS256,
+		.thumbprint = OAUTH_THUMB_S256 };
+	struct conf_dir d;
+
+	(void)state;
+	conf_dir_make(&d);
+	snprintf(command, sizeof command, "cd %s && umask 077 && echo secret >p && printf '[req]\\ndistinguished_name=dn\\n[dn]\\n' "
+	    ">r && OPENSSL_CONF=/dev/null openssl req -x509 -newkey rsa:2048 -passout file:p -subj /CN=x -days 9 -keyout k -out c "
+	    "-config r 2>log", d.path);
+	assert_int_equal(system(command), 0);
+	snprintf(key, sizeof key, "%s/k", d.path);
+	snprintf(cert, sizeof cert, "%s/c", d.path);
+	snprintf(pass, sizeof pass, "%s/p", d.path);
+	opens_again(&c);
+	failalloc_ours_only = true;
+	assert_in_range(at_every_place(open_key, opens_again, &c), 1, PLACES_MAX);
+	failalloc_ours_only = false;
+	conf_dir_remove(&d);
+}
+
+struct loop { int fd[8]; short what[8]; long ms; unsigned done; struct mx_err err; };
+
+static void loop_watch(void *ctx, int fd, int what, void **slot)
+{
+	struct loop *l = ctx;
+	size_t i = 0, at = 8;
+
+	(void)slot;
+	for (; i < 8; i++)
+		if (l->what[i] != 0 && l->fd[i] == fd)
+			break;
+		else if (l->what[i] == 0 && at == 8)
+			at = i;
+	if (i == 8 && (i = at) == 8)
+		return;
+	l->fd[i] = fd;
+	l->what[i] = (short)((what & OAUTH_HTTP_IN ? POLLIN : 0) | (what & OAUTH_HTTP_OUT ? POLLOUT : 0));
+}
+
+static void loop_timer(void *ctx, long ms)
+{
+	((struct loop *)ctx)->ms = ms;
+}
+
+static void fetched(void *arg, struct oauth_token *t, const struct oauth_failure *f, uint32_t ms)
+{
+	struct loop *l = arg;
+
+	(void)t, (void)ms;
+	l->done++;
+	l->err = f->err;
+}
+
+/* A request to where nobody listens: from its start to its failure. */
+static void transfer(void *arg)
+{
+	struct loop l = { .ms = -1 };
+	const struct oauth_http_loop loop = { loop_watch, loop_timer, &l };
+	const struct oauth_client *c = arg;
+	struct oauth_http *h = oauth_http_new(&loop, "test");
+	struct pollfd p[8];
+
+	if (h == NULL)
+		return;
+	if (oauth_http_start(h, c, c->credential, fetched, &l) != NULL) {
+		for (unsigned turns = 0; l.done == 0 && turns < 1000; turns++) {
+			size_t n = 0;
+
+			for (size_t i = 0; i < 8; i++)
+				if (l.what[i] != 0)
+					p[n++] = (struct pollfd){ .fd = l.fd[i], .events = l.what[i] };
+			if (poll(p, n, l.ms >= 0 && l.ms < 20 ? (int)l.ms : 20) <= 0)
+				oauth_http_timeout(h);
+			for (size_t i = 0; i < n; i++)
+				if (p[i].revents != 0)
+					oauth_http_ready(h, p[i].fd, (p[i].revents & POLLOUT ? OAUTH_HTTP_OUT : 0) |
+					    (p[i].revents & ~POLLOUT ? OAUTH_HTTP_IN : 0));
+		}
+		assert_int_equal(l.done, 1);
+		if (l.err.cls != MX_TEMP)
+			fail_msg("%s: %s", l.err.code, l.err.text);
+	}
+	oauth_http_free(h);
+}
+
+static void transfer_without_memory(void **state)
+{
+	struct oauth_credential k = { .auth = OAUTH_AUTH_SECRET_POST };
+	struct oauth_client c = { .name = "c", .grant = OAUTH_GRANT_CLIENT_CREDENTIALS, .client_id = "relay",
+		.token_endpoint = "https://127.0.0.1:1/token", .credential = &k, .ncredentials = 1, .timeout_ms = 5000 };
+	struct conf_dir d;
+	char path[128];
+
+	(void)state;
+	conf_dir_make(&d);
+	(void)umask(077);
+	conf_dir_write(&d, "secret", "the-secret-of-this-test-0123456789\n", 35);
+	snprintf(path, sizeof path, "%s/secret", d.path);
+	k.secret_file = path;
+	transfer(&c);
+	print_message("# %lu places\n", at_every_place(transfer, NULL, &c));
+	conf_dir_remove(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(engine_without_memory), cmocka_unit_test(a_token_at_hand_needs_none),
 		cmocka_unit_test(store_without_memory), cmocka_unit_test(configuration_without_memory),
-		cmocka_unit_test(request_and_reply_without_memory),
+		cmocka_unit_test(request_and_reply_without_memory), cmocka_unit_test(key_without_memory),
+		cmocka_unit_test(transfer_without_memory),
 	};
 
 #ifndef HAVE_FAILALLOC
