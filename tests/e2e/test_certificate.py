@@ -422,6 +422,9 @@ def test_the_second_is_used_in_the_same_ask(pair):
     line = tokend.wait_log("credential_failed client=c ")
     assert "credential=1 " in line and "code=client-secret-expired" in line and "next=2" in line and "AADSTS7000222" in line
     assert failures(tokend) == 1 and "an old secret" not in tokend.log()
+    status = next(ln for ln in tokend.ask("STATUS").body.splitlines() if ln.startswith("client\tname=c\t"))
+    assert "\tcredential_failures=1\tcredential=2" in status
+    assert "    credential 2 is in use; refused or unusable so far: 1 times" in tokend.tool("status").stdout
     # the next token is asked for with what works
     assert ask_anew(tokend).ok and proofs(entra)[2:] == [("assertion", 200)] and rejected(tokend) == 1
 

@@ -47,9 +47,9 @@ void oauth_http_free(struct oauth_http *h)
 }
 
 struct oauth_fetch *oauth_http_start(struct oauth_http *h, const struct oauth_client *c, const struct oauth_credential *k,
-    oauth_fetch_done *done, void *arg)
+    const struct oauth_want *w, oauth_fetch_done *done, void *arg)
 {
-	(void)h, (void)c;
+	(void)h, (void)c, (void)w;
 	if (memory_for == 0)
 		return NULL;
 	memory_for--;

@@ -574,7 +574,7 @@ static void transfer(void *arg)
 
 	if (h == NULL)
 		return;
-	if (oauth_http_start(h, c, c->credential, fetched, &l) != NULL) {
+	if (oauth_http_start(h, c, c->credential, NULL, fetched, &l) != NULL) {
 		for (unsigned turns = 0; l.done == 0 && turns < 1000; turns++) {
 			size_t n = 0;
 
