@@ -95,7 +95,7 @@ static CURLcode harden(struct oauth_fetch *f)
 	/* a hanging resolver thread is left alone, not waited for */
 	SET(CURLOPT_QUICK_EXIT, 1L);
 #endif
-	if (c->ca_file != NULL)
+	if (c->ca_file != NULL && c->proxy != NULL && strncasecmp(c->proxy, "https:", 6) == 0)
 		SET(CURLOPT_PROXY_CAINFO, c->ca_file);	/* beside the system's: the proxy may have it from either */
 	SET(CURLOPT_PROXY, c->proxy != NULL && !local ? c->proxy : "");
 	if (f->proxy_user.len > 0) {

@@ -9,6 +9,8 @@
 #include "settings/mem.h"
 #include "settings/report.h"
 
+#define CF_EXPIRY_WARN_S (30 * 86400u)	/* a credential that ends within is a warning */
+
 struct conf_own {
 	struct cf_mem mem;
 	struct cf_map exact;	/* pattern, domain in lower case -> account */

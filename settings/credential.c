@@ -83,6 +83,9 @@ static void secret(struct build *b, const struct cf_client *w, const struct cf_c
 	if (side->expires != 0 && now >= 0 && (uint64_t)now >= side->expires)
 		cf_warn(b->r, &v->secret_expires.at, "\"secret_expires\": that day has come: make a new secret, put "
 		    "it into the file, and write its day here");
+	else if (side->expires != 0 && now >= 0 && side->expires - (uint64_t)now < CF_EXPIRY_WARN_S)
+		cf_warn(b->r, &v->secret_expires.at, "\"secret_expires\": the secret ends in %u days: make a new one, put it "
+		    "into the file, and write its day here", (unsigned)((side->expires - (uint64_t)now) / 86400));
 }
 
 /* Entra wants the thumbprint that fits the algorithm: RS256 with x5t#S256 is refused (AADSTS700027). */

@@ -22,7 +22,6 @@
 #include "settings/build.h"
 
 #define GROUPS_MAX 64
-#define EXPIRY_WARN_S (30 * 86400u)
 
 /* The account the daemon will run as, when that is not this process's own. */
 struct account {
@@ -266,7 +265,7 @@ static void check_key(struct build *b, struct account *a, const struct oauth_cre
 		side->stamp = stamp;
 		if (oauth_key_in_date(key, now, &e) != MX_OK)
 			cf_warn(b->r, &side->at, "%s", e.text);
-		else if (side->expires != 0 && side->expires - now < EXPIRY_WARN_S)
+		else if (side->expires != 0 && side->expires - now < CF_EXPIRY_WARN_S)
 			cf_warn(b->r, &side->at, "the certificate ends in %u days: make a new one and register it with the "
 			    "provider", (unsigned)((side->expires - now) / 86400));
 		for (size_t i = 0; a->other && i < sizeof files / sizeof files[0]; i++)

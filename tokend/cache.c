@@ -204,7 +204,7 @@ fail:
 	return -1;
 }
 
-static struct store *mapped;		/* the one whose file can be made shorter; NULL: none, or it is being opened */
+static struct store *volatile mapped;		/* the one whose file can be made shorter; NULL: none, or it is being opened */
 static volatile sig_atomic_t opening;
 
 /*

@@ -112,6 +112,18 @@ def test_at_the_start_one_line_tells_what_is_past(up, workdir, pki, binaries):
     wait_for("the line of the next process", lambda: len(lines(tokend)) == 2)
 
 
+def test_a_new_day_for_a_secret_ends_the_warning(up, workdir, pki, binaries):
+    """And a day that is nearer again is told anew."""
+    tokend = lone_tokend(workdir / "t", "https://127.0.0.1:1/token", pki.ca, {"secret_expires": day(6)[0]})
+    up(tokend)
+    wait_for("the line", lambda: [t[3] for t in lines(tokend)] == [7])
+    for ahead, told in ((400, [7]), (13, [7, 14]), (-2, [7, 14, 0])):
+        tokend.clients["c"]["secret_expires"] = day(ahead)[0]
+        tokend.reload("reloaded")
+        wait_for(f"the lines {told}", lambda: [t[3] for t in lines(tokend)] == told)
+        assert (int(line_of(tokend)["credential_expires_in"]) > 0) == (ahead > 0)
+
+
 def renew(tokend, key):
     tokend.secrets = {"k.pem": key.key.read_bytes(), "c.pem": key.cert.read_bytes()}
     for name, path in (("k.pem", key.key), ("c.pem", key.cert)):

@@ -657,6 +657,36 @@ static void warnings(void **state)
 	conf_dir_remove(&d);
 }
 
+/* A secret that ends within 30 days; the day after, nothing is said yet. */
+static void ends_soon(void **state)
+{
+	static const struct { int days; bool said; } rows[] = { { 2, true }, { 29, true }, { 32, false } };
+	char text[512], date[16];
+	struct conf_report r;
+	struct conf_dir d;
+	struct tm tm;
+	time_t at;
+
+	(void)state;
+	conf_dir_make(&d);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct conf *c;
+
+		at = time(NULL) + rows[i].days * 86400;
+		assert_non_null(gmtime_r(&at, &tm));
+		assert_true(strftime(date, sizeof date, "%Y-%m-%d", &tm) > 0);
+		snprintf(text, sizeof text, ACCOUNT CLIENT "    secret_expires: %s\n", date);
+		conf_dir_write(&d, "tokend.yaml", text, strlen(text));
+		c = conf_dir_load(&d, 0, &r);
+		assert_non_null(c);
+		assert_int_equal(r.n, rows[i].said);
+		assert_int_equal(conf_says(&r, 'w', "the secret ends in "), rows[i].said);
+		conf_free(c);
+		conf_report_free(&r);
+	}
+	conf_dir_remove(&d);
+}
+
 /* conf.d: sorted, hidden files and other names passed over, *.yml warned of. */
 static void includes(void **state)
 {
@@ -787,7 +817,7 @@ int main(void)
 		cmocka_unit_test(workload),
 		cmocka_unit_test(platform),
 		cmocka_unit_test(other_user),
-		cmocka_unit_test(clouds), cmocka_unit_test(warnings),
+		cmocka_unit_test(clouds), cmocka_unit_test(warnings), cmocka_unit_test(ends_soon),
 		cmocka_unit_test(dates),
 		cmocka_unit_test(includes),
 		cmocka_unit_test(fingerprint),

@@ -104,12 +104,17 @@ static void scale(void **state)
 
 /* By the linker in the place of oauth/key.c's. */
 static unsigned opened;
+static bool pin_refused;
 enum mx_class __real_oauth_key_open(const struct oauth_credential *c, uint64_t now_s, struct oauth_key **k, struct mx_err *e);
 enum mx_class __wrap_oauth_key_open(const struct oauth_credential *c, uint64_t now_s, struct oauth_key **k, struct mx_err *e);
 
 enum mx_class __wrap_oauth_key_open(const struct oauth_credential *c, uint64_t now_s, struct oauth_key **k, struct mx_err *e)
 {
 	opened++;
+	if (pin_refused) {
+		*k = NULL;
+		return mx_fail(e, MX_CONFIG, "key-pin-refused", "the device refuses the PIN");
+	}
 	return __real_oauth_key_open(c, now_s, k, e);
 }
 
@@ -160,9 +165,32 @@ static void shared_key(void **state)
 	conf_dir_remove(&d);
 }
 
+/* A daemon that ended with this would be started again and again, until the device locks itself. */
+static void a_pin_that_is_refused_is_a_warning(void **state)
+{
+	static const char text[] = ACCOUNT HEAD PROVIDER TENANT ID "    key: pkcs11:object=mail\n    key_passphrase_file: /nowhere/pin\n"
+	    "user: root\n";
+	struct conf_report r;
+	struct conf_dir d;
+	struct conf *c;
+
+	(void)state;
+	conf_dir_make(&d);
+	conf_dir_write(&d, "tokend.yaml", text, sizeof text - 1);
+	pin_refused = true;
+	c = conf_dir_load(&d, CONF_CHECK_SECRETS, &r);
+	pin_refused = false;
+	assert_non_null(c);
+	assert_true(r.n == 1 && conf_says(&r, 'w', "the device refuses the PIN"));
+	conf_free(c);
+	conf_report_free(&r);
+	conf_dir_remove(&d);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(scale), cmocka_unit_test(shared_key) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(scale), cmocka_unit_test(shared_key),
+		cmocka_unit_test(a_pin_that_is_refused_is_a_warning) };
 
 	return cmocka_run_group_tests_name("conf_scale", tests, NULL, NULL);
 }

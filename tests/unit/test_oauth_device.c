@@ -20,6 +20,7 @@
 
 #include "common/base64.h"
 #include "oauth/assertion.h"
+#include "oauth/exchange.h"
 
 static char dir[64];
 
@@ -234,6 +235,10 @@ static void counts_no_more(void)
 static void away(void)
 {
 	struct oauth_credential cr = { .key = "handle:0x81000001", .alg = OAUTH_ALG_PS256 };
+	struct oauth_client c = { .name = "c", .grant = OAUTH_GRANT_CLIENT_CREDENTIALS, .client_id = "client",
+		.token_endpoint = "https://op.example/token", .credential = &cr, .ncredentials = 1 };
+	struct oauth_exchange x;
+	struct oauth_failure f;
 	struct oauth_key *k;
 	struct mx_err e;
 
@@ -244,6 +249,12 @@ static void away(void)
 	oauth_key_free(k);
 	assert_int_equal(oauth_key_open(&cr, 0, &k, &e), MX_TEMP);
 	assert_string_equal(e.code, "key-device-away");
+	/* a passing failure, and one of the credential: the next one is tried */
+	cr.auth = OAUTH_AUTH_PRIVATE_KEY_JWT;
+	assert_false(oauth_exchange_begin(&x, &c, &cr, NULL, &f));
+	assert_string_equal(f.err.code, "key-device-away");
+	assert_true(f.credential && !f.permanent && f.err.cls == MX_TEMP);
+	oauth_exchange_free(&x);
 }
 
 static void in_tpm(void)
