@@ -96,6 +96,7 @@ static void granted(size_t i)
 /* --- the engine, and the rest of the daemon --------------------------------------------------- */
 
 struct engine_client {
+	struct engine_client *parent;	/* NULL: none, a client itself */
 	void *side;
 	unsigned ends, sent;
 	bool ok, permanent;
@@ -112,6 +113,16 @@ const char *engine_client_name(const struct engine_client *c)
 void **engine_client_side(struct engine_client *c)
 {
 	return &c->side;
+}
+
+struct engine_client *engine_client_parent(struct engine_client *c)
+{
+	return c->parent != NULL ? c->parent : c;
+}
+
+const char *engine_client_subject(const struct engine_client *c)
+{
+	return c->parent != NULL ? "box@example.test" : NULL;
 }
 
 void engine_sent(struct engine_client *c)
@@ -239,6 +250,25 @@ static void both_are_refused(void **state)
 	end(&c);
 }
 
+/* What is known of credentials is known of the client, whichever mailbox has found it out. */
+static void mailboxes_share_their_credentials(void **state)
+{
+	struct engine_client c = { 0 }, a = { .parent = &c }, b = { .parent = &c };
+
+	(void)state;
+	begin(3);
+	assert_non_null(fetcher_start(&s, &a, &cc, true));
+	refused(0);
+	granted(1);
+	assert_true(a.ok && a.side == NULL);
+	assert_true(side_find(&c)->credential == 1 && side_find(&c)->failed == 1);
+	assert_non_null(fetcher_start(&s, &b, &cc, true));
+	assert_ptr_equal(fetches[2].k, &two[1]);
+	granted(2);
+	assert_true(b.ok);
+	end(&c);
+}
+
 static void no_memory_for_the_first(void **state)
 {
 	struct engine_client c = { 0 };
@@ -338,7 +368,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_second_is_tried_at_once), cmocka_unit_test(no_memory_for_the_second),
-		cmocka_unit_test(both_are_refused), cmocka_unit_test(no_memory_for_the_first),
+		cmocka_unit_test(both_are_refused), cmocka_unit_test(mailboxes_share_their_credentials),
+		 cmocka_unit_test(no_memory_for_the_first),
 		cmocka_unit_test(nothing_is_begun_at_the_end), cmocka_unit_test(the_crowd_ends),
 		cmocka_unit_test(without_memory),
 	};
