@@ -25,7 +25,8 @@ static const char credential[] = "credential:";
 	.open_to_all = { MX_CONFIG, "secret-world-readable" } }
 
 const struct oauth_file_kind oauth_file_secret = SECRET("secret file", "store the secret's value in it, with mode 640");
-const struct oauth_file_kind oauth_file_proxy = SECRET("proxy credentials file", "store USER:PASSWORD in it, with mode 640");
+const struct oauth_file_kind oauth_file_proxy = SECRET("proxy credentials file",
+    "store USER:PASSWORD in it, with mode 640");
 
 const struct oauth_file_kind oauth_file_key = {
 	.noun = "key file",
@@ -216,7 +217,8 @@ enum mx_class oauth_file_read_key(const struct oauth_file_kind *kind, const char
 	if (out->len == 0)
 		cls = FAIL(e, kind->malformed, "the %s is empty; store it anew: %s", kind->noun, path);
 	else
-		cls = FAIL(e, kind->malformed, "the %s has more than %zu bytes; is it another file? %s", kind->noun, KEY_MAX, path);
+		cls = FAIL(e, kind->malformed, "the %s has more than %zu bytes; is it another file? %s", kind->noun,
+		    KEY_MAX, path);
 	mx_secret_free(out);
 	return cls;
 }

@@ -144,7 +144,8 @@ static enum what tell(const struct oauth_transfer *x)
 	if (x->too_large)
 		return W_TOO_LARGE;
 	/* tinyproxy says 401 to a wrong password */
-	if (x->proxy_status == 407 || x->proxy_status == 401 || (x->code == CURLE_PROXY && (x->proxy_error == CURLPX_NO_AUTH ||
+	if (x->proxy_status == 407 || x->proxy_status == 401 ||
+	    (x->code == CURLE_PROXY && (x->proxy_error == CURLPX_NO_AUTH ||
 	    x->proxy_error == CURLPX_USER_REJECTED)))
 		return x->proxy_credentials != NULL ? W_PROXY_REFUSED : W_PROXY_AUTH;
 	if (x->proxy_status >= 300)

@@ -126,7 +126,8 @@ curl_socket_t oauth_http_on_socket(void *arg, curlsocktype purpose, struct curl_
 	struct mx_buf b;
 
 	(void)purpose;
-	if ((to->family == AF_INET || to->family == AF_INET6) && inet_ntop(to->family, in, address, sizeof address) != NULL) {
+	if ((to->family == AF_INET || to->family == AF_INET6) &&
+	    inet_ntop(to->family, in, address, sizeof address) != NULL) {
 		mx_buf_init(&b, f->tried + n, sizeof f->tried - n);
 		mx_buf_addf(&b, "%s%s", n > 0 ? ", " : "", address);
 		if (mx_buf_str(&b) == NULL)
@@ -216,7 +217,8 @@ void oauth_http_failed(struct oauth_fetch *f, CURLcode code, struct oauth_failur
 	struct oauth_transfer x = {
 		.code = (int)code, .too_large = f->too_large,
 		.host = f->host, .ca_file = f->x.c->ca_file,
-		.detail = f->detail, .tried = f->tried, .proxied = proxied(f), .proxy_credentials = f->x.c->proxy_credentials_file,
+		.detail = f->detail, .tried = f->tried, .proxied = proxied(f),
+		.proxy_credentials = f->x.c->proxy_credentials_file,
 	};
 	long proxy_verify;
 

@@ -49,8 +49,8 @@ enum mx_class oauth_key_try(const struct oauth_key *k, enum oauth_alg alg, struc
 /*
  * The signature of n bytes as RFC 7518 sections 3.3 to 3.5 want it, into sig (cap bytes; *len: how many).
  * It is verified before it is handed out. MX_CONFIG: key-sign-failed (the device refuses), key-pin-refused
- * (it refuses, and wanted a PIN), key-passphrase-needed, key-signature-wrong (what it makes is not what alg means). MX_TEMP: no-memory,
- * key-device-away.
+ * (it refuses, and wanted a PIN), key-passphrase-needed, key-signature-wrong (what it makes is not what alg
+ * means). MX_TEMP: no-memory, key-device-away.
  */
 #define OAUTH_SIGNATURE_MAX 2048	/* bytes: RSA with 16384 bits */
 enum mx_class oauth_key_sign(const struct oauth_key *k, enum oauth_alg alg, const void *data, size_t n,

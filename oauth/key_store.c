@@ -81,15 +81,15 @@ struct key_errors key_errors(void)
 enum mx_class key_away(const struct oauth_key *k, const struct key_errors *x, struct mx_err *e)
 {
 	return mx_fail(e, MX_TEMP, "key-device-away",
-	    "the device that has the key does not answer just now (%.80s); it is asked again by itself; if this lasts, look "
-	    "at the device, then restart the daemon: %s", x->why, k->shown);
+	    "the device that has the key does not answer just now (%.80s); it is asked again by itself; if this lasts, "
+	    "look at the device, then restart the daemon: %s", x->why, k->shown);
 }
 
 static enum mx_class pin_refused(const struct oauth_credential *c, const struct oauth_key *k, struct mx_err *e)
 {
 	return mx_fail(e, MX_CONFIG, "key-pin-refused",
-	    "the device refuses the PIN, and locks itself after a few: it gets none again before that file has changed; mend "
-	    "it, or touch it once the device is mended (%.120s): %s", c->key_passphrase_file, k->shown);
+	    "the device refuses the PIN, and locks itself after a few: it gets none again before that file has changed; "
+	    "mend it, or touch it once the device is mended (%.120s): %s", c->key_passphrase_file, k->shown);
 }
 
 static enum mx_class passphrase_failed(const struct oauth_credential *c, const struct oauth_key *k,

@@ -40,8 +40,8 @@ const struct oauth_provider *oauth_provider_find(const char *name, enum oauth_cl
 const char *oauth_provider_name(unsigned i);
 
 /*
- * Microsoft's clouds that a host of theirs belongs to, as a set of bits (1 << enum oauth_cloud): one of the login, and one of
- * the mail servers, as in relays ("*.office365.us" too) and scopes. 0: none of these. Case does not matter.
+ * Microsoft's clouds that a host of theirs belongs to, as a set of bits (1 << enum oauth_cloud): one of the login, and
+ * one of the mail servers, as in relays ("*.office365.us" too) and scopes. 0: none of these. Case does not matter.
  */
 unsigned oauth_clouds_of_login(const char *host, size_t n);
 unsigned oauth_clouds_of_mail(const char *host, size_t n);

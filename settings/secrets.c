@@ -198,8 +198,8 @@ static void check_ca(struct build *b, struct account *a, const char *path,
 }
 
 /*
- * A wrong PIN is no error: a daemon that ends with it is started anew by systemd again and again, and each time the device
- * counts one more, until it locks itself. The one that goes on gives no PIN again.
+ * A wrong PIN is no error: a daemon that ends with it is started anew by systemd again and again, and each time the
+ * device counts one more, until it locks itself. The one that goes on gives no PIN again.
  */
 static void complain(struct build *b, const struct conf_where *at, const struct mx_err *e)
 {

@@ -1,8 +1,8 @@
 /*
  * An OpenSSL provider for tests: of the default provider's algorithms those that FIPS 140-3 approves (as OpenSSL's own
  * fips.so 3.0 has them), under the property fips=yes, and no others. It is no validated module, and computes nothing by
- * itself: it shows that a program gets by with these. The default provider lives in a library context of this file's, so
- * that the program cannot reach it.
+ * itself: it shows that a program gets by with these. The default provider lives in a library context of this file's,
+ * so that the program cannot reach it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +31,8 @@ static int is_approved(const char *names)
 {
 	const size_t n = strcspn(names, ":");
 
-	if (n >= 7 && memcmp(names, "AES-", 4) == 0 && (memcmp(names + n - 3, "OCB", 3) == 0 || memcmp(names + n - 3, "SIV", 3) == 0))
+	if (n >= 7 && memcmp(names, "AES-", 4) == 0 && (memcmp(names + n - 3, "OCB", 3) == 0 ||
+	    memcmp(names + n - 3, "SIV", 3) == 0))
 		return 0;
 	for (size_t i = 0; i < sizeof approved / sizeof approved[0]; i++) {
 		const size_t k = strlen(approved[i]);
@@ -75,7 +76,8 @@ static void teardown(void *provctx)
 	OSSL_LIB_CTX_free(ctx);
 }
 
-int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out, void **provctx)
+int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
+    void **provctx)
 {
 	static const OSSL_DISPATCH functions[] = {
 		{ OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query },
