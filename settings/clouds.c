@@ -50,6 +50,7 @@ void cf_check_clouds(struct build *b, const struct conf_client *c, const struct 
 	const char *what = c->oc.scope != NULL ? c->oc.scope : c->oc.resource, *host;
 	const struct oauth_provider *exchange;
 	const bool ours = of_microsoft(c->provider);
+	const bool given = w->workload_identity.v != 0 && w->token_endpoint.at.line == w->workload_identity.at.line;
 	unsigned own = 1u << c->provider->cloud, login, of;
 	char list[64];
 	size_t n;
@@ -60,9 +61,9 @@ void cf_check_clouds(struct build *b, const struct conf_client *c, const struct 
 	if (!ours)
 		own = login;
 	if ((login & own) == 0) {
-		cf_error(b->r, &w->token_endpoint.at, "\"token_endpoint\": %.*s belongs to Microsoft's cloud %s, and this "
-		    "client to %s: write \"cloud: %s\"%s", (int)n, host, names(login, list, sizeof list), oauth_cloud_name(first(own)),
-		    oauth_cloud_name(first(login)), ours ? " and leave token_endpoint out" : "");
+		cf_error(b->r, &w->token_endpoint.at, "\"%s\": %.*s belongs to Microsoft's cloud %s, and this "
+		    "client to %s: write \"cloud: %s\"%s", given ? "AZURE_AUTHORITY_HOST" : "token_endpoint", (int)n, host, names(login, list, sizeof list), oauth_cloud_name(first(own)),
+		    oauth_cloud_name(first(login)), ours && !given ? " and leave token_endpoint out" : "");
 		return;
 	}
 	if (what == NULL || strncasecmp(what, "https://", 8) != 0)

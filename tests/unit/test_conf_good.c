@@ -395,7 +395,7 @@ static void federated(void **state)
 static const char *const variables[] = { "AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_ID", "AZURE_TENANT_ID",
 	"AZURE_AUTHORITY_HOST" };
 static const char *const values[] = { "/nowhere/token", "61111111-2222-3333-4444-555555555555", "fabrikam.com",
-	"https://login.microsoftonline.us/" };
+	"https://login.windows.net/" };
 
 static void set_variables(void)
 {
@@ -416,7 +416,7 @@ static void workload(void **state)
 	c = conf_good(yes);
 	assert_string_equal(c->clients[0].oc.client_id, values[1]);
 	assert_string_equal(c->clients[0].oc.token_endpoint,
-	    "https://login.microsoftonline.us/fabrikam.com/oauth2/v2.0/token");
+	    "https://login.windows.net/fabrikam.com/oauth2/v2.0/token");
 	assert_int_equal(c->clients[0].oc.ncredentials, 1);
 	assert_string_equal(c->clients[0].oc.credential[0].assertion_file, values[0]);
 	conf_free(c);
@@ -439,6 +439,11 @@ static void workload(void **state)
 
 	conf_dir_make(&d);
 	conf_dir_write(&d, "tokend.yaml", yes, strlen(yes));
+	/* A host of another cloud: scope and relays would still be the public one's. */
+	assert_int_equal(setenv(variables[3], "https://login.microsoftonline.us", 1), 0);
+	assert_null(conf_dir_load(&d, 0, &r));
+	assert_true(conf_says(&r, 'e', "AZURE_AUTHORITY_HOST") && conf_says(&r, 'e', "\"cloud: gcc-high\""));
+	conf_report_free(&r);
 	for (size_t i = 0; i < 4; i++) {
 		set_variables();
 		assert_int_equal(i % 2 == 0 ? unsetenv(variables[i]) : setenv(variables[i], "", 1), 0);
