@@ -26,6 +26,7 @@ enum oauth_auth {		/* RFC 6749 section 2.3.1 and RFC 7523 section 2.2, named as 
 	OAUTH_AUTH_SECRET_POST = 1,
 	OAUTH_AUTH_SECRET_BASIC,
 	OAUTH_AUTH_PRIVATE_KEY_JWT,
+	OAUTH_AUTH_NONE,		/* a public client: its client_id alone */
 	OAUTH_AUTH_FEDERATED		/* an assertion that somebody else has signed, whom the provider trusts */
 };
 
@@ -69,6 +70,7 @@ struct oauth_client {
 	const char *client_id;		/* likewise; NULL also: what the service account file says */
 	const char *scope;		/* NULL: none is sent */
 	const char *resource;		/* RFC 8707; NULL: none is sent */
+	const char *refresh_token_file;	/* of that grant (oauth/refresh_file.h); else NULL */
 	const struct oauth_credential *credential;	/* in the order in which they are tried */
 	size_t ncredentials;
 	const char *proxy;		/* URL; NULL: none, and the environment is not looked at */

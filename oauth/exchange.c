@@ -13,6 +13,12 @@ static bool build(struct oauth_exchange *x, struct oauth_request *r, struct mx_e
 		return oauth_identity_request(x->c->name, x->k, x->platform, r, e) == MX_OK;
 	if (x->c->grant == OAUTH_GRANT_JWT_BEARER)
 		return oauth_bearer_build(x->c, x->k, x->want.subject, r, x->account_id, e) == MX_OK;
+	if (x->want.refresh_token != NULL)
+		return oauth_request_refresh(x->c, x->k, x->want.refresh_token, r, e) == MX_OK;
+	if (x->c->grant == OAUTH_GRANT_REFRESH_TOKEN) {
+		mx_fail(e, MX_CONFIG, "refresh-token-missing", "client \"%.64s\": there is no refresh token", x->c->name);
+		return false;
+	}
 	return oauth_request_build(x->c, x->k, r, e) == MX_OK;
 }
 
@@ -47,10 +53,12 @@ bool oauth_exchange_begin(struct oauth_exchange *x, const struct oauth_client *c
 /* The platform's token is the assertion by which the client proves itself. */
 static enum oauth_next prove(struct oauth_exchange *x, const struct mx_secret *assertion, struct oauth_failure *f)
 {
+	const struct mx_secret *refresh = x->want.refresh_token;
 	struct oauth_request r;
 	struct mx_err e;
 
-	if (oauth_request_build_with(x->c, x->k->auth, assertion, &r, &e) != MX_OK)
+	if ((refresh != NULL ? oauth_request_refresh_with(x->c, x->k->auth, assertion, refresh, &r, &e) :
+	    oauth_request_build_with(x->c, x->k->auth, assertion, &r, &e)) != MX_OK)
 		return stuck(&e, f);
 	oauth_request_free(&x->req);
 	x->req = r;
@@ -80,8 +88,21 @@ static enum oauth_next platform_reply(struct oauth_exchange *x, const struct oau
 		return OAUTH_GOT;
 	next = prove(x, &t->access_token, f);
 	mx_secret_free(&t->access_token);
+	mx_secret_free(&t->refresh_token);
 	*t = (struct oauth_token){ 0 };
 	return next;
+}
+
+/* What a provider says of any grant in the same words is said of this one; Microsoft's numbers say more. */
+static void refresh_refused(const struct oauth_exchange *x, struct oauth_failure *f)
+{
+	if (x->want.refresh_token == NULL || strcmp(f->error, "invalid_grant") != 0 ||
+	    strcmp(f->err.code, "grant-rejected") != 0)
+		return;
+	mx_fail(&f->err, MX_PROVIDER, "refresh-token-refused", "client \"%.64s\": HTTP %ld invalid_grant: the identity "
+	    "provider takes this refresh token no more: it has run out, was revoked, or was used before, as one from a backup "
+	    "is; run \"mta-xoauth2 login ACCOUNT\", the daemon needs no restart%s%s%s", x->c->name, f->http_status,
+	    f->description[0] == '\0' ? "" : " [provider: ", f->description, f->description[0] == '\0' ? "" : "]");
 }
 
 enum oauth_next oauth_exchange_reply(struct oauth_exchange *x, const struct oauth_http_reply *h, struct oauth_token *t,
@@ -96,6 +117,7 @@ enum oauth_next oauth_exchange_reply(struct oauth_exchange *x, const struct oaut
 		return OAUTH_GOT;
 	if (x->k->auth == OAUTH_AUTH_FEDERATED)
 		oauth_federated_explain(x->c->name, &x->req.secret, f);
+	refresh_refused(x, f);
 	return OAUTH_REFUSED;
 }
 

@@ -15,6 +15,7 @@
 /* What is wanted beside what the client says. Pointers outlive the exchange. */
 struct oauth_want {
 	const char *subject;		/* mailbox, where a token is made for one; NULL: none */
+	const struct mx_secret *refresh_token;	/* of that grant; NULL: it is another one */
 };
 
 enum oauth_step {
@@ -43,7 +44,7 @@ enum oauth_next {
 bool oauth_exchange_begin(struct oauth_exchange *x, const struct oauth_client *c, const struct oauth_credential *k,
     const struct oauth_want *w, struct oauth_failure *f) __attribute__((warn_unused_result));
 
-/* Takes the reply to req. OAUTH_GOT: *t is filled, else inert. OAUTH_REFUSED: *f is filled. */
+/* Takes the reply to req. OAUTH_GOT: *t is filled, else inert but for a refresh token (oauth_reply_parse()). OAUTH_REFUSED: *f is filled. */
 enum oauth_next oauth_exchange_reply(struct oauth_exchange *x, const struct oauth_http_reply *h, struct oauth_token *t,
     struct oauth_failure *f) __attribute__((warn_unused_result));
 

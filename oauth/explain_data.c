@@ -53,7 +53,7 @@
 #define CHECK_MAILBOX \
 	"check the name that was asked for, or the account's user key: it must be a user's own address; groups and " \
 	"gmail.com addresses cannot be had this way"
-#define SIGN_IN_AGAIN "authorize the account again"
+#define SIGN_IN_AGAIN "run \"mta-xoauth2 login ACCOUNT\"; the daemon needs no restart"
 
 const struct oauth_hint oauth_hints[] = {
 	/* the client's credential */

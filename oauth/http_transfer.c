@@ -296,10 +296,9 @@ bool oauth_http_repeat(struct oauth_fetch *f, CURLcode code)
 	return oauth_pool_add(f);
 }
 
-/* Should a provider repeat the secret in an error, then that must not reach a log. */
-static void scrub(struct oauth_fetch *f)
+/* Should a provider repeat a secret in an error, then that must not reach a log. */
+static void scrub(struct oauth_fetch *f, const struct mx_secret *s)
 {
-	const struct mx_secret *s = &f->x.req.secret;
 	unsigned char *p = f->body.p, *end = p + f->body.len;
 
 	if (s->len < SCRUB_MIN || p == NULL)
@@ -370,7 +369,7 @@ static enum oauth_next judge(struct oauth_fetch *f, CURLcode code, struct oauth_
 	reply.location = location;
 	reply.www_authenticate = copied(f->easy, "WWW-Authenticate", challenge, sizeof challenge);
 	if (reply.status != 200)
-		scrub(f);
+		scrub(f, &f->x.req.secret), scrub(f, &f->x.req.grant);
 	reply.body = f->body.p != NULL ? (const char *)f->body.p : "";
 	reply.body_len = f->body.len;
 	return oauth_exchange_reply(&f->x, &reply, t, why);
@@ -400,4 +399,5 @@ void oauth_http_finish(struct oauth_fetch *f, CURLcode code)
 	oauth_http_fetch_free(f);		/* before the callback: it may start the next one */
 	done(arg, &t, next == OAUTH_GOT ? NULL : &why, took);
 	mx_secret_free(&t.access_token);
+	mx_secret_free(&t.refresh_token);
 }

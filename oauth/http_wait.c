@@ -57,13 +57,13 @@ static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f
 
 	(void)took_ms;
 	w->over = true;
+	*w->t = *t;
+	t->access_token = t->refresh_token = (struct mx_secret){ 0 };
 	if (f != NULL) {
 		*w->f = *f;
 		w->cls = f->err.cls;
 		return;
 	}
-	*w->t = *t;
-	t->access_token = (struct mx_secret){ 0 };
 	w->cls = MX_OK;
 }
 

@@ -7,7 +7,8 @@
 #include "oauth/exchange.h"
 
 /*
- * MX_OK: *t is filled (the caller frees t->access_token); else *f, t is inert, and f->err.cls is returned. Takes
+ * MX_OK: *t is filled (the caller frees both tokens); else *f, t holds a refresh token at most (oauth_reply_parse()), and
+ * f->err.cls is returned. Takes
  * at most the client's timeout. w: NULL, or what is wanted beside. Sends no signals and handles none.
  */
 enum mx_class oauth_http_wait(const char *user_agent, const struct oauth_client *c, const struct oauth_credential *k,

@@ -15,6 +15,7 @@
 #include "common/text.h"
 #include "oauth/federated.h"
 #include "oauth/json.h"
+#include "oauth/refresh_file.h"
 #include "oauth/refusal.h"
 #include "oauth/reply.h"
 #include "oauth/retryafter.h"
@@ -57,6 +58,31 @@ static bool seconds(struct json_object *o, const char *name, uint32_t *out, bool
 	default:
 		return false;
 	}
+}
+
+/* What takes the place of the refresh token that was sent (RFC 6749 section 6). false: no memory. */
+static bool successor(struct json_object *o, struct oauth_token *t)
+{
+	struct json_object *v;
+	const char *s;
+	size_t n;
+
+	if (!json_object_object_get_ex(o, "refresh_token", &v) || v == NULL)
+		return true;
+	s = oauth_json_str(o, "refresh_token", &n);
+	if (s != NULL && n == 0)
+		return true;
+	if (s != NULL && oauth_refresh_ok(s, n))
+		return mx_secret_set(&t->refresh_token, s, n);
+	t->refresh_malformed = true;
+	return true;
+}
+
+static enum mx_class no_memory(const char *client, struct oauth_failure *f)
+{
+	f->permanent = false;
+	return mx_fail(&f->err, MX_TEMP, "no-memory",
+	    "client \"%.64s\": no memory for the token; look at the daemon's memory limit", client);
 }
 
 #define RELATIVE_MAX 978307200		/* 2001-01-01: what is smaller than that is no date but a number of seconds */
@@ -129,6 +155,8 @@ static enum mx_class success(const char *client, struct json_object *o, bool pla
 	size_t type_len, token_len;
 	bool absent = false;
 
+	if (!successor(o, t))
+		return no_memory(client, f);
 	if ((token = oauth_json_str(o, "access_token", &token_len)) == NULL)
 		return oauth_refusal_bad(
 		    client, f, true, "reply-no-token", "the reply holds no access_token");
@@ -157,12 +185,8 @@ static enum mx_class success(const char *client, struct json_object *o, bool pla
 	if (!seconds(o, "refresh_in", &t->refresh_in_s, &absent) ||
 	    t->refresh_in_s >= t->expires_in_s)
 		t->refresh_in_s = 0;
-	if (!mx_secret_set(&t->access_token, token, token_len)) {
-		f->permanent = false;
-		return mx_fail(&f->err, MX_TEMP, "no-memory",
-		    "client \"%.64s\": no memory for the token; look at the daemon's memory limit",
-		    client);
-	}
+	if (!mx_secret_set(&t->access_token, token, token_len))
+		return no_memory(client, f);
 	oauth_token_id(t->id, token, token_len);
 	return MX_OK;
 }

@@ -20,6 +20,8 @@
 
 struct oauth_token {
 	struct mx_secret access_token;
+	struct mx_secret refresh_token;	/* empty: none came, or nothing that could be one */
+	bool refresh_malformed;		/* the latter */
 	char id[OAUTH_TOKEN_ID_LEN + 1];
 	uint32_t expires_in_s;		/* > 0 */
 	uint32_t refresh_in_s;		/* 0: not given; < expires_in_s */
@@ -53,7 +55,8 @@ struct oauth_http_reply {
 };
 
 /*
- * MX_OK: *t is filled (the caller frees t->access_token). Else *f is filled and *t inert.
+ * MX_OK: *t is filled (the caller frees both tokens). Else *f is filled and *t inert, but for the refresh token: one that
+ * comes with an access token of no use has ended its predecessor all the same.
  * client: name for the texts.
  */
 enum mx_class oauth_reply_parse(const char *client, const struct oauth_http_reply *h,

@@ -57,44 +57,52 @@ out:
 	return ok;
 }
 
-/* Room for a body with extra bytes of credential in it, encoded. */
-static bool body_alloc(const struct oauth_client *c, size_t extra, struct mx_secret *out, struct mx_buf *b)
+/* Room for a body with extra bytes of credential in it, encoded; and its beginning. token: NULL, or the refresh token. */
+static bool body_alloc(const struct oauth_client *c, const struct mx_secret *token, size_t extra,
+    struct oauth_request *r, struct mx_buf *b)
 {
-	size_t max = 256 + 3 * (len_of(c->client_id) + extra + len_of(c->scope) + len_of(c->resource));
+	size_t max = 256 + 3 * (len_of(c->client_id) + extra + len_of(c->scope) + len_of(c->resource) +
+	    (token != NULL ? token->len : 0));
 
-	if (!mx_secret_alloc(out, max))
+	if (!mx_secret_alloc(&r->body, max))
 		return false;
-	mx_buf_init(b, out->p, out->cap);
-	oauth_form_add(b, "grant_type", "client_credentials");
-	return true;
+	mx_buf_init(b, r->body.p, r->body.cap);
+	oauth_form_add(b, "grant_type", token != NULL ? "refresh_token" : "client_credentials");
+	if (token == NULL)
+		return true;
+	oauth_form_add_bytes(b, "refresh_token", token->p, token->len);
+	return mx_secret_set(&r->grant, token->p, token->len);
 }
 
 /*
- * With Basic neither id nor secret goes into the body: RFC 6749 section 2.3 wants one method only.
+ * With Basic neither id nor secret goes into the body: RFC 6749 section 2.3 wants one method only. A public client
+ * has no secret.
  */
 static bool with_secret(const struct oauth_client *c, enum oauth_auth auth, const struct mx_secret *secret,
-    struct oauth_request *r)
+    const struct mx_secret *token, struct oauth_request *r)
 {
 	struct mx_buf b;
 
-	if (!body_alloc(c, secret->len, &r->body, &b))
+	if (!body_alloc(c, token, secret->len, r, &b))
 		return false;
-	if (auth == OAUTH_AUTH_SECRET_POST) {
+	if (auth != OAUTH_AUTH_SECRET_BASIC) {
 		oauth_form_add(&b, "client_id", c->client_id);
-		oauth_form_add_bytes(&b, "client_secret", secret->p, secret->len);
+		if (auth == OAUTH_AUTH_SECRET_POST)
+			oauth_form_add_bytes(&b, "client_secret", secret->p, secret->len);
 	}
 	oauth_form_add(&b, "scope", c->scope);
 	oauth_form_add(&b, "resource", c->resource);
-	return seal(&r->body, &b) && mx_secret_set(&r->secret, secret->p, secret->len) &&
-	    (auth == OAUTH_AUTH_SECRET_POST || build_basic(c, secret, &r->authorization));
+	return seal(&r->body, &b) && (secret->len == 0 || mx_secret_set(&r->secret, secret->p, secret->len)) &&
+	    (auth != OAUTH_AUTH_SECRET_BASIC || build_basic(c, secret, &r->authorization));
 }
 
 /* RFC 7523 section 2.2. The client_id beside it is optional there; Microsoft wants it. */
-static bool with_assertion(const struct oauth_client *c, const struct mx_secret *assertion, struct oauth_request *r)
+static bool with_assertion(const struct oauth_client *c, const struct mx_secret *assertion,
+    const struct mx_secret *token, struct oauth_request *r)
 {
 	struct mx_buf b;
 
-	if (!body_alloc(c, assertion->len, &r->body, &b))
+	if (!body_alloc(c, token, assertion->len, r, &b))
 		return false;
 	oauth_form_add(&b, "client_id", c->client_id);
 	oauth_form_add(&b, "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
@@ -104,25 +112,38 @@ static bool with_assertion(const struct oauth_client *c, const struct mx_secret 
 	return seal(&r->body, &b) && mx_secret_set(&r->secret, assertion->p, assertion->len);
 }
 
-enum mx_class oauth_request_build_with(const struct oauth_client *c, enum oauth_auth auth,
-    const struct mx_secret *proof, struct oauth_request *r, struct mx_err *e)
+static enum mx_class build_with(const struct oauth_client *c, enum oauth_auth auth, const struct mx_secret *proof,
+    const struct mx_secret *token, struct oauth_request *r, struct mx_err *e)
 {
 	*r = (struct oauth_request){
 		.url = c->token_endpoint,
-		.repeat = auth == OAUTH_AUTH_PRIVATE_KEY_JWT ? OAUTH_REPEAT_ANEW : OAUTH_REPEAT_SAME,
+		.repeat = token != NULL ? OAUTH_REPEAT_NEVER :
+		    auth == OAUTH_AUTH_PRIVATE_KEY_JWT ? OAUTH_REPEAT_ANEW : OAUTH_REPEAT_SAME,
 	};
-	if (proof->len == 0)
+	if (proof->len == 0 && auth != OAUTH_AUTH_NONE)
 		return mx_fail(e, MX_CONFIG, "secret-empty",
 		    "client \"%.64s\": the secret is empty; put the secret's value into "
 		    "client_secret_file",
 		    c->name);
-	if (auth == OAUTH_AUTH_PRIVATE_KEY_JWT || auth == OAUTH_AUTH_FEDERATED ? with_assertion(c, proof, r) :
-	    with_secret(c, auth, proof, r))
+	if (auth == OAUTH_AUTH_PRIVATE_KEY_JWT || auth == OAUTH_AUTH_FEDERATED ? with_assertion(c, proof, token, r) :
+	    with_secret(c, auth, proof, token, r))
 		return MX_OK;
 	oauth_request_free(r);
 	return mx_fail(e, MX_TEMP, "no-memory",
 	    "client \"%.64s\": no memory for a token request; look at the daemon's memory limit",
 	    c->name);
+}
+
+enum mx_class oauth_request_build_with(const struct oauth_client *c, enum oauth_auth auth,
+    const struct mx_secret *proof, struct oauth_request *r, struct mx_err *e)
+{
+	return build_with(c, auth, proof, NULL, r, e);
+}
+
+enum mx_class oauth_request_refresh_with(const struct oauth_client *c, enum oauth_auth auth,
+    const struct mx_secret *proof, const struct mx_secret *token, struct oauth_request *r, struct mx_err *e)
+{
+	return build_with(c, auth, proof, token, r, e);
 }
 
 /* The key is opened anew for each request: it may have been exchanged, and is in memory no longer than needed. */
@@ -142,23 +163,38 @@ static enum mx_class sign(const struct oauth_client *c, const struct oauth_crede
 	return cls;
 }
 
-enum mx_class oauth_request_build(const struct oauth_client *c, const struct oauth_credential *k,
-    struct oauth_request *r, struct mx_err *e)
+static enum mx_class build(const struct oauth_client *c, const struct oauth_credential *k,
+    const struct mx_secret *token, struct oauth_request *r, struct mx_err *e)
 {
 	struct mx_secret proof = { 0 };
+	enum mx_class cls = MX_OK;
 	struct mx_err why;
-	enum mx_class cls;
 
 	*r = (struct oauth_request){ .url = c->token_endpoint };
-	cls = k->auth == OAUTH_AUTH_PRIVATE_KEY_JWT ? sign(c, k, &proof, &why) :
-	    k->auth == OAUTH_AUTH_FEDERATED ? oauth_federated_read(k->assertion_file, &proof, &why) :
-	    oauth_secret_read_for(c, k->secret_file, &proof, &why);
+	if (k->auth == OAUTH_AUTH_PRIVATE_KEY_JWT)
+		cls = sign(c, k, &proof, &why);
+	else if (k->auth == OAUTH_AUTH_FEDERATED)
+		cls = oauth_federated_read(k->assertion_file, &proof, &why);
+	else if (k->auth != OAUTH_AUTH_NONE)
+		cls = oauth_secret_read_for(c, k->secret_file, &proof, &why);
 	if (cls == MX_OK)
-		cls = oauth_request_build_with(c, k->auth, &proof, r, e);
+		cls = build_with(c, k->auth, &proof, token, r, e);
 	else
 		mx_fail(e, cls, why.code, "client \"%.64s\": %s", c->name, why.text);
 	mx_secret_free(&proof);
 	return cls;
+}
+
+enum mx_class oauth_request_build(const struct oauth_client *c, const struct oauth_credential *k,
+    struct oauth_request *r, struct mx_err *e)
+{
+	return build(c, k, NULL, r, e);
+}
+
+enum mx_class oauth_request_refresh(const struct oauth_client *c, const struct oauth_credential *k,
+    const struct mx_secret *token, struct oauth_request *r, struct mx_err *e)
+{
+	return build(c, k, token, r, e);
 }
 
 void oauth_request_free(struct oauth_request *r)
@@ -168,5 +204,6 @@ void oauth_request_free(struct oauth_request *r)
 	mx_secret_free(&r->secret);
 	mx_secret_free(&r->secret_header);
 	free(r->own_url);
+	mx_secret_free(&r->grant);
 	*r = (struct oauth_request){ 0 };
 }

@@ -33,6 +33,7 @@ struct oauth_request {
 	struct mx_secret authorization;	/* value of that header, NUL behind it; empty: none */
 	/* the credential as read, so that a reply can be searched for it */
 	struct mx_secret secret;
+	struct mx_secret grant;		/* likewise what the grant rests on, a refresh token */
 	enum oauth_repeat repeat;
 };
 
@@ -47,6 +48,16 @@ enum mx_class oauth_request_build(const struct oauth_client *c, const struct oau
 /* The same with the proof given: a secret, any bytes, or a signed assertion, the client's own or another's. */
 enum mx_class oauth_request_build_with(const struct oauth_client *c, enum oauth_auth auth,
     const struct mx_secret *proof, struct oauth_request *r, struct mx_err *e)
+    __attribute__((warn_unused_result));
+
+/*
+ * The same by the refresh_token grant (RFC 6749 section 6), never to be sent twice. proof: empty for
+ * OAUTH_AUTH_NONE.
+ */
+enum mx_class oauth_request_refresh(const struct oauth_client *c, const struct oauth_credential *k,
+    const struct mx_secret *token, struct oauth_request *r, struct mx_err *e) __attribute__((warn_unused_result));
+enum mx_class oauth_request_refresh_with(const struct oauth_client *c, enum oauth_auth auth,
+    const struct mx_secret *proof, const struct mx_secret *token, struct oauth_request *r, struct mx_err *e)
     __attribute__((warn_unused_result));
 
 void oauth_request_free(struct oauth_request *r);

@@ -19,6 +19,7 @@
 #include "oauth/exchange.h"
 #include "oauth/http.h"
 #include "oauth/key.h"
+#include "oauth/refresh_file.h"
 #include "oauth/reply.h"
 #include "oauth/request.h"
 #include "test_conf_util.h"
@@ -452,6 +453,38 @@ static void identity(void *arg)
 	oauth_exchange_free(&x);
 }
 
+/* Whatever fails, the old token is there or the new one. */
+static void renewal(void *arg)
+{
+	const char *path = arg;
+	struct oauth_refresh_lock *l;
+	struct mx_secret s;
+	struct mx_err e;
+
+	if (oauth_refresh_lock(path, &l, &e) != MX_OK) {
+		assert_string_equal(e.code, strstr(e.code, "no-memory") != NULL ? "no-memory" : "refresh-token-unwritable");
+		return;
+	}
+	assert_int_equal(oauth_refresh_read(l, &s, &e), MX_OK);
+	assert_int_equal(oauth_refresh_replace(l, &s, (uid_t)-1, (gid_t)-1, &e), MX_OK);
+	mx_secret_free(&s);
+	oauth_refresh_unlock(l);
+}
+
+static void store_of_a_refresh_token_without_memory(void **state)
+{
+	struct conf_dir d;
+	char path[80];
+
+	(void)state;
+	conf_dir_make(&d);
+	conf_dir_write(&d, "t", "token\n", 6);
+	snprintf(path, sizeof path, "%s/t", d.path);
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_in_range(at_every_place(renewal, NULL, path), 5, PLACES_MAX);
+	conf_dir_remove(&d);
+}
+
 static void reply(void *arg)
 {
 	const char *text = arg;
@@ -621,6 +654,7 @@ int main(void)
 		cmocka_unit_test(store_without_memory), cmocka_unit_test(configuration_without_memory),
 		cmocka_unit_test(request_and_reply_without_memory), cmocka_unit_test(key_without_memory),
 		cmocka_unit_test(transfer_without_memory),
+		cmocka_unit_test(store_of_a_refresh_token_without_memory),
 	};
 
 #ifndef HAVE_FAILALLOC

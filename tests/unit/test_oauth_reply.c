@@ -15,6 +15,7 @@
 
 #include "common/text.h"
 #include "oauth/explain.h"
+#include "oauth/refresh_file.h"
 #include "oauth/reply.h"
 
 #define T "\"access_token\":\"abc.DEF-1_~+/==\""
@@ -467,6 +468,54 @@ static void test_token_id(void **state)
 	assert_string_equal(id, "e3b0c44298fc1c14");
 }
 
+#define R(json) "{" B "," T ",\"refresh_token\":" json "}"
+static const struct { const char *name, *body, *want; bool malformed; } successors[] = {
+	{ "none", "{" B "," T "}", NULL, false },
+	{ "one", R("\"M.C1_a*b!$-._~+/=\""), "M.C1_a*b!$-._~+/=", false },
+	{ "a blank within", R("\"a b\""), "a b", false },
+	{ "empty", R("\"\""), NULL, false },
+	{ "null", R("null"), NULL, false },
+	{ "a number", R("1"), NULL, true },
+	{ "an object", R("{\"a\":\"b\"}"), NULL, true },
+	{ "a line end", R("\"a\\nb\""), NULL, true },
+	{ "a NUL", R("\"a\\u0000b\""), NULL, true },
+	{ "beyond ASCII", R("\"\xC3\xBC\""), NULL, true },
+};
+
+static void test_successors(void **state)
+{
+	static const char useless[] = "{" B ",\"access_token\":\"a b\",\"refresh_token\":\"next\"}";
+	static char big[OAUTH_REFRESH_MAX + 200];
+	struct oauth_token t;
+	struct oauth_failure f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof successors / sizeof successors[0]; i++) {
+		const char *body = successors[i].body, *want = successors[i].want;
+
+		assert_int_equal(parse(200, NULL, body, strlen(body), &t, &f), MX_OK);
+		if (t.refresh_malformed != successors[i].malformed || (t.refresh_token.p != NULL) != (want != NULL) ||
+		    (want != NULL && strcmp((char *)t.refresh_token.p, want) != 0))
+			fail_msg("%s: '%s'", successors[i].name, t.refresh_token.p == NULL ? "" : (char *)t.refresh_token.p);
+		mx_secret_free(&t.access_token);
+		mx_secret_free(&t.refresh_token);
+	}
+	/* It has ended its predecessor, whatever the access token is like; an error brings none. */
+	assert_int_equal(parse(200, NULL, useless, strlen(useless), &t, &f), MX_PROVIDER);
+	assert_string_equal((char *)t.refresh_token.p, "next");
+	mx_secret_free(&t.refresh_token);
+	assert_int_equal(parse(400, NULL, useless, strlen(useless), &t, &f), MX_PROVIDER);
+	assert_null(t.refresh_token.p);
+	for (size_t n = OAUTH_REFRESH_MAX; n <= OAUTH_REFRESH_MAX + 1; n++) {
+		(void)snprintf(big, sizeof big, "{" B "," T ",\"refresh_token\":\"%0*d\"}", (int)n, 0);
+		assert_int_equal(parse(200, NULL, big, strlen(big), &t, &f), MX_OK);
+		assert_int_equal(t.refresh_malformed, n > OAUTH_REFRESH_MAX);
+		assert_int_equal(t.refresh_token.len, n > OAUTH_REFRESH_MAX ? 0 : n);
+		mx_secret_free(&t.access_token);
+		mx_secret_free(&t.refresh_token);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -479,6 +528,7 @@ int main(void)
 		cmocka_unit_test(test_redirect_text),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_token_id),
+		cmocka_unit_test(test_successors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 #include "common/base64.h"
 #include "oauth/bearer.h"
 #include "oauth/form.h"
+#include "oauth/refresh_file.h"
 #include "oauth/request.h"
 
 static const struct { const char *name, *in, *want;
@@ -282,6 +283,78 @@ static void test_refused(void **state)
 	assert_null(r.body.p);
 }
 
+/* RFC 6749 section 6, with each way to prove oneself. proof: a secret, or an assertion made elsewhere. */
+static const struct {
+	const char *name;
+	enum oauth_auth auth;
+	const char *scope, *token, *proof, *body, *authorization;
+} refreshes[] = {
+	{ "public", OAUTH_AUTH_NONE, NULL, "M.C1_a*b!$", "",
+	    "grant_type=refresh_token&refresh_token=M.C1_a*b%21%24&client_id=id", "" },
+	{ "public, scope", OAUTH_AUTH_NONE, "https://outlook.office.com/SMTP.Send offline_access", "t", "",
+	    "grant_type=refresh_token&refresh_token=t&client_id=id&scope=https%3A%2F%2Foutlook.office.com%2FSMTP.Send+"
+	    "offline_access", "" },
+	{ "post", OAUTH_AUTH_SECRET_POST, "a", "1//0e-x_y/+=", "s~", "grant_type=refresh_token&refresh_token=1%2F%2F0e-x_y%2F%2B%3D"
+	    "&client_id=id&client_secret=s%7E&scope=a", "" },
+	{ "basic", OAUTH_AUTH_SECRET_BASIC, "a", "t & u", "s", "grant_type=refresh_token&refresh_token=t+%26+u&scope=a",
+	    "Basic aWQ6cw==" },
+	{ "private_key_jwt", OAUTH_AUTH_PRIVATE_KEY_JWT, NULL, "t", "h.c.s", "grant_type=refresh_token&refresh_token=t&client_id=id"
+	    "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=h.c.s", "" },
+};
+
+static void test_refresh(void **state)
+{
+	struct mx_secret proof = { 0 }, token = { 0 };
+	struct oauth_request r;
+	struct mx_err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof refreshes / sizeof refreshes[0]; i++) {
+		struct oauth_client c = contoso;
+
+		c.grant = OAUTH_GRANT_REFRESH_TOKEN;
+		c.client_id = "id";
+		c.scope = refreshes[i].scope;
+		assert_true(mx_secret_set(&token, refreshes[i].token, strlen(refreshes[i].token)));
+		if (refreshes[i].proof[0] != '\0')
+			assert_true(mx_secret_set(&proof, refreshes[i].proof, strlen(refreshes[i].proof)));
+		assert_int_equal(oauth_request_refresh_with(&c, refreshes[i].auth, &proof, &token, &r, &e), MX_OK);
+		if (strcmp((char *)r.body.p, refreshes[i].body) != 0)
+			fail_msg("%s: '%s'", refreshes[i].name, (char *)r.body.p);
+		assert_int_equal(r.body.len, strlen(refreshes[i].body));
+		assert_string_equal(r.authorization.p == NULL ? "" : (char *)r.authorization.p, refreshes[i].authorization);
+		assert_int_equal(r.repeat, OAUTH_REPEAT_NEVER);
+		assert_true(mx_secret_equal(&r.grant, &token));
+		oauth_request_free(&r);
+		assert_null(r.grant.p);
+		if (refreshes[i].auth != OAUTH_AUTH_NONE) {	/* a secret that is empty is a mistake here too */
+			mx_secret_free(&proof);
+			assert_int_equal(oauth_request_refresh_with(&c, refreshes[i].auth, &proof, &token, &r, &e), MX_CONFIG);
+			assert_string_equal(e.code, "secret-empty");
+		}
+		mx_secret_free(&token);
+	}
+}
+
+/* A token of the greatest length, each byte of it escaped, has room. */
+static void test_refresh_room(void **state)
+{
+	static const struct oauth_credential none = { .auth = OAUTH_AUTH_NONE };
+	struct oauth_client c = contoso;
+	struct mx_secret token;
+	struct oauth_request r;
+	struct mx_err e;
+
+	(void)state;
+	assert_true(mx_secret_alloc(&token, OAUTH_REFRESH_MAX));
+	memset(token.p, '%', OAUTH_REFRESH_MAX);
+	token.len = OAUTH_REFRESH_MAX;
+	assert_int_equal(oauth_request_refresh(&c, &none, &token, &r, &e), MX_OK);
+	assert_true(r.body.len > 3 * OAUTH_REFRESH_MAX);
+	oauth_request_free(&r);
+	mx_secret_free(&token);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +366,8 @@ int main(void)
 		cmocka_unit_test(test_secret_bytes),
 		cmocka_unit_test(test_bearer),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_refresh),
+		cmocka_unit_test(test_refresh_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
