@@ -7,7 +7,7 @@
 #include "oauth/provider.h"
 
 #define ENTRA(host) "https://" host "/{tenant}/oauth2/v2.0/token"
-#define NEEDS_REFRESH_TOKEN "needs the refresh_token grant, which this version does not have yet"
+#define SMTP(resource) resource "/SMTP.Send offline_access"
 
 /* The names people put into relayhost, and the IMAP and POP name of the same service beside it. */
 static const char *const exo_public[] = { "smtp.office365.com", "outlook.office365.com", NULL };
@@ -25,6 +25,7 @@ static const struct oauth_provider table[] = {
 	    .cloud = OAUTH_CLOUD_PUBLIC,
 	    .token_endpoint = ENTRA("login.microsoftonline.com"),
 	    .scope = "https://outlook.office365.com/.default",
+	    .delegated_scope = SMTP("https://outlook.office.com"),
 	    .grant = OAUTH_GRANT_CLIENT_CREDENTIALS,
 	    .auth = OAUTH_AUTH_SECRET_POST,
 	    .relays = exo_public,
@@ -36,6 +37,7 @@ static const struct oauth_provider table[] = {
 	    .cloud = OAUTH_CLOUD_GCC_HIGH,
 	    .token_endpoint = ENTRA("login.microsoftonline.us"),
 	    .scope = "https://outlook.office365.us/.default",
+	    .delegated_scope = SMTP("https://outlook.office365.us"),
 	    .grant = OAUTH_GRANT_CLIENT_CREDENTIALS,
 	    .auth = OAUTH_AUTH_SECRET_POST,
 	    .relays = exo_gcc_high,
@@ -47,6 +49,7 @@ static const struct oauth_provider table[] = {
 	    .cloud = OAUTH_CLOUD_DOD,
 	    .token_endpoint = ENTRA("login.microsoftonline.us"),
 	    .scope = "https://outlook.office365.us/.default",
+	    .delegated_scope = SMTP("https://outlook.office365.us"),
 	    .grant = OAUTH_GRANT_CLIENT_CREDENTIALS,
 	    .auth = OAUTH_AUTH_SECRET_POST,
 	    .relays = exo_dod,
@@ -58,6 +61,7 @@ static const struct oauth_provider table[] = {
 	    .cloud = OAUTH_CLOUD_CHINA,
 	    .token_endpoint = ENTRA("login.partner.microsoftonline.cn"),
 	    .scope = "https://partner.outlook.cn/.default",
+	    .delegated_scope = SMTP("https://partner.outlook.cn"),
 	    .grant = OAUTH_GRANT_CLIENT_CREDENTIALS,
 	    .auth = OAUTH_AUTH_SECRET_POST,
 	    .relays = exo_china,
@@ -70,6 +74,7 @@ static const struct oauth_provider table[] = {
 	    .cloud = OAUTH_CLOUD_PUBLIC,
 	    .token_endpoint = ENTRA("login.microsoftonline.com"),
 	    .scope = "https://outlook.office365.com/.default",
+	    .delegated_scope = SMTP("https://outlook.office.com"),
 	    .grant = OAUTH_GRANT_CLIENT_CREDENTIALS,
 	    .auth = OAUTH_AUTH_SECRET_POST,
 	    .relays = hve_relays,
@@ -80,23 +85,23 @@ static const struct oauth_provider table[] = {
 	    .name = "outlook.com",
 	    .cloud = OAUTH_CLOUD_PUBLIC,
 	    .token_endpoint = "https://login.microsoftonline.com/consumers/oauth2/v2.0/token",
-	    .scope = "https://outlook.office.com/SMTP.Send offline_access",
-	    .auth = OAUTH_AUTH_SECRET_POST,
+	    .scope = SMTP("https://outlook.office.com"),
+	    .grant = OAUTH_GRANT_REFRESH_TOKEN,
+	    .auth = OAUTH_AUTH_NONE,
 	    .relays = outlook_com,
 	    .min_remaining_s = 300,
 	    .stale_until_s = 60,
-	    .why_not = NEEDS_REFRESH_TOKEN,
 	},
 	{
 	    .name = "gmail",
 	    .cloud = OAUTH_CLOUD_PUBLIC,
 	    .token_endpoint = "https://oauth2.googleapis.com/token",
 	    .scope = "https://mail.google.com/",
+	    .grant = OAUTH_GRANT_REFRESH_TOKEN,
 	    .auth = OAUTH_AUTH_SECRET_POST,
 	    .relays = google,
 	    .min_remaining_s = 300,
 	    .stale_until_s = 60,
-	    .why_not = NEEDS_REFRESH_TOKEN,
 	},
 	{
 	    .name = "google-workspace",

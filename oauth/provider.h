@@ -20,14 +20,14 @@ struct oauth_provider {
 	enum oauth_cloud cloud;
 	const char *token_endpoint;	/* "{tenant}" is replaced; NULL: must be configured */
 	const char *scope;		/* NULL: none unless configured */
-	enum oauth_grant grant;		/* 0: this version has no grant for it (see why_not) */
+	const char *delegated_scope;	/* the same for grants in a user's name; NULL: scope */
+	enum oauth_grant grant;
 	enum oauth_auth auth;
 	/* server names a token may be sent to, NULL-terminated; NULL: any */
 	const char *const *relays;
 	uint32_t min_remaining_s;	/* a token with less life is not handed out */
 	/* in an outage served until so much life is left; 0: never stale */
 	uint32_t stale_until_s;
-	const char *why_not;		/* sentence for grant == 0 */
 };
 
 /*

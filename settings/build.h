@@ -17,7 +17,7 @@ struct conf_own {
 	struct cf_map folded;	/* address in lower case -> account that has upper case in it */
 };
 
-struct cf_client_side { struct conf_where ca_at, proxy_at; bool used; };
+struct cf_client_side { struct conf_where ca_at, proxy_at, refresh_at; bool used; };
 struct cf_account_side { const char *client; struct conf_where client_at, relays_at; };
 
 struct build {
@@ -31,6 +31,7 @@ struct build {
 	struct cf_client_side *client_side;
 	struct cf_account_side *account_side;
 	size_t cap_clients, cap_accounts, cap_listen, cap_client_side, cap_account_side;
+	struct cf_map refresh_files;	/* path -> number of the client that has it */
 	struct cf_map users, groups;	/* name -> id, so that each is looked up once */
 	struct cf_map lists;		/* text of a list -> number in list */
 	struct conf_names *list;
@@ -76,6 +77,13 @@ void cf_add_client(struct build *b, const char *name, const struct conf_where *a
     struct cf_client *w);
 void cf_add_account(struct build *b, const char *pattern, const struct conf_where *at,
     struct cf_account *w);
+/*
+ * refresh.c: file and scopes of the refresh_token grant, once the endpoint is known (entra: it is Microsoft's); the
+ * token as it is now. as_daemon: this process is the daemon's user.
+ */
+void cf_refresh_grant(struct build *b, struct conf_client *c, const struct cf_client *w, bool entra);
+void cf_check_refresh(struct build *b, const struct oauth_client *oc, const struct conf_where *at, bool as_daemon);
+
 /* credential.c: entra: the token endpoint, or the preset, is Microsoft's. */
 void cf_add_credentials(struct build *b, struct conf_client *c, const struct cf_client *w, bool entra);
 uint64_t cf_mix_credentials(uint64_t h, const struct oauth_client *oc);	/* into a fingerprint */

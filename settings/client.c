@@ -50,12 +50,6 @@ static bool find_provider(const struct work *x)
 		    oauth_cloud_name(w->cloud.v));
 		return false;
 	}
-	if (x->c->provider->grant == 0) {
-		cf_error(x->b->r, &w->provider.at,
-		    "provider \"%s\" is not supported by this version: it %s", name,
-		    x->c->provider->why_not);
-		return false;
-	}
 	return true;
 }
 
@@ -75,6 +69,12 @@ static bool many_tenants(const char *s, size_t n)
 		if (strlen(words[i]) == n && strncasecmp(words[i], s, n) == 0)
 			return true;
 	return false;
+}
+
+/* A token in the name of a user, who has logged in at whatever tenant. */
+static bool of_user(const struct work *x)
+{
+	return x->c->oc.grant == OAUTH_GRANT_REFRESH_TOKEN;
 }
 
 /*
@@ -103,8 +103,8 @@ static bool endpoint(struct work *x)
 		(void)cf_url_host(url, &n);
 		first = cf_url_host(url, &n) + n;
 		first += strcspn(first, "/"), first += *first == '/';
-		if (x->entra && many_tenants(first, strcspn(first, "/")))
-			cf_error(x->b->r, &e->at,
+		if (!of_user(x) && x->entra && many_tenants(first, strcspn(first, "/")))
+			cf_error(x->b->r, where(x, e),
 			    "client_credentials needs one tenant: put the tenant's GUID in "
 			    "place of \"%.*s\"",
 			    (int)strcspn(first, "/"), first);
@@ -118,7 +118,7 @@ static bool endpoint(struct work *x)
 		    "domains", x->c->oc.name);
 	if (t->s == NULL)
 		return false;
-	if (many_tenants(t->s, strlen(t->s))) {
+	if (!of_user(x) && many_tenants(t->s, strlen(t->s))) {
 		cf_error(x->b->r, &t->at,
 		    "\"tenant\": \"%s\" stands for many tenants, and client_credentials needs "
 		    "one: write the tenant's GUID",
@@ -176,7 +176,7 @@ static void scope(struct work *x)
 	const char *preset = x->c->provider->scope == NULL ? fallback : x->c->provider->scope;
 	const struct conf_where *at = where(x, &x->w->scope);
 
-	if (!x->entra || x->v1 || (x->w->scope.at.line != 0 && x->w->scope.s == NULL))
+	if (of_user(x) || !x->entra || x->v1 || (x->w->scope.at.line != 0 && x->w->scope.s == NULL))
 		return;
 	if (oc->scope == NULL)
 		cf_error(x->b->r, at,
@@ -329,7 +329,7 @@ static uint64_t fingerprint(const struct oauth_client *oc)
 {
 	const unsigned char grant = (unsigned char)oc->grant;
 	const char *const parts[] = { oc->token_endpoint, oc->client_id, oc->scope, oc->resource, oc->proxy,
-		oc->proxy_credentials_file, oc->no_proxy, oc->ca_file };
+		oc->proxy_credentials_file, oc->no_proxy, oc->ca_file, oc->refresh_token_file };
 	uint64_t h = cf_mix_credentials(mx_fnv(MX_FNV_BASIS, &grant, 1), oc);
 
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
@@ -345,11 +345,9 @@ static void resolve(struct work *x)
 	struct oauth_client *oc = &c->oc;
 
 	oc->grant = w->grant.at.line != 0 ? (enum oauth_grant)(w->grant.v + 1) : p->grant;
-	if (oc->grant == OAUTH_GRANT_REFRESH_TOKEN)
-		cf_error(x->b->r, where(x, &w->grant), "\"grant\": this version knows client_credentials, jwt-bearer and "
-		    "managed_identity alone");
 	oc->client_id = w->client_id.s;
-	oc->scope = w->scope.s != NULL ? w->scope.s : p->scope;
+	oc->scope = w->scope.s != NULL ? w->scope.s : of_user(x) && p->delegated_scope != NULL ? p->delegated_scope :
+	    p->scope;
 	oc->resource = w->resource.s;
 	oc->proxy = w->proxy.s;
 	oc->proxy_credentials_file = w->proxy_credentials_file.s;
@@ -373,6 +371,7 @@ static void resolve(struct work *x)
 		versions(x);
 		scope(x);
 		cf_check_clouds(x->b, c, w);
+		cf_refresh_grant(x->b, c, w, x->entra);
 	}
 	identity(x);
 	if (oc->grant == OAUTH_GRANT_JWT_BEARER)
@@ -404,7 +403,9 @@ void cf_add_client(struct build *b, const char *name, const struct conf_where *a
 	}
 	x.c = &c->clients[c->nclients++];
 	*x.c = (struct conf_client){ .oc.name = name, .at = *at };
-	b->client_side[i] = (struct cf_client_side){ w->ca_file.at, w->proxy_credentials_file.at, false };
+	b->client_side[i] = (struct cf_client_side){
+		w->ca_file.at, w->proxy_credentials_file.at, w->refresh_token_file.at, false,
+	};
 	if (w->provider.at.line != 0 && find_provider(&x) && cf_workload(b, name, w))
 		resolve(&x);
 }

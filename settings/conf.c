@@ -96,6 +96,7 @@ static void sort_clients(struct build *b)
 static void free_build(struct build *b)
 {
 	cf_map_free(&b->clients);
+	cf_map_free(&b->refresh_files);
 	cf_map_free(&b->users);
 	cf_map_free(&b->groups);
 	cf_map_free(&b->lists);

@@ -72,7 +72,7 @@ static void secret(struct build *b, const struct cf_client *w, const struct cf_c
 {
 	const time_t now = time(NULL);
 
-	c->auth = p->auth;
+	c->auth = p->auth == OAUTH_AUTH_NONE ? OAUTH_AUTH_SECRET_POST : p->auth;
 	if (w->client_auth.at.line != 0)
 		c->auth = (enum oauth_auth)(w->client_auth.v + 1);
 	if (c->auth == OAUTH_AUTH_PRIVATE_KEY_JWT && w->client_auth.at.line != 0)
@@ -197,6 +197,33 @@ static void one(struct build *b, const struct cf_client *w, const struct cf_cred
 	}
 }
 
+/* A public client (RFC 6749 section 2.1) has nothing to prove itself with: the refresh token is all there is. */
+static bool is_public(struct build *b, const struct conf_client *c, const struct cf_client *w, bool given,
+    const struct conf_where *at)
+{
+	const bool said = w->client_auth.at.line != 0;
+
+	if (said ? w->client_auth.v + 1 != OAUTH_AUTH_NONE : given || c->provider->auth != OAUTH_AUTH_NONE)
+		return false;
+	if (c->oc.grant != OAUTH_GRANT_REFRESH_TOKEN)
+		cf_error(b->r, said ? &w->client_auth.at : &c->at, "\"client_auth\": none is for \"grant: refresh_token\" alone: "
+		    "any other grant rests on the client's credential");
+	else if (given)
+		cf_error(b->r, at, "\"client_auth: none\" sends no credential, and there is one: remove one of the two");
+	return true;
+}
+
+static bool alloc_credentials(struct build *b, struct conf_client *c, struct oauth_credential **oc, size_t n)
+{
+	*oc = cf_alloc(b->mem, n * sizeof **oc);
+	c->cred = cf_alloc(b->mem, n * sizeof *c->cred);
+	if (*oc == NULL || c->cred == NULL)
+		return cf_oom(b);
+	c->oc.credential = *oc;
+	c->oc.ncredentials = n;
+	return true;
+}
+
 void cf_add_credentials(struct build *b, struct conf_client *c, const struct cf_client *w, bool entra)
 {
 	const bool listed = w->credentials.at.line != 0;
@@ -207,24 +234,26 @@ void cf_add_credentials(struct build *b, struct conf_client *c, const struct cf_
 	if (own != NULL && listed)
 		cf_error(b->r, &own->at, "a credential beside \"credentials\": move it into that list, to the place "
 		    "where it is to be tried");
+	if (is_public(b, c, w, own != NULL || listed, own != NULL ? &own->at : &w->credentials.at)) {
+		if (alloc_credentials(b, c, &oc, 1)) {
+			oc[0].auth = OAUTH_AUTH_NONE;
+			c->cred[0].at = c->at;
+		}
+		return;
+	}
 	if (own == NULL && !listed && b->clean)
 		cf_error(b->r, &c->at, c->oc.grant == OAUTH_GRANT_JWT_BEARER ?
 		    "client \"%s\" has no credential: write \"service_account_file: PATH\" (Google's JSON file), or \"key:\"" :
+		    c->oc.grant == OAUTH_GRANT_REFRESH_TOKEN ?
+		    "client \"%s\" has no credential: write \"client_secret_file: PATH\", or \"key:\" and \"certificate_file:\", or "
+		    "\"client_auth: none\" for a public client" :
 		    "client \"%s\" has no credential: write \"client_secret_file: PATH\", or \"key:\" and "
 		    "\"certificate_file:\"", c->oc.name);
-	if ((own == NULL && !listed) || n == 0)
+	if ((own == NULL && !listed) || n == 0 || !alloc_credentials(b, c, &oc, n))
 		return;
-	oc = cf_alloc(b->mem, n * sizeof *oc);
-	c->cred = cf_alloc(b->mem, n * sizeof *c->cred);
-	if (oc == NULL || c->cred == NULL) {
-		(void)cf_oom(b);
-		return;
-	}
 	for (size_t i = 0; i < n; i++)
 		one(b, w, listed ? &w->list[i] : &w->own, entra, c, &oc[i], &c->cred[i]);
 	sends_no_secret(b, w, oc, n);
-	c->oc.credential = oc;
-	c->oc.ncredentials = n;
 }
 
 static uint64_t mix(uint64_t h, const char *s)

@@ -24,7 +24,7 @@ static const char *word_grant(unsigned i)
 
 static const char *word_auth(unsigned i)
 {
-	static const char *const w[] = { "client_secret_post", "client_secret_basic", "private_key_jwt" };
+	static const char *const w[] = { "client_secret_post", "client_secret_basic", "private_key_jwt", "none" };
 
 	return i < N(w) ? w[i] : NULL;
 }
@@ -181,8 +181,8 @@ static const struct conf_key clients[] = {
 	    "proxy for token requests; the environment is not looked at" },
 	{ "proxy_credentials_file", CONF_T_SECRET, F(proxy_credentials_file), NULL, 2, 4095, NULL,
 	    cf_bad_secret_path, 0, "file with USER:PASSWORD for the proxy, or credential:NAME" },
-	{ "refresh_token_file", CONF_T_PATH, F(refused), NULL, 0, 0, NULL, NULL, CONF_K_REFUSED,
-	    "is not supported by this version: it knows the client_credentials grant alone" },
+	{ "refresh_token_file", CONF_T_PATH, F(refresh_token_file), NULL, 2, 4000, NULL, cf_bad_path, CONF_K_PRESET,
+	    "file that keeps the refresh token (default: " MX_STATEDIR "/CLIENT.refresh)" },
 	{ "resource", CONF_T_STRING, F(resource), NULL, 1, 1024, NULL, cf_bad_resource, 0,
 	    "resource indicator (RFC 8707)" },
 	{ "scope", CONF_T_STRING, F(scope), NULL, 1, 1024, NULL, cf_bad_scope, CONF_K_PRESET,
