@@ -185,6 +185,13 @@ void mx_secret_unguard(void *p, size_t n, bool locked)
 	(void)pthread_mutex_unlock(&lock);
 }
 
+void mx_secret_forked(void)
+{
+	(void)pthread_mutex_init(&lock, NULL);	/* a thread that is not here may have held it */
+	memset(free_list, 0, sizeof free_list);
+	total_mapped = total_unlocked = 0;
+}
+
 void mx_secret_stats(size_t *mapped, size_t *unlocked)
 {
 	(void)pthread_mutex_lock(&lock);

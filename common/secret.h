@@ -32,6 +32,12 @@ void mx_secret_move(struct mx_secret *to, struct mx_secret *from);
 bool mx_secret_equal(const struct mx_secret *a, const struct mx_secret *b);
 
 /*
+ * In a child that goes on alone, before anything else of this header: what is allocated from here on is locked too,
+ * which a parent's pages are not. The parent's secrets are gone for it, and must not be looked at or freed.
+ */
+void mx_secret_forked(void);
+
+/*
  * The same protection for a mapping that somebody else made (page-aligned p, n bytes): locked as far
  * as the limits allow, kept out of core dumps and of children. It counts in mx_secret_stats().
  */

@@ -10,6 +10,7 @@
 #include "tokend/fetcher.h"
 #include "tokend/gate.h"
 #include "tokend/log.h"
+#include "tokend/renew.h"
 #include "tokend/side.h"
 #include "tokend/watch.h"
 
@@ -25,9 +26,11 @@ struct fetch {
 	struct engine_client *c;
 	struct conf_ref *ref;		/* the configuration the request is built from */
 	const struct conf_client *cc;	/* of it */
-	struct oauth_fetch *transfer;	/* NULL: waits its turn */
+	struct oauth_fetch *transfer;	/* it and renewal NULL: waits its turn */
+	struct renewal *renewal;	/* a refresh token is used by another process (renew.h) */
 	size_t began, credential;	/* the one it was begun with, and the one in use */
 	uint64_t files;			/* all of its client's, as they were when it was begun (watch_look()) */
+	uint64_t grant;			/* likewise its refresh token (watch_look_grant()) */
 };
 
 static void on_fd(evutil_socket_t fd, short what, void *arg)
@@ -134,9 +137,12 @@ static void fetch_free(struct fetch *x)
 static bool start(struct fetch *x)
 {
 	const struct oauth_want want = { .subject = engine_client_subject(x->c) };
+	const struct oauth_client *c = &x->cc->oc;
+	const struct oauth_credential *k = &c->credential[x->credential];
 
-	x->transfer = oauth_http_start(x->s->http, &x->cc->oc, &x->cc->oc.credential[x->credential], &want, done, x);
-	return x->transfer != NULL;
+	if (c->grant == OAUTH_GRANT_REFRESH_TOKEN)
+		return (x->renewal = renew_start(x->s, c, k, &x->grant, done, x)) != NULL;
+	return (x->transfer = oauth_http_start(x->s->http, c, k, &want, done, x)) != NULL;
 }
 
 #define AGAIN_MS (3600 * 1000u)	/* credentials that were refused are tried again so much later */
@@ -208,6 +214,8 @@ static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f
 	enum next next = NEXT_NONE;
 	struct mx_err err;
 
+	x->transfer = NULL;
+	x->renewal = NULL;
 	histogram_add(&s->fetch_time, &histogram_fetch, (uint64_t)ms * 1000);
 	if (f == NULL) {
 		s->count.fetch_ok++;
@@ -233,7 +241,7 @@ static void done(void *arg, struct oauth_token *t, const struct oauth_failure *f
 	if (f == NULL)
 		expiry_look(engine_client_parent(c));
 	if (r.permanent)
-		watch_add(s, c, x->files);
+		watch_add(s, c, x->files, x->grant);
 	fetch_free(x);
 	server_last_answer(s);
 }
@@ -243,6 +251,7 @@ static bool launch(struct fetch *x)
 {
 	engine_sent(x->c);
 	x->files = watch_look(&x->cc->oc);
+	x->grant = watch_look_grant(&x->cc->oc);
 	x->began = x->credential = first_credential(x);
 	return start(x);
 }
@@ -294,5 +303,7 @@ void fetcher_cancel(void *ctx, void *fetch)
 	(void)ctx;
 	if (x->transfer != NULL)
 		oauth_http_cancel(x->transfer);
+	if (x->renewal != NULL)
+		renew_cancel(x->renewal);
 	fetch_free(x);
 }

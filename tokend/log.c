@@ -47,6 +47,11 @@ void log_open(enum log_target where, const char *ident)
 		lg.kind = st.st_mode & S_IFMT;
 }
 
+void log_forked(void)
+{
+	lg.fd = -1;
+}
+
 void log_level(int max_priority)
 {
 	lg.max = max_priority;

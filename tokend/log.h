@@ -18,6 +18,9 @@ void log_open(enum log_target where, const char *ident);
 void log_level(int max_priority);	/* lines above it (LOG_DEBUG > LOG_INFO ...) are not written */
 bool log_wanted(int priority);
 
+/* In a child: its parent's descriptor is closed. */
+void log_forked(void);
+
 /* Lines lost since the start. */
 uint64_t log_dropped_total(void);
 

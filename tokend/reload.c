@@ -19,6 +19,7 @@
 #include "tokend/metrics_file.h"
 #include "tokend/notify.h"
 #include "tokend/reload.h"
+#include "tokend/renew.h"
 #include "tokend/watch.h"
 
 #define SLICE 500			/* clients for each turn of the loop: well below a millisecond */
@@ -336,6 +337,7 @@ static void on_woken(evutil_socket_t fd, short what, void *arg)
 		return;
 	(void)pthread_join(s->reload->thread, NULL);
 	s->reload->threaded = false;
+	renew_go(s);
 	have_read(s);
 }
 
@@ -421,6 +423,11 @@ void reload_request(struct server *s, struct conn *asker)
 		begin(s);
 	else
 		r->again = true;
+}
+
+bool reload_reading(const struct server *s)
+{
+	return s->reload != NULL && s->reload->threaded;
 }
 
 void reload_stop(struct server *s)

@@ -17,6 +17,9 @@ bool server_adopt(struct server *s, struct conf *c);
  */
 void reload_request(struct server *s, struct conn *asker);
 
+/* Is the thread at work? */
+bool reload_reading(const struct server *s);
+
 void reload_stop(struct server *s);		/* at the end: waits for the thread */
 
 #endif

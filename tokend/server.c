@@ -22,6 +22,7 @@
 #include "tokend/metrics_file.h"
 #include "tokend/notify.h"
 #include "tokend/reload.h"
+#include "tokend/renew.h"
 #include "tokend/server.h"
 #include "tokend/side.h"
 #include "tokend/uids.h"
@@ -123,7 +124,7 @@ bool server_init(struct server *s, const char *conf_path)
 
 void server_last_answer(struct server *s)
 {
-	if (s->stopping && s->conns == NULL)
+	if (s->stopping && s->conns == NULL && !renew_busy(s))
 		event_base_loopbreak(s->base);
 }
 
@@ -198,6 +199,7 @@ void server_done(struct server *s)
 	metrics_file_stop(s);
 	expiry_stop(s);
 	engine_free(s->engine);		/* askers that are left hear that the daemon stops */
+	renew_done(s);
 	if (s->watch_timer != NULL)
 		event_free(s->watch_timer);
 	cache_close(s);

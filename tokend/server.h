@@ -19,6 +19,7 @@ struct listener;
 struct watch;
 struct cache;
 struct reload;
+struct renewals;
 struct conn;
 
 /* A configuration in use: kept until the last request that was built from it has ended. */
@@ -42,6 +43,7 @@ struct server {
 	struct oauth_http *http;
 	struct fetcher *fetcher;
 	struct reload *reload;		/* NULL: there was none yet */
+	struct renewals *renewals;	/* likewise */
 	struct cache *cache;		/* NULL: tokens end with the process */
 	struct listener *listeners;
 	struct conn *conns;		/* all open connections */

@@ -13,7 +13,7 @@
 struct watch {
 	struct watch *next, *prev;	/* a ring; its head is looked at next */
 	struct engine_client *c;
-	uint64_t then;
+	uint64_t files, grant;
 };
 
 uint64_t watch_look(const struct oauth_client *c)
@@ -25,6 +25,11 @@ uint64_t watch_look(const struct oauth_client *c)
 	return h;
 }
 
+uint64_t watch_look_grant(const struct oauth_client *c)
+{
+	return oauth_file_stamp(MX_FNV_BASIS, c->refresh_token_file);
+}
+
 /* Changed, or to be watched no longer. */
 static bool over(struct watch *w)
 {
@@ -34,7 +39,7 @@ static bool over(struct watch *w)
 	engine_status(w->c, &st);
 	if (!st.permanent)
 		return true;
-	return watch_look(&cc->oc) != w->then;
+	return watch_look(&cc->oc) != w->files || watch_look_grant(&cc->oc) != w->grant;
 }
 
 static void arm(struct server *s)
@@ -64,14 +69,14 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		engine_status(c, &st);
 		if (!st.permanent)
 			continue;
-		log_event(LOG_NOTICE, "file_changed", "client=%s text=\"a file of its credential, proxy or CA has changed: tried anew\"",
-		    engine_client_name(c));
+		log_event(LOG_NOTICE, "file_changed", "client=%s text=\"a file of its credential, refresh token, proxy or CA has "
+		    "changed: tried anew\"", engine_client_name(c));
 		engine_retry(c);
 	}
 	arm(s);
 }
 
-void watch_add(struct server *s, struct engine_client *c, uint64_t then)
+void watch_add(struct server *s, struct engine_client *c, uint64_t files, uint64_t grant)
 {
 	struct side *side = side_make(c);
 	struct watch *w;
@@ -95,7 +100,8 @@ void watch_add(struct server *s, struct engine_client *c, uint64_t then)
 		if (s->nwatches++ == 0)
 			arm(s);
 	}
-	w->then = then;
+	w->files = files;
+	w->grant = grant;
 }
 
 void watch_drop(struct server *s, struct engine_client *c)

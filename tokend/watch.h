@@ -21,8 +21,11 @@ struct server;
 /* Identity and age of the files of the client's credentials, of its proxy's and of its CA, as they are now, in one number. */
 uint64_t watch_look(const struct oauth_client *c);
 
-/* Watches c until its hold ends; then: how the files were when the request that failed was begun. */
-void watch_add(struct server *s, struct engine_client *c, uint64_t then);
+/* Likewise of its refresh token, which the daemon itself replaces: by that a credential is none the better. */
+uint64_t watch_look_grant(const struct oauth_client *c);
+
+/* Watches c until its hold ends; files, grant: how they were when the request that failed was begun. */
+void watch_add(struct server *s, struct engine_client *c, uint64_t files, uint64_t grant);
 
 void watch_drop(struct server *s, struct engine_client *c);	/* fine when it is not watched */
 

@@ -14,7 +14,7 @@ import pytest
 from mxtest import net
 from mxtest.nspawn import Container, Service, Unavailable
 from mxtest.proc import wait_for
-from mxtest.recorder import Recorder, token
+from mxtest.recorder import Answer, Recorder, token
 
 BOX = "app@example.test"
 
@@ -251,6 +251,59 @@ def test_the_socket_in_postfix_chroot(service, running):
         service.socket = outer
     running.kept()
     assert service.box.journal(service.unit).count("handed_over=yes") >= 2
+
+
+def end_by_kill(service):
+    os.kill(service.outer_pid(), signal.SIGKILL)
+
+
+def end_by_watchdog(service):
+    os.kill(service.outer_pid(), signal.SIGSTOP)
+
+
+def ask(service):
+    try:
+        service.sasl("r@example.test")
+    except OSError:
+        pass            # its daemon was killed
+
+
+ENDS = {"kill -9": end_by_kill, "stop": lambda s: s.ctl("stop", s.unit), "restart": lambda s: s.ctl("restart", s.unit),
+        "signal to all": lambda s: s.ctl("kill", "-s", "HUP", s.unit), "watchdog": end_by_watchdog}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_renewal_outlives_the_daemon(service, endpoint, name):
+    """systemd sends its signals to all processes of a service: the one that waits for the next refresh token stays."""
+    tmpfiles = next(service.box.root.glob("usr/**/tmpfiles.d/mta-xoauth2.conf")).read_text()
+    folder = service.box.path(re.search(r"^d (\S+/lib/mta-xoauth2) 0700", tmpfiles, re.M)[1])
+    assert folder.stat().st_mode & 0o7777 == 0o700 and folder.stat().st_uid != 0
+    file = folder / "r.refresh"
+    file.write_text("first\n")
+    file.chmod(0o600)
+    os.chown(file, folder.stat().st_uid, folder.stat().st_gid)
+    service.drop_in("dog.conf", f"[Service]\nWatchdogSec={1 if name == 'watchdog' else 30}s\nRestartSec=100ms\n")
+    service.clients["r"] = {"provider": "custom", "token_endpoint": endpoint.url, "grant": "refresh_token", "client_id": "r",
+                            "client_auth": "none", "ca_file": f"{service.folder}/ca.pem"}
+    service.accounts["r@example.test"] = {"client": "r", "allow_users": ["root"]}
+    try:
+        service.write()
+        endpoint.clear()
+        endpoint.script(Answer(token("r-1", refresh_token="second").body, delay=3), token("r-2", refresh_token="third"))
+        service.ctl("start", service.unit)
+        asker = threading.Thread(target=ask, args=(service,))
+        asker.start()
+        wait_for("the request", lambda: endpoint.requests)
+        ENDS[name](service)
+        wait_for("the next refresh token", lambda: file.read_text() == "second\n", 10)
+        asker.join()
+        service.ctl("start", service.unit)
+        service.wait_ready()
+        assert wait_for("a token", lambda: service.sasl("r@example.test").ok)
+        assert all(b"refresh_token=first" not in r.body for r in endpoint.requests[1:])
+    finally:
+        del service.clients["r"], service.accounts["r@example.test"]
+        service.write()
 
 
 def test_systemd_understands_every_line(service):

@@ -5,6 +5,8 @@
 //   GET  /settings
 //   POST /reset       counts and log begin anew
 //   POST /revoke-all  every opaque token is destroyed; { revoked: N }
+//   POST /grant       { client, account } -> { grant, refresh_token }: as if somebody had logged in; idp.js alone
+//   POST /grant-alive, /grant-revoke   { grant }
 //   POST /set         merged into the settings; { "clients": { ID: {..} } } for one client; null takes a value back
 import http from 'node:http';
 
@@ -30,13 +32,16 @@ async function body(req) {
   return JSON.parse(Buffer.concat(chunks).toString() || '{}');
 }
 
-export function adminServer({ book, settings, revokeAll }) {
+export function adminServer({ book, settings, revokeAll, grantTo, grantAlive, revokeGrant }) {
   const routes = {
     'GET /counts': () => book.counts,
     'GET /log': () => book.log,
     'GET /settings': () => settings,
     'POST /reset': () => { book.reset(); return {}; },
     'POST /revoke-all': async () => ({ revoked: await revokeAll() }),
+    'POST /grant': async (req) => grantTo(await body(req)),
+    'POST /grant-alive': async (req) => grantAlive(await body(req)),
+    'POST /grant-revoke': async (req) => revokeGrant(await body(req)),
     'POST /set': async (req) => change(settings, await body(req)),
   };
   return http.createServer(async (req, res) => {

@@ -3,7 +3,7 @@
 //   node idp.js CONFIG.json
 //
 // CONFIG: { port, adminPort, cert, key, keysDir, settings, clients: [ { client_id, client_secret, auth, certificates, alg,
-// sub, claims, format, lifetime, bytes, introspector, bearer } ] }; see README.md. Prints one line "READY {json}" when both ports are open.
+// sub, claims, format, lifetime, bytes, refresh, introspector, bearer } ] }; see README.md. Prints one line "READY {json}" when both ports are open.
 import fs from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
@@ -42,7 +42,7 @@ const provider = new Provider(issuer, {
     token_endpoint_auth_method: c.auth ?? (c.bearer ? 'none' : 'client_secret_post'),
     ...(c.alg ? { token_endpoint_auth_signing_alg: c.alg } : {}),
     ...(c.certificates ? { jwks: { keys: c.certificates.map(publicJwk) } } : {}),
-    grant_types: c.introspector ? [] : [c.bearer ? JWT_BEARER : 'client_credentials'],
+    grant_types: c.introspector ? [] : [c.bearer ? JWT_BEARER : c.refresh ? 'refresh_token' : 'client_credentials'],
     redirect_uris: [],
     response_types: [],
   })),
@@ -50,7 +50,10 @@ const provider = new Provider(issuer, {
   cookies: { keys: ['only for tests'] },
   clientAuthMethods: ['client_secret_post', 'client_secret_basic', 'private_key_jwt', 'none'],
   scopes: ['openid', 'offline_access', 'mail'],
-  ttl: { ClientCredentials: (ctx, token) => setting(token.clientId, 'lifetime') },
+  ttl: { ClientCredentials: (ctx, token) => setting(token.clientId, 'lifetime'), RefreshToken: 86400, Grant: 86400 },
+  findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  // a token that was used is dead, and to use it again ends its grant
+  rotateRefreshToken: (ctx) => setting(ctx.oidc.client.clientId, 'rotate') ?? true,
   extraTokenClaims: (ctx, token) => ({
     sub: ctx.bearerSubject ?? setting(token.clientId, 'sub') ?? token.clientId, ...setting(token.clientId, 'claims'),
   }),
@@ -130,6 +133,18 @@ provider.use(async (ctx, next) => {
   book.add(ctx, Date.now() - started);
 });
 
+// A grant as a login would make it, and its first refresh token.
+async function grantTo({ client: id, account = 'somebody' }) {
+  const client = await provider.Client.find(id);
+  const grant = new provider.Grant({ accountId: account, clientId: id });
+  grant.addOIDCScope('offline_access');
+  grant.addResourceScope(resource, 'mail');
+  const token = new provider.RefreshToken({
+    accountId: account, client, grantId: await grant.save(), scope: 'offline_access mail', resource, gty: 'authorization_code',
+  });
+  return { grant: token.grantId, refresh_token: await token.save() };
+}
+
 const server = https.createServer({
   cert: fs.readFileSync(config.cert),
   key: fs.readFileSync(config.key),
@@ -138,6 +153,9 @@ const server = https.createServer({
 const admin = adminServer({
   book,
   settings,
+  grantTo,
+  async grantAlive({ grant }) { return { alive: Boolean(await provider.Grant.find(grant)) }; },
+  async revokeGrant({ grant }) { await (await provider.Grant.find(grant)).destroy(); return {}; },
   async revokeAll() {
     const tokens = [...issued.values()];
     await Promise.all(tokens.map((t) => t.destroy()));

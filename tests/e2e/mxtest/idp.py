@@ -62,7 +62,8 @@ class Idp:
 
     clients: dicts with client_id, client_secret, and if wanted auth (client_secret_post, the default, client_secret_basic,
     private_key_jwt with certificates, PEM or {pem, kid}, and alg, the only one it may sign with), sub (the mailbox in the token), claims, format (jwt, the default, or opaque), lifetime,
-    bytes (size of the token), refuse, introspector: True for a client that only introspects, and bearer: True for one that has the
+    bytes (size of the token), refuse, introspector: True for a client that only introspects, refresh: True for one that has refresh
+    tokens in place of client credentials (auth may be none), and bearer: True for one that has the
     jwt-bearer grant with certificates; the token's sub is then the assertion's.
     """
 
@@ -138,6 +139,17 @@ class Idp:
 
     def allow(self, client=None):
         self.set(client, refuse=None)
+
+    def grant(self, client, account="somebody"):
+        """What a login leaves, for a client with refresh=True: {"grant": its id, "refresh_token": ...}."""
+        return self._admin("/grant", {"client": client, "account": account})
+
+    def alive(self, grant):
+        """Whether nobody has revoked it, as the provider does by itself when a refresh token is used twice."""
+        return self._admin("/grant-alive", {"grant": grant})["alive"]
+
+    def revoke(self, grant):
+        self._admin("/grant-revoke", {"grant": grant})
 
     def token(self, client_id, client_secret, basic=False, scope=None):
         """Fetches a token as a client would; returns the reply, Failed if refused."""

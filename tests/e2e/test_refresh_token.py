@@ -1,0 +1,632 @@
+"""The refresh_token grant: each token is used once, its successor is stored before anything else, whatever dies or fails."""
+
+import os
+import pwd
+import random
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from mxtest.alone import BOX, SECRET, lone_tokend
+from mxtest.idp import Idp
+from mxtest.proc import descendants, run, wait_for
+from mxtest.recorder import Answer, Recorder, token
+from test_herd import ASKERS, LIMITS, Gated, descriptors, together  # noqa: F401 (descriptors is a fixture)
+
+DAEMON = "mta-xoauth2"
+FIRST = "first~Refresh.Token_0/+="
+SEED = int(os.environ.get("MX_SEED", "20260901"))
+PUBLIC = {"grant": "refresh_token", "client_auth": "none", "client_secret_file": None}
+
+
+class Store:
+    """The folder of the refresh tokens, as systemd's StateDirectory= makes it, and the file of client "c" in it."""
+
+    def __init__(self, folder):
+        self.dir, self.file = folder, folder / "c.refresh"
+        uid = pwd.getpwnam(DAEMON)
+        self.ids = (uid.pw_uid, uid.pw_gid)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o700)
+        os.chown(folder, *self.ids)
+
+    def put(self, value):
+        """As a login does: another file in its place."""
+        fresh = self.dir / "c.refresh.login"
+        fresh.write_text(value + "\n")
+        fresh.chmod(0o600)
+        os.chown(fresh, *self.ids)
+        fresh.rename(self.file)
+
+    def get(self):
+        return self.file.read_text().removesuffix("\n")
+
+    def tidy(self):
+        """Nothing but the token and its lock, and both the daemon's alone."""
+        assert sorted(p.name for p in self.dir.iterdir()) == ["c.refresh", "c.refresh.lock"]
+        for path in self.dir.iterdir():
+            st = path.lstat()
+            assert st.st_mode & 0o7777 == 0o600 and st.st_uid == self.ids[0], path
+
+
+@pytest.fixture
+def store(workdir):
+    return Store(workdir / "state")
+
+
+@pytest.fixture
+def recorder(up, pki):
+    return up(Recorder(pki.cert())).script(token("access-0", refresh_token="second"))
+
+
+def daemon(workdir, endpoint, pki, store, name="t", client=None, **more):
+    return lone_tokend(workdir / name, endpoint, pki.ca,
+                       client={**PUBLIC, "refresh_token_file": str(store.file), **(client or {})}, **more)
+
+
+@pytest.fixture
+def tokend(up, workdir, pki, recorder, store, binaries):
+    store.put(FIRST)
+    return up(daemon(workdir, recorder.url, pki, store))
+
+
+@pytest.fixture
+def idp(up, workdir, pki, store):
+    """oidc-provider, which ends a grant when one of its refresh tokens is used twice. grant: the one that is used."""
+    provider = up(Idp(workdir / "idp", pki, [{"client_id": "chain", "auth": "none", "refresh": True, "sub": BOX}]))
+    made = provider.grant("chain")
+    provider.used = made["grant"]
+    store.put(made["refresh_token"])
+    return provider
+
+
+def again(tokend):
+    """Another renewal at once."""
+    assert tokend.ask("FLUSH", account=BOX).ok
+    return tokend.sasl(BOX)
+
+
+def unharmed(idp):
+    """The provider has seen no token twice, and the grant lives."""
+    bad = [r for r in idp.requests() if r["path"] == "/token" and r["status"] != 200]
+    assert not bad and idp.alive(idp.used), bad[:3]
+
+
+def sent(request):
+    """The refresh token of a request."""
+    fields = dict(f.split("=", 1) for f in request.body.decode().split("&"))
+    return fields["refresh_token"]
+
+
+# --- the usual way -----------------------------------------------------------------------------------------------
+
+
+def test_rotation_with_a_provider_that_minds_reuse(up, workdir, pki, idp, store, binaries):
+    tokend = up(daemon(workdir, idp.token_endpoint, pki, store))
+    seen = [store.get()]
+    for n in range(20):
+        reply = tokend.sasl(BOX) if n == 0 else again(tokend)
+        assert reply.ok, reply
+        seen.append(store.get())        # the answer comes when it is stored, not before
+        store.tidy()
+    assert len(set(seen)) == 21 and idp.token_requests() == 20
+    unharmed(idp)
+    assert tokend.log().count("refresh_token_stored client=c") == 20
+    wait_for("the processes of the renewals to be gone", lambda: not descendants(tokend.proc.pid))
+    assert not any(s in tokend.log() for s in seen)
+
+
+def test_over_a_restart(up, workdir, pki, idp, store, binaries):
+    tokend = up(daemon(workdir, idp.token_endpoint, pki, store))
+    for end in (tokend.stop, tokend.kill, tokend.stop):
+        assert tokend.sasl(BOX).ok
+        end()
+        tokend.start()
+    assert tokend.sasl(BOX).ok and idp.token_requests() == 4
+    unharmed(idp)
+
+
+def test_the_request_to_the_byte(tokend, recorder, store):
+    assert tokend.sasl(BOX).token == "access-0"
+    assert recorder.requests[0].body == (b"grant_type=refresh_token&refresh_token=first%7ERefresh.Token_0%2F%2B%3D&client_id=chain"
+                                         b"&scope=mail")
+    assert "authorization" not in recorder.requests[0].headers and store.get() == "second"
+    assert again(tokend).ok and sent(recorder.requests[1]) == "second"
+
+
+OLD_STAYS = {"absent": {}, "empty": {"refresh_token": ""}, "null": {"refresh_token": None}, "the same": {"refresh_token": FIRST},
+             "a number": {"refresh_token": 7}, "two lines": {"refresh_token": "a\nb"}, "beyond ASCII": {"refresh_token": "\u00fc"},
+             "too long": {"refresh_token": "x" * 16385}}
+
+
+@pytest.mark.parametrize("name", OLD_STAYS)
+def test_a_reply_without_another_token(tokend, recorder, store, name):
+    recorder.script(token("access-0", **OLD_STAYS[name]))
+    inode = store.file.stat().st_ino
+    assert tokend.sasl(BOX).token == "access-0"
+    assert store.get() == FIRST and store.file.stat().st_ino == inode
+    assert again(tokend).ok and sent(recorder.requests[1]) == sent(recorder.requests[0])
+    loud = name in ("a number", "two lines", "beyond ASCII", "too long")
+    assert ("refresh_token_malformed client=c" in tokend.log()) == loud
+    store.tidy()
+
+
+def test_a_successor_that_comes_with_an_access_token_of_no_use(tokend, recorder, store):
+    """The old one is dead all the same. What the daemon replaces itself is no reason to try again at once."""
+    recorder.script(token("not a token", refresh_token="second"))
+    reply = tokend.sasl(BOX)
+    assert (reply.class_, reply.code) == ("provider", "reply-token-malformed") and store.get() == "second"
+    time.sleep(2.5)
+    assert len(recorder.requests) == 1 and "file_changed" not in tokend.log()
+    recorder.script(token("access-1", refresh_token="third"))
+    store.put("from-a-login")
+    wait_for("the hold to end", lambda: tokend.sasl(BOX).ok, 5)
+    assert sent(recorder.requests[1]) == "from-a-login" and store.get() == "third"
+
+
+@pytest.mark.parametrize("auth", ["client_secret_post", "client_secret_basic"])
+def test_a_confidential_client_whose_first_secret_is_refused(up, workdir, pki, store, binaries, auth):
+    """The next credential is tried with the same refresh token, which the provider has not touched."""
+    idp = up(Idp(workdir / "idp", pki, [{"client_id": "chain", "client_secret": SECRET, "auth": auth, "refresh": True}]))
+    made = idp.grant("chain")
+    idp.used = made["grant"]
+    store.put(made["refresh_token"])
+    tokend = daemon(workdir, idp.token_endpoint, pki, store, client={
+        "client_auth": auth, "credentials": [{"client_secret_file": "secret:old"}, {"client_secret_file": "secret:c.secret"}]})
+    tokend.secrets["old"] = "a secret that has run out"
+    up(tokend)
+    assert tokend.sasl(BOX).ok and again(tokend).ok
+    assert [r["status"] for r in idp.requests()] == [401, 200, 200] and idp.alive(idp.used)
+    assert tokend.log().count("credential_failed") == 1, "that it rotates is no reason to try the old secret again"
+
+
+def test_a_thousand_askers_cause_one_renewal(up, workdir, pki, recorder, store, binaries):
+    store.put(FIRST)
+    tokend = up(daemon(workdir, recorder.url, pki, store, top=LIMITS))
+    together(tokend, recorder, Gated("first"))
+    assert ASKERS == 1000 and len(recorder.requests) == 1
+
+
+def test_a_mail_through_postfix(make_chain, workdir, store):
+    chain = make_chain(without=("tokend", "postfix"), auth="none",
+                       client={"grant": "refresh_token", "client_secret_file": None, "refresh_token_file": str(store.file)},
+                       idp_client={"refresh": True})
+    made = chain.idp.grant("chain")
+    store.put(made["refresh_token"])
+    chain.tokend.start()
+    chain.postfix.start()
+    chain.deliver(2)
+    assert chain.idp.counts()["grant"] == {"refresh_token": 1} and store.get() != made["refresh_token"]
+    store.tidy()
+
+
+# --- what dies ---------------------------------------------------------------------------------------------------
+
+
+def in_flight(recorder, n=1):
+    wait_for("the request", lambda: len(recorder.requests) >= n)
+
+
+def ask_beside(tokend):
+    """Somebody asks while the test does something else; the thread, and the reply in a list."""
+    replies = []
+
+    def run():
+        try:
+            replies.append(tokend.sasl(BOX))
+        except OSError:
+            pass            # the daemon was killed
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, replies
+
+
+def test_the_daemon_is_killed_while_the_provider_thinks(tokend, recorder, store):
+    recorder.script(Answer(token(refresh_token="second").body, delay=1.5), token("access-1", refresh_token="third"))
+    thread, _ = ask_beside(tokend)
+    in_flight(recorder)
+    tokend.kill()
+    thread.join()
+    tokend.start()
+    assert store.get() == FIRST
+    started = time.monotonic()
+    reply = tokend.sasl(BOX)            # waits while the first renewal goes on
+    assert reply.token == "access-1", reply
+    assert time.monotonic() - started < 8
+    assert [sent(r) for r in recorder.requests][1:] == ["second"] and store.get() == "third"
+    assert "refresh-token-busy" in tokend.log()
+    store.tidy()
+
+
+@pytest.mark.parametrize("how", ["stop", "SIGHUP to all", "client removed"])
+def test_a_renewal_goes_on_to_its_end(tokend, recorder, store, how):
+    recorder.script(Answer(token("access-0", refresh_token="second").body, delay=1.5))
+    thread, replies = ask_beside(tokend)
+    in_flight(recorder)
+    child = wait_for("the renewal's process", lambda: descendants(tokend.proc.pid))
+    for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        os.kill(child[0], sig)          # as systemd does with all of a service
+    if how == "stop":
+        started = time.monotonic()
+        assert tokend.stop() == 0 and time.monotonic() - started < 5
+    elif how == "client removed":
+        tokend.clients = {"d": {**tokend.clients["c"], "refresh_token_file": str(store.dir / "d")}}
+        tokend.accounts[BOX]["client"] = "d"
+        tokend.reload("reloaded")
+    thread.join()
+    wait_for("the successor", lambda: store.get() == "second")
+    if how != "client removed":
+        assert replies[0].token == "access-0"
+        store.tidy()
+    if how != "stop":
+        wait_for("the process to be gone and reaped", lambda: not os.path.exists(f"/proc/{child[0]}"))
+
+
+def test_the_renewal_is_killed(tokend, recorder, store):
+    recorder.script(Answer(hang=True), token("access-1", refresh_token="second"))
+    thread, replies = ask_beside(tokend)
+    in_flight(recorder)
+    os.kill(wait_for("the renewal's process", lambda: descendants(tokend.proc.pid))[0], signal.SIGKILL)
+    thread.join()
+    assert replies[0].token == "access-1" and "code=renewal-lost" in tokend.log()
+    store.tidy()
+
+
+def test_what_the_renewal_has_open(tokend, recorder, store):
+    """Neither listeners nor askers nor the daemon's other connections; and no secret where others look."""
+    recorder.script(Answer(token("access-0", refresh_token="second").body, delay=1.0))
+    thread, _ = ask_beside(tokend)
+    in_flight(recorder)
+    pid = wait_for("the renewal's process", lambda: descendants(tokend.proc.pid))[0]
+    links = {int(n): os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")}
+    files = [v for v in links.values() if v.startswith("/") and not v.startswith(("/dev/", str(tokend.dir)))]
+    assert sorted(os.path.basename(v) for v in files) == ["c.refresh.lock", "c.refresh.new", "state"], links
+    ours = {os.readlink(f"/proc/{tokend.proc.pid}/fd/{n}") for n in os.listdir(f"/proc/{tokend.proc.pid}/fd") if int(n) > 2}
+    assert not {v for n, v in links.items() if n > 2 and v.startswith("socket:")} & ours
+    assert "Max core file size        0                    0" in open(f"/proc/{pid}/limits").read()
+    assert os.stat(f"/proc/{pid}/environ").st_uid == os.stat(f"/proc/{tokend.proc.pid}/environ").st_uid, "as little to be traced"
+    for where in ("environ", "cmdline"):
+        assert FIRST.encode() not in open(f"/proc/{pid}/{where}", "rb").read()
+    status = dict(ln.split(":", 1) for ln in open(f"/proc/{pid}/status").read().splitlines())
+    ignored, caught = int(status["SigIgn"], 16), int(status["SigCgt"], 16)
+    for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
+        assert ignored >> (sig - 1) & 1
+    assert not (ignored | caught) >> (signal.SIGALRM - 1) & 1, "its own clock ends it"
+    thread.join()
+
+
+def test_a_renewal_that_hangs(up, workdir, pki, recorder, store, binaries):
+    """Its own clock ends it: the time for the request, ten seconds for the store, five more. The daemon goes on meanwhile."""
+    store.put(FIRST)
+    pipe = workdir / "ca.pipe"          # who opens it waits for ever
+    os.mkfifo(pipe)
+    pipe.chmod(0o644)
+    tokend = up(daemon(workdir, recorder.url, pki, store, client={"ca_file": str(pipe), "timeout": "1s", "connect_timeout": "1s"}))
+    began = time.monotonic()
+    assert tokend.sasl(BOX, deadline_ms=300).code == "provider-slow" and tokend.ask("PING").ok
+    tokend.wait_log("code=renewal-lost", 20)
+    assert 14 < time.monotonic() - began < 19 and not recorder.requests
+
+
+SLOW = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <string.h>
+#include <stdlib.h>
+#include <unistd.h>
+int open(const char *path, int flags, ...)
+{
+	int (*real)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open");
+	if (strstr(path, "tokend.yaml") != NULL && access(getenv("MX_SLOW"), F_OK) == 0)
+		usleep(1500000);
+	return real(path, flags, 0600);
+}
+"""
+
+
+def test_no_process_is_made_while_a_configuration_is_read(up, workdir, pki, recorder, store, binaries):
+    """By a thread, which may hold any lock of the libraries; the renewal begins when it has ended."""
+    store.put(FIRST)
+    (workdir / "slow.c").write_text(SLOW)
+    run(["cc", "-shared", "-fPIC", "-o", workdir / "slow.so", workdir / "slow.c", "-ldl"])
+    tokend = daemon(workdir, recorder.url, pki, store)
+    tokend.environment = {"LD_PRELOAD": str(workdir / "slow.so"), "MX_SLOW": str(workdir / "slow"),
+                          "ASAN_OPTIONS": "verify_asan_link_order=0"}
+    up(tokend)
+    (workdir / "slow").touch()
+    tokend.hup()
+    wait_for("the thread", lambda: len(os.listdir(f"/proc/{tokend.proc.pid}/task")) == 2)
+    thread, replies = ask_beside(tokend)
+    time.sleep(0.7)
+    assert not descendants(tokend.proc.pid) and not recorder.requests and "reloaded" not in tokend.log()
+    thread.join()
+    assert replies[0].ok and store.get() == "second" and tokend.wait_log("reloaded ")
+
+
+def test_a_daemon_that_stops_takes_the_token_along(tokend, recorder, store):
+    """Nobody waits for it any more, but it is on its way."""
+    recorder.script(Answer(token("access-0", refresh_token="second").body, delay=1.5))
+    assert tokend.sasl(BOX, deadline_ms=200).code == "provider-slow"
+    assert tokend.stop() == 0 and store.get() == "second"
+    assert "fetch_ok client=c" in tokend.log()
+
+
+def test_a_second_signal_ends_that_wait(tokend, recorder, store):
+    recorder.script(Answer(token("access-0", refresh_token="second").body, delay=1.5))
+    assert tokend.sasl(BOX, deadline_ms=200).code == "provider-slow"
+    tokend.proc.send_signal(signal.SIGTERM)
+    tokend.wait_log("stopping ")
+    assert tokend.stop() == 0 and store.get() == FIRST
+    wait_for("the renewal to finish by itself", lambda: store.get() == "second")
+
+
+def test_two_hundred_kills(up, workdir, pki, idp, store, binaries):
+    """kill -9 of the daemon at any moment, most of them around a renewal: no token is used twice, and none is lost."""
+    dice = random.Random(SEED)
+    print(f"seed {SEED}")
+    tokend = up(daemon(workdir, idp.token_endpoint, pki, store))
+    assert tokend.sasl(BOX).ok
+    began = time.monotonic()
+    for n in range(200):
+        thread, _ = ask_beside(tokend)
+        time.sleep(dice.triangular(0, 0.06, 0.02))
+        tokend.kill()
+        thread.join()
+        tokend.start()
+    took = time.monotonic() - began
+    wait_for("the last renewal to leave its lock", lambda: again(tokend).ok, 20, 0.2)
+    assert idp.token_requests() > 100, "hardly any round had a renewal"
+    unharmed(idp)
+    store.tidy()
+    print(f"{idp.token_requests()} renewals in {took:.1f} s")
+    assert took < 60
+
+
+def test_two_daemons_on_one_file(up, workdir, pki, idp, store, binaries):
+    both = [up(daemon(workdir, idp.token_endpoint, pki, store, name)) for name in ("t", "u")]
+    failed = []
+
+    def renew(tokend):
+        for _ in range(15):
+            reply = again(tokend)
+            if not reply.ok and reply.code != "refresh-token-busy":
+                failed.append(reply)
+    threads = [threading.Thread(target=renew, args=(t,)) for t in both]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not failed and idp.token_requests() > 15
+    unharmed(idp)
+    store.tidy()
+
+
+# --- what fails --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def little_disk(workdir):
+    """A file system of 64 kB for the store."""
+    folder = workdir / "state"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+BRIEF = {"backoff_max": "1s"}
+
+
+def refused_unsent(tokend, recorder, class_, code):
+    reply = tokend.sasl(BOX, deadline_ms=500)
+    assert (reply.class_, reply.code) == (class_, code) and not recorder.requests, reply
+    assert "c.refresh" in reply.text and "client \"c\"" in reply.text
+
+
+def test_a_full_disk_is_found_before_the_token_is_used(little_disk, up, workdir, pki, recorder, binaries):
+    store = Store(little_disk)
+    store.put(FIRST)
+    ballast = os.open(little_disk / "ballast", os.O_WRONLY | os.O_CREAT)
+    with pytest.raises(OSError, match="No space"):
+        while True:
+            os.write(ballast, b"x" * 4096)
+    os.close(ballast)
+    tokend = up(daemon(workdir, recorder.url, pki, store, client=BRIEF))
+    refused_unsent(tokend, recorder, "temp", "refresh-token-unwritable")
+    (little_disk / "ballast").unlink()
+    wait_for("the next try", lambda: tokend.sasl(BOX).ok)
+    assert store.get() == "second" and len(recorder.requests) == 1
+
+
+def test_a_disk_that_became_read_only(little_disk, up, workdir, pki, recorder, binaries):
+    store = Store(little_disk)
+    store.put(FIRST)
+    subprocess.run(["mount", "-o", "remount,ro", little_disk], check=True)
+    tokend = up(daemon(workdir, recorder.url, pki, store, client=BRIEF))
+    refused_unsent(tokend, recorder, "temp", "refresh-token-unwritable")
+    subprocess.run(["mount", "-o", "remount,rw", little_disk], check=True)
+    wait_for("the next try", lambda: tokend.sasl(BOX).ok)
+    assert store.get() == "second" and len(recorder.requests) == 1
+
+
+def test_a_folder_that_is_not_the_daemons(up, workdir, pki, recorder, store, binaries):
+    store.put(FIRST)
+    os.chown(store.dir, 0, 0)
+    store.dir.chmod(0o755)
+    tokend = up(daemon(workdir, recorder.url, pki, store, client=BRIEF))
+    tokend.reload("reloaded")
+    assert "may not write to" in tokend.log()
+    refused_unsent(tokend, recorder, "temp", "refresh-token-unwritable")
+    os.chown(store.dir, *store.ids)
+    wait_for("the next try", lambda: tokend.sasl(BOX).ok)
+    assert store.get() == "second"
+
+
+def symlink(store):
+    store.file.rename(store.dir / "real")
+    store.file.symlink_to("real")
+
+
+def fifo(store):
+    store.file.unlink()
+    os.mkfifo(store.file, 0o600)
+    os.chown(store.file, *store.ids)
+
+
+BROKEN = {
+    "missing": (lambda s: s.file.unlink(), "refresh-token-missing"),
+    "no folder": (lambda s: shutil.rmtree(s.dir), "refresh-token-missing"),
+    "a symbolic link": (symlink, "refresh-token-symlink"),
+    "a pipe": (fifo, "refresh-token-not-a-file"),
+    "two names": (lambda s: os.link(s.file, s.dir / "second"), "refresh-token-linked"),
+    "another's": (lambda s: (os.chown(s.file, 12345, -1), s.file.chmod(0o600)), "refresh-token-unreadable"),
+    "root's": (lambda s: os.chown(s.file, 0, 0), "refresh-token-unreadable"),
+    "open to the group": (lambda s: s.file.chmod(0o640), "refresh-token-exposed"),
+    "open to all": (lambda s: s.file.chmod(0o604), "refresh-token-exposed"),
+    "empty": (lambda s: s.put(""), "refresh-token-empty"),
+    "two lines": (lambda s: s.put("a\nb"), "refresh-token-malformed"),
+    "too long": (lambda s: s.put("x" * 16385), "refresh-token-too-long"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_file_that_is_not_right(up, workdir, pki, recorder, store, binaries, name):
+    """It keeps nobody from starting, is never sent, and a login mends it without a restart."""
+    damage, code = BROKEN[name]
+    store.put(FIRST)
+    damage(store)
+    tokend = up(daemon(workdir, recorder.url, pki, store))
+    refused_unsent(tokend, recorder, "config", code)
+    assert FIRST not in tokend.log()
+    Store(store.dir)
+    store.put("from-a-login")
+    wait_for("the login to be seen", lambda: tokend.sasl(BOX).ok, 5)
+    assert [sent(r) for r in recorder.requests] == ["from-a-login"] and store.get() == "second"
+
+
+def test_a_grant_that_is_dead_until_the_next_login(up, workdir, pki, idp, store, binaries):
+    tokend = up(daemon(workdir, idp.token_endpoint, pki, store))
+    backup = store.get()
+    assert tokend.sasl(BOX).ok
+    store.put(backup)                                   # what a restored backup does
+    reply = again(tokend)
+    assert (reply.class_, reply.code) == ("provider", "refresh-token-refused"), reply
+    assert "mta-xoauth2 login" in reply.text and not idp.alive(idp.used)
+    asked = idp.token_requests()
+    for _ in range(20):
+        assert tokend.sasl(BOX).code == "refresh-token-refused"
+    assert idp.token_requests() == asked, "answered from memory"
+    store.put(idp.grant("chain")["refresh_token"])
+    wait_for("the login to be seen", lambda: tokend.sasl(BOX).ok, 5)
+    assert "refresh token" in tokend.wait_log("file_changed client=c")
+
+
+@pytest.mark.parametrize("number, code", [(700082, "refresh-token-expired"), (70008, "refresh-token-expired"),
+                                          (50173, "refresh-token-revoked"), (70043, "refresh-token-expired"),
+                                          (0, "refresh-token-refused")])
+def test_what_the_provider_says_of_a_dead_one(tokend, recorder, store, number, code):
+    text = f"AADSTS{number}: The token has ended." if number else "Token has been expired or revoked."
+    recorder.script(Answer({"error": "invalid_grant", "error_description": text, "error_codes": [number] if number else []}, status=400))
+    reply = tokend.sasl(BOX)
+    assert (reply.class_, reply.code) == ("provider", code) and "mta-xoauth2 login" in reply.text
+    assert store.get() == FIRST
+
+
+def test_a_successor_that_cannot_be_stored_at_once(tokend, recorder, store):
+    """The provider has ended the old one: it is tried again, loudly, and nobody gets the access token before."""
+    recorder.script(Answer(token("access-0", refresh_token="second").body, delay=0.7))
+    thread, replies = ask_beside(tokend)
+    in_flight(recorder)
+    wait_for("the room for it", lambda: (store.dir / "c.refresh.new").exists())
+    os.chown(store.dir, 0, 0)
+    store.dir.chmod(0o755)
+    tokend.wait_log("refresh_token_not_stored client=c")
+    time.sleep(0.5)
+    assert not replies and store.get() == FIRST
+    os.chown(store.dir, *store.ids)
+    thread.join()
+    assert replies[0].token == "access-0" and store.get() == "second"
+    assert tokend.log().count("refresh_token_not_stored") == 1 and len(recorder.requests) == 1
+
+
+def test_a_successor_that_is_never_stored(tokend, recorder, store):
+    recorder.script(Answer(token("access-0", refresh_token="second").body, delay=0.7))
+    thread, replies = ask_beside(tokend)
+    in_flight(recorder)
+    wait_for("the room for it", lambda: (store.dir / "c.refresh.new").exists())
+    os.chown(store.dir, 0, 0)
+    store.dir.chmod(0o755)
+    line = tokend.wait_log("refresh_token_lost client=c", 15)
+    assert "could not be stored" in line and "mta-xoauth2 login" in line
+    thread.join()
+    assert not replies[0].ok and store.get() == FIRST
+    assert "access-0" not in tokend.log() and "second" not in tokend.log()
+
+
+def test_a_lost_answer_is_not_asked_for_twice_at_once(tokend, recorder, store):
+    """The provider may have ended the token: within one renewal it is never sent a second time."""
+    recorder.script(Answer(raw=b""), token("access-1", refresh_token="second"))
+    reply = tokend.sasl(BOX)
+    assert reply.ok and len(recorder.requests) == 2
+    assert tokend.log().count("fetch_failed") == 1 and tokend.log().count("fetch_ok") == 1
+
+
+def test_no_refresh_token_where_it_does_not_belong(make_chain, store):
+    chain = make_chain(without=("tokend", "postfix"), auth="none", top={"log_level": "debug"},
+                       client={"grant": "refresh_token", "client_secret_file": None, "refresh_token_file": str(store.file)},
+                       idp_client={"refresh": True})
+    seen = [chain.idp.grant("chain")["refresh_token"]]
+    store.put(seen[0])
+    chain.tokend.start()
+    chain.postfix.start()
+    chain.deliver(1)
+    seen.append(store.get())
+    assert chain.tokend.ask("FLUSH", account=BOX).ok and chain.tokend.sasl(BOX).ok
+    seen.append(store.get())
+    store.put(seen[0])
+    assert chain.tokend.ask("FLUSH", account=BOX).ok and chain.tokend.sasl(BOX).code == "refresh-token-refused"
+    assert len(set(seen)) == 3
+    places = {"log": chain.tokend.log(), "mail log": chain.postfix.log(), "STATUS": chain.tokend.ask("STATUS").body}
+    for pid in (chain.tokend.proc.pid, *descendants(chain.tokend.proc.pid)):
+        for file in ("cmdline", "environ"):
+            places[f"{file} of {pid}"] = open(f"/proc/{pid}/{file}", "rb").read().decode("latin1")
+    for where, text in places.items():
+        assert not any(s in text for s in seen), where
+    files = subprocess.run(["grep", "-rlF", "-e", seen[0], "-e", seen[1], "-e", seen[2], str(store.dir.parent)], capture_output=True,
+                           text=True, check=False).stdout.split()
+    assert files == [str(store.file)]
+
+
+def test_two_clients_may_not_share_a_file(workdir, pki, recorder, store, binaries):
+    store.put(FIRST)
+    tokend = daemon(workdir, recorder.url, pki, store)
+    tokend.clients["d"] = dict(tokend.clients["c"])
+    check = tokend.check()
+    assert check.returncode == 3 and "client \"c\"'s already" in check.stderr + check.stdout
+
+
+def test_many_accounts_at_once(up, workdir, pki, recorder, store, binaries):
+    """Sixteen processes at a time, and the others in their turn."""
+    recorder.script(Answer(token().body, delay=0.3))
+    tokend = daemon(workdir, recorder.url, pki, store, top=LIMITS)
+    for n in range(40):
+        Store(store.dir).put(f"token-{n}")
+        store.file.rename(store.dir / f"{n}.refresh")
+        tokend.clients[f"c{n}"] = {**tokend.clients["c"], "refresh_token_file": str(store.dir / f"{n}.refresh")}
+        tokend.accounts[f"{n}@example.test"] = {"client": f"c{n}", "allow_users": ["root"]}
+    up(tokend)
+    replies, most = [], 0
+    threads = [threading.Thread(target=lambda k=n: replies.append(tokend.sasl(f"{k}@example.test"))) for n in range(40)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        most = max(most, len(descendants(tokend.proc.pid)))
+        time.sleep(0.02)
+    assert len(replies) == 40 and all(r.ok for r in replies), [r for r in replies if not r.ok][:3]
+    assert 8 <= most <= 16 and {sent(r) for r in recorder.requests} == {f"token-{n}" for n in range(40)}
