@@ -79,10 +79,10 @@ void cf_add_account(struct build *b, const char *pattern, const struct conf_wher
     struct cf_account *w);
 /*
  * refresh.c: file and scopes of the refresh_token grant, once the endpoint is known (entra: it is Microsoft's); the
- * token as it is now. as_daemon: this process is the daemon's user.
+ * token as it is now. daemon: the user it will run as.
  */
 void cf_refresh_grant(struct build *b, struct conf_client *c, const struct cf_client *w, bool entra);
-void cf_check_refresh(struct build *b, const struct oauth_client *oc, const struct conf_where *at, bool as_daemon);
+void cf_check_refresh(struct build *b, const struct oauth_client *oc, const struct conf_where *at, uid_t daemon);
 
 /* credential.c: entra: the token endpoint, or the preset, is Microsoft's. */
 void cf_add_credentials(struct build *b, struct conf_client *c, const struct cf_client *w, bool entra);

@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/buf.h"
@@ -85,18 +86,27 @@ void cf_refresh_grant(struct build *b, struct conf_client *c, const struct cf_cl
 }
 
 /* What is wrong with it keeps nobody from starting: a login mends it while the daemon runs. */
-void cf_check_refresh(struct build *b, const struct oauth_client *oc, const struct conf_where *at, bool as_daemon)
+void cf_check_refresh(struct build *b, const struct oauth_client *oc, const struct conf_where *at, uid_t daemon)
 {
 	const char *path = oc->refresh_token_file, *slash;
+	const bool as_daemon = daemon == geteuid();
 	struct mx_secret s = { 0 };
 	char dir[4096];
 	struct mx_buf buf;
+	struct stat st;
 	struct mx_err e;
 
 	if (path == NULL)
 		return;
-	if (oauth_refresh_peek(path, &s, &e) != MX_OK)
+	if (oauth_refresh_peek(path, &s, &e) == MX_OK) {
+		if (!as_daemon && stat(path, &st) == 0 && st.st_uid != daemon)
+			cf_warn(b->r, at, "client \"%s\": the refresh token's file belongs to another user than the daemon's, which so "
+			    "may not read it; chown it to that user: %s", oc->name, path);
+	} else if (!as_daemon && geteuid() != 0 && strcmp(e.code, "refresh-token-unreadable") == 0) {
+		cf_warn(b->r, at, "client \"%s\": the refresh token's file cannot be checked by this user: run this as root", oc->name);
+	} else {
 		cf_warn(b->r, at, "client \"%s\": %s", oc->name, e.text);
+	}
 	mx_secret_free(&s);
 	slash = strrchr(path, '/');
 	mx_buf_init(&buf, dir, sizeof dir);

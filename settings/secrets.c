@@ -396,7 +396,7 @@ void cf_check_secrets(struct build *b)
 
 		check_client(b, &a, &b->c->clients[i]);
 		cf_check_refresh(b, oc, b->client_side[i].refresh_at.line != 0 ? &b->client_side[i].refresh_at :
-		    &b->c->clients[i].at, !a.other);
+		    &b->c->clients[i].at, a.other ? a.uid : geteuid());
 		if (oc->ca_file != NULL)
 			check_ca(b, &a, oc->ca_file, &b->client_side[i].ca_at);
 		if (oc->proxy_credentials_file != NULL)

@@ -3,6 +3,7 @@
  */
 #include "config.h"
 
+#include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -145,13 +146,17 @@ static void file(void **state)
 	static const struct { const char *content; mode_t mode; const char *part; } files[] = {
 		{ "token\n", 0600, NULL }, { NULL, 0, "mta-xoauth2 login" }, { "", 0600, "empty" }, { "token", 0644, "open to others" },
 	};
+	const struct passwd *self = getpwuid(geteuid());
 	char text[512], path[128];
 	struct conf_dir d;
 
 	(void)state;
+	if (self == NULL)
+		skip();
 	conf_dir_make(&d);
 	snprintf(path, sizeof path, "%s/token", d.path);
-	snprintf(text, sizeof text, ACCOUNT "%s    refresh_token_file: %s\n", HEAD PROVIDER TENANT ID REFRESH NONE, path);
+	snprintf(text, sizeof text, ACCOUNT "%s    refresh_token_file: %s\nuser: %s\n", HEAD PROVIDER TENANT ID REFRESH NONE, path,
+	    self->pw_name);
 	conf_dir_write(&d, "tokend.yaml", text, strlen(text));
 	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
 		struct conf_report r;
@@ -174,10 +179,50 @@ static void file(void **state)
 	conf_dir_remove(&d);
 }
 
+/* Root may read what the daemon may not; another user may not even look. */
+static void file_by_others(void **state)
+{
+	char text[512], path[128];
+	struct conf_report r;
+	struct conf_dir d;
+	struct conf *c;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	conf_dir_make(&d);
+	assert_int_equal(chown(d.path, 1, 1), 0);		/* daemon's */
+	snprintf(path, sizeof path, "%s/token", d.path);
+	snprintf(text, sizeof text, ACCOUNT "%s    refresh_token_file: %s\nuser: daemon\n", HEAD PROVIDER TENANT ID REFRESH NONE,
+	    path);
+	conf_dir_write(&d, "tokend.yaml", text, strlen(text));
+	conf_dir_write(&d, "token", "token\n", 6);
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_non_null(c = conf_dir_load(&d, CONF_CHECK_SECRETS, &r));
+	assert_true(r.n == 1 && conf_says(&r, 'w', "another user than the daemon's"));
+	conf_report_free(&r);
+	conf_free(c);
+	assert_int_equal(chown(path, 1, 1), 0);
+	assert_non_null(c = conf_dir_load(&d, CONF_CHECK_SECRETS, &r));
+	assert_int_equal(r.n, 0);
+	conf_report_free(&r);
+	conf_free(c);
+	assert_int_equal(chmod(d.path, 0755), 0);
+	assert_int_equal(seteuid(65534), 0);
+	c = conf_dir_load(&d, CONF_CHECK_SECRETS, &r);
+	assert_int_equal(seteuid(0), 0);
+	assert_non_null(c);
+	assert_true(r.n == 1 && conf_says(&r, 'w', "run this as root"));
+	conf_report_free(&r);
+	conf_free(c);
+	conf_dir_remove(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(presets), cmocka_unit_test(warned_of), cmocka_unit_test(fingerprints), cmocka_unit_test(file),
+		cmocka_unit_test(file_by_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
