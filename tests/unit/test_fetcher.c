@@ -20,6 +20,7 @@
 #include "tokend/fetcher.h"
 #include "tokend/gate.h"
 #include "tokend/log.h"
+#include "tokend/renew.h"
 #include "tokend/side.h"
 #include "tokend/watch.h"
 
@@ -147,10 +148,33 @@ uint64_t watch_look(const struct oauth_client *c)
 	return 1;
 }
 
-void watch_add(struct server *s, struct engine_client *c, uint64_t then)
+uint64_t watch_look_grant(const struct oauth_client *c)
 {
-	(void)s, (void)c, (void)then;
+	(void)c;
+	return 2;
+}
+
+void watch_add(struct server *s, struct engine_client *c, uint64_t files, uint64_t grant)
+{
+	(void)s, (void)c;
+	assert_int_equal(files, 1);
+	assert_int_equal(grant, 2);
 	watched++;
+}
+
+/* No client of these tests has a refresh token. */
+struct renewal *renew_start(struct server *s, const struct oauth_client *c, const struct oauth_credential *k,
+    uint64_t *files, oauth_fetch_done *done, void *arg)
+{
+	(void)s, (void)c, (void)k, (void)files, (void)done, (void)arg;
+	fail_msg("a renewal");
+	return NULL;
+}
+
+void renew_cancel(struct renewal *r)
+{
+	(void)r;
+	fail_msg("a renewal");
 }
 
 void expiry_look(struct engine_client *c)
