@@ -67,7 +67,9 @@ struct oauth_client {
 	const char *name;		/* of the section, for texts */
 	enum oauth_grant grant;
 	const char *token_endpoint;	/* https URL; NULL with the grant managed_identity */
-	const char *client_id;		/* likewise; NULL also: what the service account file says */
+	const char *device_authorization_endpoint;	/* RFC 8628; NULL: none is known */
+	const char *authorization_endpoint;	/* for browsers; NULL: none is known */
+	const char *client_id;		/* NULL as token_endpoint, and: what the service account file says */
 	const char *scope;		/* NULL: none is sent */
 	const char *resource;		/* RFC 8707; NULL: none is sent */
 	const char *refresh_token_file;	/* of that grant (oauth/refresh_file.h); else NULL */

@@ -7,7 +7,10 @@
 #include "oauth/federated.h"
 #include "oauth/identity.h"
 
-static bool build(struct oauth_exchange *x, struct oauth_request *r, struct mx_err *e)
+#define GRANT_DEVICE "urn:ietf:params:oauth:grant-type:device_code"
+
+/* The client's own token, by its grant. */
+static bool build_token(struct oauth_exchange *x, struct oauth_request *r, struct mx_err *e)
 {
 	if (x->step != OAUTH_STEP_TOKEN)
 		return oauth_identity_request(x->c->name, x->k, x->platform, r, e) == MX_OK;
@@ -20,6 +23,44 @@ static bool build(struct oauth_exchange *x, struct oauth_request *r, struct mx_e
 		return false;
 	}
 	return oauth_request_build(x->c, x->k, r, e) == MX_OK;
+}
+
+/* What a login asks for. false: it is none. */
+static bool login(const struct oauth_exchange *x, struct oauth_ask *a)
+{
+	const struct oauth_want *w = &x->want;
+
+	*a = (struct oauth_ask){ .url = x->c->token_endpoint };
+	switch (w->purpose) {
+	case OAUTH_FOR_DEVICE:
+		*a = (struct oauth_ask){
+			.url = x->c->device_authorization_endpoint, .scope = true, .repeat = OAUTH_REPEAT_SAME,
+		};
+		return true;
+	case OAUTH_FOR_DEVICE_TOKEN:
+		/* If it was answered with the token, that is lost: the code serves once. */
+		a->grant = GRANT_DEVICE;
+		a->param[0] = (struct oauth_param){ "device_code", w->code->p, w->code->len };
+		return true;
+	case OAUTH_FOR_CODE:
+		a->grant = "authorization_code";
+		a->param[0] = (struct oauth_param){ "code", w->code->p, w->code->len };
+		a->param[1] = (struct oauth_param){ "redirect_uri", w->asked->redirect_uri, strlen(w->asked->redirect_uri) };
+		a->param[2] = (struct oauth_param){ "code_verifier", w->asked->verifier.p, w->asked->verifier.len };
+		return true;
+	case OAUTH_FOR_TOKEN:
+	default:
+		return false;
+	}
+}
+
+static bool build(struct oauth_exchange *x, struct oauth_request *r, struct mx_err *e)
+{
+	struct oauth_ask a;
+
+	if (x->step == OAUTH_STEP_TOKEN && login(x, &a))
+		return oauth_request_build_ask(x->c, x->k, &a, r, e) == MX_OK;
+	return build_token(x, r, e);
 }
 
 /* No request can be made. */
@@ -55,9 +96,11 @@ static enum oauth_next prove(struct oauth_exchange *x, const struct mx_secret *a
 {
 	const struct mx_secret *refresh = x->want.refresh_token;
 	struct oauth_request r;
+	struct oauth_ask a;
 	struct mx_err e;
 
-	if ((refresh != NULL ? oauth_request_refresh_with(x->c, x->k->auth, assertion, refresh, &r, &e) :
+	if ((login(x, &a) ? oauth_request_build_ask_with(x->c, &a, x->k->auth, assertion, &r, &e) :
+	    refresh != NULL ? oauth_request_refresh_with(x->c, x->k->auth, assertion, refresh, &r, &e) :
 	    oauth_request_build_with(x->c, x->k->auth, assertion, &r, &e)) != MX_OK)
 		return stuck(&e, f);
 	oauth_request_free(&x->req);
@@ -112,6 +155,10 @@ enum oauth_next oauth_exchange_reply(struct oauth_exchange *x, const struct oaut
 
 	if (x->step != OAUTH_STEP_TOKEN)
 		return platform_reply(x, h, t, f);
+	if (x->want.purpose == OAUTH_FOR_DEVICE) {
+		*t = (struct oauth_token){ 0 };
+		return oauth_reply_device(x->c->name, h, x->want.device, f) == MX_OK ? OAUTH_GOT : OAUTH_REFUSED;
+	}
 	r.account_id = x->account_id[0] != '\0' ? x->account_id : NULL;
 	if (oauth_reply_parse(x->c->name, &r, t, f) == MX_OK)
 		return OAUTH_GOT;

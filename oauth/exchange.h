@@ -5,17 +5,32 @@
 #ifndef MX_OAUTH_EXCHANGE_H
 #define MX_OAUTH_EXCHANGE_H
 
+#include <signal.h>
 #include <stdbool.h>
 
 #include "oauth/bearer.h"
 #include "oauth/client.h"
+#include "oauth/code.h"
+#include "oauth/device.h"
 #include "oauth/reply.h"
 #include "oauth/request.h"
+
+enum oauth_purpose {
+	OAUTH_FOR_TOKEN = 0,		/* by the client's own grant */
+	OAUTH_FOR_DEVICE,		/* a device code, and no token (RFC 8628 section 3.1) */
+	OAUTH_FOR_DEVICE_TOKEN,		/* the token for it, once somebody has agreed (section 3.4) */
+	OAUTH_FOR_CODE			/* the token for an authorization code (RFC 6749 section 4.1.3) */
+};
 
 /* What is wanted beside what the client says. Pointers outlive the exchange. */
 struct oauth_want {
 	const char *subject;		/* mailbox, where a token is made for one; NULL: none */
 	const struct mx_secret *refresh_token;	/* of that grant; NULL: it is another one */
+	enum oauth_purpose purpose;
+	struct oauth_device *device;	/* OAUTH_FOR_DEVICE: what is got; the caller's to free */
+	const struct mx_secret *code;	/* OAUTH_FOR_DEVICE_TOKEN, OAUTH_FOR_CODE: that code */
+	const struct oauth_code *asked;	/* OAUTH_FOR_CODE: how it was asked for */
+	const volatile sig_atomic_t *stop;	/* who waits for it waits no more once it is not 0; NULL: none such */
 };
 
 enum oauth_step {

@@ -46,3 +46,26 @@ void oauth_form_add_bytes(struct mx_buf *b, const char *name, const void *value,
 	mx_buf_addc(b, '=');
 	oauth_form_escape(b, value, n);
 }
+
+static int hex(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool oauth_form_decode(struct mx_buf *b, const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		char c = s[i] == '+' ? ' ' : s[i];
+
+		if (c == '%') {
+			if (n - i < 3 || hex(s[i + 1]) < 0 || hex(s[i + 2]) < 0)
+				return false;
+			c = (char)(hex(s[i + 1]) * 16 + hex(s[i + 2]));
+			i += 2;
+		}
+		if (c == '\0')
+			return false;
+		mx_buf_addc(b, c);
+	}
+	return true;
+}

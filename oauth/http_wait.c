@@ -92,6 +92,11 @@ static void turn(struct oauth_http *h, struct waiting *w)
 	}
 }
 
+static bool stopped(const struct oauth_want *w)
+{
+	return w != NULL && w->stop != NULL && *w->stop != 0;
+}
+
 enum mx_class oauth_http_wait(const char *user_agent, const struct oauth_client *c, const struct oauth_credential *k,
     const struct oauth_want *want, struct oauth_token *t, struct oauth_failure *f)
 {
@@ -104,8 +109,11 @@ enum mx_class oauth_http_wait(const char *user_agent, const struct oauth_client 
 	if (h == NULL || oauth_http_start(h, c, k, want, done, &w) == NULL)
 		w.cls = mx_fail(&f->err, MX_TEMP, "no-memory", "client \"%.64s\": no memory for a token request", c->name);
 	else
-		while (!w.over)
+		while (!w.over && !stopped(want))
 			turn(h, &w);
+	if (!w.over && stopped(want))
+		w.cls = mx_fail(&f->err, MX_TEMP, "interrupted", "client \"%.64s\": the request was given up, as this process "
+		    "was told to end; run it again", c->name);
 	oauth_http_free(h);
 	return w.cls;
 }

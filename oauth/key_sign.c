@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "common/buf.h"
+#include "oauth/code.h"
 #include "oauth/key-private.h"
 #include "oauth/reply.h"
 
@@ -128,16 +129,23 @@ size_t oauth_key_thumbprint(const struct oauth_key *k, enum oauth_thumbprint whi
 	return n;
 }
 
+bool oauth_sha256(unsigned char out[32], const void *p, size_t n)
+{
+	unsigned len = 0;
+
+	return EVP_Digest(p, n, out, &len, EVP_sha256(), NULL) == 1 && len == 32;
+}
+
 void oauth_token_id(char out[OAUTH_TOKEN_ID_LEN + 1], const void *token, size_t n)
 {
 	static const char hex[] = "0123456789abcdef";
-	unsigned char md[EVP_MAX_MD_SIZE];
+	unsigned char md[32];
 
 	/*
 	 * Cannot fail but for memory; then the id is that of nothing, and no comparison will
 	 * match.
 	 */
-	if (EVP_Digest(token, n, md, NULL, EVP_sha256(), NULL) != 1) {
+	if (!oauth_sha256(md, token, n)) {
 		out[0] = '\0';
 		return;
 	}

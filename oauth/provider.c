@@ -7,6 +7,8 @@
 #include "oauth/provider.h"
 
 #define ENTRA(host) "https://" host "/{tenant}/oauth2/v2.0/token"
+#define ENTRA_DEVICE(host) "https://" host "/{tenant}/oauth2/v2.0/devicecode"
+#define ENTRA_BROWSER(host) "https://" host "/{tenant}/oauth2/v2.0/authorize"
 #define SMTP(resource) resource "/SMTP.Send offline_access"
 
 /* The names people put into relayhost, and the IMAP and POP name of the same service beside it. */
@@ -24,6 +26,8 @@ static const struct oauth_provider table[] = {
 	    .name = "exchange-online",
 	    .cloud = OAUTH_CLOUD_PUBLIC,
 	    .token_endpoint = ENTRA("login.microsoftonline.com"),
+	    .device_endpoint = ENTRA_DEVICE("login.microsoftonline.com"),
+	    .authorization_endpoint = ENTRA_BROWSER("login.microsoftonline.com"),
 	    .scope = "https://outlook.office365.com/.default",
 	    .delegated_scope = SMTP("https://outlook.office.com"),
 	    .grant = OAUTH_GRANT_CLIENT_CREDENTIALS,
@@ -36,6 +40,8 @@ static const struct oauth_provider table[] = {
 	    .name = "exchange-online",
 	    .cloud = OAUTH_CLOUD_GCC_HIGH,
 	    .token_endpoint = ENTRA("login.microsoftonline.us"),
+	    .device_endpoint = ENTRA_DEVICE("login.microsoftonline.us"),
+	    .authorization_endpoint = ENTRA_BROWSER("login.microsoftonline.us"),
 	    .scope = "https://outlook.office365.us/.default",
 	    .delegated_scope = SMTP("https://outlook.office365.us"),
 	    .grant = OAUTH_GRANT_CLIENT_CREDENTIALS,
@@ -48,6 +54,8 @@ static const struct oauth_provider table[] = {
 	    .name = "exchange-online",
 	    .cloud = OAUTH_CLOUD_DOD,
 	    .token_endpoint = ENTRA("login.microsoftonline.us"),
+	    .device_endpoint = ENTRA_DEVICE("login.microsoftonline.us"),
+	    .authorization_endpoint = ENTRA_BROWSER("login.microsoftonline.us"),
 	    .scope = "https://outlook.office365.us/.default",
 	    .delegated_scope = SMTP("https://outlook.office365.us"),
 	    .grant = OAUTH_GRANT_CLIENT_CREDENTIALS,
@@ -60,6 +68,8 @@ static const struct oauth_provider table[] = {
 	    .name = "exchange-online",
 	    .cloud = OAUTH_CLOUD_CHINA,
 	    .token_endpoint = ENTRA("login.partner.microsoftonline.cn"),
+	    .device_endpoint = ENTRA_DEVICE("login.partner.microsoftonline.cn"),
+	    .authorization_endpoint = ENTRA_BROWSER("login.partner.microsoftonline.cn"),
 	    .scope = "https://partner.outlook.cn/.default",
 	    .delegated_scope = SMTP("https://partner.outlook.cn"),
 	    .grant = OAUTH_GRANT_CLIENT_CREDENTIALS,
@@ -73,6 +83,8 @@ static const struct oauth_provider table[] = {
 	    .name = "hve",
 	    .cloud = OAUTH_CLOUD_PUBLIC,
 	    .token_endpoint = ENTRA("login.microsoftonline.com"),
+	    .device_endpoint = ENTRA_DEVICE("login.microsoftonline.com"),
+	    .authorization_endpoint = ENTRA_BROWSER("login.microsoftonline.com"),
 	    .scope = "https://outlook.office365.com/.default",
 	    .delegated_scope = SMTP("https://outlook.office.com"),
 	    .grant = OAUTH_GRANT_CLIENT_CREDENTIALS,
@@ -85,6 +97,8 @@ static const struct oauth_provider table[] = {
 	    .name = "outlook.com",
 	    .cloud = OAUTH_CLOUD_PUBLIC,
 	    .token_endpoint = "https://login.microsoftonline.com/consumers/oauth2/v2.0/token",
+	    .device_endpoint = "https://login.microsoftonline.com/consumers/oauth2/v2.0/devicecode",
+	    .authorization_endpoint = "https://login.microsoftonline.com/consumers/oauth2/v2.0/authorize",
 	    .scope = SMTP("https://outlook.office.com"),
 	    .grant = OAUTH_GRANT_REFRESH_TOKEN,
 	    .auth = OAUTH_AUTH_NONE,
@@ -93,9 +107,11 @@ static const struct oauth_provider table[] = {
 	    .stale_until_s = 60,
 	},
 	{
+	    /* Google has a device flow, but not for the scope of mail. */
 	    .name = "gmail",
 	    .cloud = OAUTH_CLOUD_PUBLIC,
 	    .token_endpoint = "https://oauth2.googleapis.com/token",
+	    .authorization_endpoint = "https://accounts.google.com/o/oauth2/v2/auth",
 	    .scope = "https://mail.google.com/",
 	    .grant = OAUTH_GRANT_REFRESH_TOKEN,
 	    .auth = OAUTH_AUTH_SECRET_POST,

@@ -19,6 +19,8 @@ struct oauth_provider {
 	const char *name;		/* "exchange-online" */
 	enum oauth_cloud cloud;
 	const char *token_endpoint;	/* "{tenant}" is replaced; NULL: must be configured */
+	const char *device_endpoint;	/* RFC 8628, likewise; NULL: none unless configured */
+	const char *authorization_endpoint;	/* for browsers, likewise */
 	const char *scope;		/* NULL: none unless configured */
 	const char *delegated_scope;	/* the same for grants in a user's name; NULL: scope */
 	enum oauth_grant grant;

@@ -13,6 +13,7 @@
 
 #include "common/buf.h"
 #include "common/text.h"
+#include "oauth/device.h"
 #include "oauth/federated.h"
 #include "oauth/json.h"
 #include "oauth/refresh_file.h"
@@ -185,10 +186,82 @@ static enum mx_class success(const char *client, struct json_object *o, bool pla
 	if (!seconds(o, "refresh_in", &t->refresh_in_s, &absent) ||
 	    t->refresh_in_s >= t->expires_in_s)
 		t->refresh_in_s = 0;
+	if ((type = oauth_json_str(o, "scope", &type_len)) != NULL)
+		oauth_text_copy(t->scope, sizeof t->scope, type, type_len);
 	if (!mx_secret_set(&t->access_token, token, token_len))
 		return no_memory(client, f);
 	oauth_token_id(t->id, token, token_len);
 	return MX_OK;
+}
+
+/*
+ * Seconds that somebody waits, who is better served by a wait within bounds than by an error: what is out of them is
+ * brought there, and what is no number counts as absent.
+ */
+static uint32_t bounded(struct json_object *o, const char *name, uint32_t lo, uint32_t hi, uint32_t absent)
+{
+	struct json_object *v = NULL;
+	uint64_t u;
+	double d;
+
+	if (!json_object_object_get_ex(o, name, &v) || v == NULL)
+		return absent;
+	if (json_object_is_type(v, json_type_string)) {
+		if (!mx_parse_uint(json_object_get_string(v), (size_t)json_object_get_string_len(v), 0, UINT32_MAX, &u))
+			return absent;
+		d = (double)u;
+	} else if (json_object_is_type(v, json_type_int) || json_object_is_type(v, json_type_double)) {
+		d = json_object_get_double(v);
+	} else {
+		return absent;
+	}
+	return d >= hi ? hi : d > lo ? (uint32_t)d : lo;
+}
+
+/* For people to read: sanitized, and whole or not at all. */
+static bool shown(struct json_object *o, const char *name, char *out, size_t cap)
+{
+	size_t n;
+	const char *s = oauth_json_str(o, name, &n);
+
+	out[0] = '\0';
+	if (s == NULL || n == 0 || n >= cap)
+		return false;
+	oauth_text_copy(out, cap, s, n);
+	return out[0] != '\0';
+}
+
+static bool shown_url(struct json_object *o, const char *name, char *out, size_t cap)
+{
+	if (shown(o, name, out, cap) && (strncasecmp(out, "https://", 8) == 0 || strncasecmp(out, "http://", 7) == 0))
+		return true;
+	out[0] = '\0';
+	return false;
+}
+
+/* RFC 8628 section 3.2. */
+static enum mx_class device(const char *client, struct json_object *o, struct oauth_device *d,
+    struct oauth_failure *f)
+{
+	const char *code;
+	size_t n;
+
+	if ((code = oauth_json_str(o, "device_code", &n)) == NULL || n == 0 || n > OAUTH_DEVICE_CODE_MAX)
+		return oauth_refusal_bad(client, f, true, "reply-no-device-code",
+		    "the reply holds no device_code, or an absurdly long one; check device_authorization_endpoint");
+	if (!shown(o, "user_code", d->user_code, sizeof d->user_code))
+		return oauth_refusal_bad(client, f, true, "reply-no-device-code",
+		    "the reply holds no user_code that could be shown; check device_authorization_endpoint");
+	if (!shown_url(o, "verification_uri", d->uri, sizeof d->uri) &&
+	    !shown_url(o, "verification_url", d->uri, sizeof d->uri))	/* Google's, from before the RFC */
+		return oauth_refusal_bad(client, f, true, "reply-no-device-code",
+		    "the reply holds no verification_uri that could be opened; check device_authorization_endpoint");
+	(void)shown_url(o, "verification_uri_complete", d->uri_complete, sizeof d->uri_complete);
+	d->expires_in_s = bounded(o, "expires_in", 1, OAUTH_DEVICE_LIFE_MAX_S, OAUTH_DEVICE_LIFE_S);
+	d->interval_s = bounded(o, "interval", 1, OAUTH_DEVICE_INTERVAL_MAX_S, OAUTH_DEVICE_INTERVAL_S);
+	if (mx_secret_set(&d->device_code, code, n))
+		return MX_OK;
+	return mx_fail(&f->err, MX_TEMP, "no-memory", "client \"%.64s\": no memory for the reply; try again", client);
 }
 
 /* "error_codes": the first; but 70002 only wraps the one behind it. */
@@ -255,15 +328,17 @@ static bool says_error(struct json_object *o)
 	return !json_object_is_type(e, json_type_string) || (oauth_json_str(o, "error", &n) != NULL && n > 0);
 }
 
-static enum mx_class parse_reply(const char *client, const struct oauth_http_reply *h, bool platform, int64_t now_s,
-    struct oauth_token *t, struct oauth_failure *f)
+/* What is wanted of a reply: exactly one of the two. */
+struct taker { struct oauth_token *t; struct oauth_device *d; };
+
+static enum mx_class take(const char *client, const struct oauth_http_reply *h, bool platform, int64_t now_s,
+    const struct taker *to, struct oauth_failure *f)
 {
 	const char *s = h->body;
 	size_t n = h->body_len, skip = 0;
 	struct json_object *o = NULL;
 	enum mx_class cls;
 
-	*t = (struct oauth_token){ 0 };
 	*f = (struct oauth_failure){ .http_status = h->status };
 	f->retry_after_s = h->retry_after_s < 0 ? -1 :
 	    h->retry_after_s > OAUTH_RETRY_AFTER_MAX_S ? OAUTH_RETRY_AFTER_MAX_S : h->retry_after_s;
@@ -304,7 +379,7 @@ static enum mx_class parse_reply(const char *client, const struct oauth_http_rep
 		cls = oauth_refusal_bad(
 		    client, f, false, "reply-malformed", "the reply is no JSON object");
 	} else if (h->status >= 200 && h->status < 300 && !says_error(o)) {
-		cls = success(client, o, platform, now_s, t, f);
+		cls = to->d != NULL ? device(client, o, to->d, f) : success(client, o, platform, now_s, to->t, f);
 	} else {
 		read_error(o, f);
 		cls = oauth_refusal(client, h->account_id, f);
@@ -316,13 +391,22 @@ static enum mx_class parse_reply(const char *client, const struct oauth_http_rep
 enum mx_class oauth_reply_parse(const char *client, const struct oauth_http_reply *h,
     struct oauth_token *t, struct oauth_failure *f)
 {
-	return parse_reply(client, h, false, 0, t, f);
+	*t = (struct oauth_token){ 0 };
+	return take(client, h, false, 0, &(struct taker){ .t = t }, f);
 }
 
 enum mx_class oauth_reply_parse_platform(const char *client, const struct oauth_http_reply *h, int64_t now_s,
     struct oauth_token *t, struct oauth_failure *f)
 {
-	return parse_reply(client, h, true, now_s, t, f);
+	*t = (struct oauth_token){ 0 };
+	return take(client, h, true, now_s, &(struct taker){ .t = t }, f);
+}
+
+enum mx_class oauth_reply_device(const char *client, const struct oauth_http_reply *h,
+    struct oauth_device *d, struct oauth_failure *f)
+{
+	*d = (struct oauth_device){ 0 };
+	return take(client, h, false, 0, &(struct taker){ .d = d }, f);
 }
 
 static void take_claim(struct json_object *o, const char *name, char *out, size_t cap)

@@ -25,6 +25,7 @@ struct oauth_token {
 	char id[OAUTH_TOKEN_ID_LEN + 1];
 	uint32_t expires_in_s;		/* > 0 */
 	uint32_t refresh_in_s;		/* 0: not given; < expires_in_s */
+	char scope[1024];		/* as the reply has it, sanitized; "": it does not say (RFC 6749 section 5.1) */
 };
 
 /* Why there is no token. Everything is sanitized text from mx_fail()'s rules; never a secret. */

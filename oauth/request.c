@@ -57,76 +57,92 @@ out:
 	return ok;
 }
 
-/* Room for a body with extra bytes of credential in it, encoded; and its beginning. token: NULL, or the refresh token. */
-static bool body_alloc(const struct oauth_client *c, const struct mx_secret *token, size_t extra,
-    struct oauth_request *r, struct mx_buf *b)
+/* The client's own token, by its grant. token: NULL, or the refresh token. */
+static struct oauth_ask token_of(const struct oauth_client *c, const struct mx_secret *token)
 {
-	size_t max = 256 + 3 * (len_of(c->client_id) + extra + len_of(c->scope) + len_of(c->resource) +
-	    (token != NULL ? token->len : 0));
+	struct oauth_ask a = { .url = c->token_endpoint, .grant = "client_credentials", .scope = true, .repeat = OAUTH_REPEAT_SAME };
 
-	if (!mx_secret_alloc(&r->body, max))
+	if (token != NULL) {
+		a.grant = "refresh_token";
+		a.param[0] = (struct oauth_param){ "refresh_token", token->p, token->len };
+		a.repeat = OAUTH_REPEAT_NEVER;
+	}
+	return a;
+}
+
+/* A body with room for extra bytes of credential in it, encoded; and its beginning. */
+static bool body_begin(const struct oauth_client *c, const struct oauth_ask *a, size_t extra, struct oauth_request *r,
+    struct mx_buf *b)
+{
+	size_t n = len_of(c->client_id) + extra + len_of(c->scope) + len_of(c->resource);
+
+	for (size_t i = 0; i < OAUTH_ASK_PARAMS && a->param[i].name != NULL; i++)
+		n += 32 + a->param[i].n;
+	if (!mx_secret_alloc(&r->body, 256 + 3 * n))
 		return false;
 	mx_buf_init(b, r->body.p, r->body.cap);
-	oauth_form_add(b, "grant_type", token != NULL ? "refresh_token" : "client_credentials");
-	if (token == NULL)
-		return true;
-	oauth_form_add_bytes(b, "refresh_token", token->p, token->len);
-	return mx_secret_set(&r->grant, token->p, token->len);
+	oauth_form_add(b, "grant_type", a->grant);
+	for (size_t i = 0; i < OAUTH_ASK_PARAMS && a->param[i].name != NULL; i++)
+		oauth_form_add_bytes(b, a->param[i].name, a->param[i].value, a->param[i].n);
+	return a->param[0].name == NULL || mx_secret_set(&r->grant, a->param[0].value, a->param[0].n);
+}
+
+static bool body_end(const struct oauth_client *c, const struct oauth_ask *a, struct oauth_request *r, struct mx_buf *b)
+{
+	if (a->scope) {
+		oauth_form_add(b, "scope", c->scope);
+		oauth_form_add(b, "resource", c->resource);
+	}
+	return seal(&r->body, b);
 }
 
 /*
  * With Basic neither id nor secret goes into the body: RFC 6749 section 2.3 wants one method only. A public client
  * has no secret.
  */
-static bool with_secret(const struct oauth_client *c, enum oauth_auth auth, const struct mx_secret *secret,
-    const struct mx_secret *token, struct oauth_request *r)
+static bool with_secret(const struct oauth_client *c, const struct oauth_ask *a, enum oauth_auth auth,
+    const struct mx_secret *secret, struct oauth_request *r)
 {
 	struct mx_buf b;
 
-	if (!body_alloc(c, token, secret->len, r, &b))
+	if (!body_begin(c, a, secret->len, r, &b))
 		return false;
 	if (auth != OAUTH_AUTH_SECRET_BASIC) {
 		oauth_form_add(&b, "client_id", c->client_id);
 		if (auth == OAUTH_AUTH_SECRET_POST)
 			oauth_form_add_bytes(&b, "client_secret", secret->p, secret->len);
 	}
-	oauth_form_add(&b, "scope", c->scope);
-	oauth_form_add(&b, "resource", c->resource);
-	return seal(&r->body, &b) && (secret->len == 0 || mx_secret_set(&r->secret, secret->p, secret->len)) &&
+	return body_end(c, a, r, &b) && (secret->len == 0 || mx_secret_set(&r->secret, secret->p, secret->len)) &&
 	    (auth != OAUTH_AUTH_SECRET_BASIC || build_basic(c, secret, &r->authorization));
 }
 
 /* RFC 7523 section 2.2. The client_id beside it is optional there; Microsoft wants it. */
-static bool with_assertion(const struct oauth_client *c, const struct mx_secret *assertion,
-    const struct mx_secret *token, struct oauth_request *r)
+static bool with_assertion(const struct oauth_client *c, const struct oauth_ask *a, const struct mx_secret *assertion,
+    struct oauth_request *r)
 {
 	struct mx_buf b;
 
-	if (!body_alloc(c, token, assertion->len, r, &b))
+	if (!body_begin(c, a, assertion->len, r, &b))
 		return false;
 	oauth_form_add(&b, "client_id", c->client_id);
 	oauth_form_add(&b, "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
 	oauth_form_add_bytes(&b, "client_assertion", assertion->p, assertion->len);
-	oauth_form_add(&b, "scope", c->scope);
-	oauth_form_add(&b, "resource", c->resource);
-	return seal(&r->body, &b) && mx_secret_set(&r->secret, assertion->p, assertion->len);
+	return body_end(c, a, r, &b) && mx_secret_set(&r->secret, assertion->p, assertion->len);
 }
 
-static enum mx_class build_with(const struct oauth_client *c, enum oauth_auth auth, const struct mx_secret *proof,
-    const struct mx_secret *token, struct oauth_request *r, struct mx_err *e)
+enum mx_class oauth_request_build_ask_with(const struct oauth_client *c, const struct oauth_ask *a, enum oauth_auth auth,
+    const struct mx_secret *proof, struct oauth_request *r, struct mx_err *e)
 {
-	*r = (struct oauth_request){
-		.url = c->token_endpoint,
-		.repeat = token != NULL ? OAUTH_REPEAT_NEVER :
-		    auth == OAUTH_AUTH_PRIVATE_KEY_JWT ? OAUTH_REPEAT_ANEW : OAUTH_REPEAT_SAME,
-	};
+	*r = (struct oauth_request){ .url = a->url, .repeat = a->repeat };
+	if (auth == OAUTH_AUTH_PRIVATE_KEY_JWT && a->repeat == OAUTH_REPEAT_SAME)
+		r->repeat = OAUTH_REPEAT_ANEW;
 	if (proof->len == 0 && auth != OAUTH_AUTH_NONE)
 		return mx_fail(e, MX_CONFIG, "secret-empty",
 		    "client \"%.64s\": the secret is empty; put the secret's value into "
 		    "client_secret_file",
 		    c->name);
-	if (auth == OAUTH_AUTH_PRIVATE_KEY_JWT || auth == OAUTH_AUTH_FEDERATED ? with_assertion(c, proof, token, r) :
-	    with_secret(c, auth, proof, token, r))
+	if (auth == OAUTH_AUTH_PRIVATE_KEY_JWT || auth == OAUTH_AUTH_FEDERATED ? with_assertion(c, a, proof, r) :
+	    with_secret(c, a, auth, proof, r))
 		return MX_OK;
 	oauth_request_free(r);
 	return mx_fail(e, MX_TEMP, "no-memory",
@@ -137,13 +153,15 @@ static enum mx_class build_with(const struct oauth_client *c, enum oauth_auth au
 enum mx_class oauth_request_build_with(const struct oauth_client *c, enum oauth_auth auth,
     const struct mx_secret *proof, struct oauth_request *r, struct mx_err *e)
 {
-	return build_with(c, auth, proof, NULL, r, e);
+	return oauth_request_refresh_with(c, auth, proof, NULL, r, e);
 }
 
 enum mx_class oauth_request_refresh_with(const struct oauth_client *c, enum oauth_auth auth,
     const struct mx_secret *proof, const struct mx_secret *token, struct oauth_request *r, struct mx_err *e)
 {
-	return build_with(c, auth, proof, token, r, e);
+	const struct oauth_ask a = token_of(c, token);
+
+	return oauth_request_build_ask_with(c, &a, auth, proof, r, e);
 }
 
 /* The key is opened anew for each request: it may have been exchanged, and is in memory no longer than needed. */
@@ -163,14 +181,14 @@ static enum mx_class sign(const struct oauth_client *c, const struct oauth_crede
 	return cls;
 }
 
-static enum mx_class build(const struct oauth_client *c, const struct oauth_credential *k,
-    const struct mx_secret *token, struct oauth_request *r, struct mx_err *e)
+enum mx_class oauth_request_build_ask(const struct oauth_client *c, const struct oauth_credential *k,
+    const struct oauth_ask *a, struct oauth_request *r, struct mx_err *e)
 {
 	struct mx_secret proof = { 0 };
 	enum mx_class cls = MX_OK;
 	struct mx_err why;
 
-	*r = (struct oauth_request){ .url = c->token_endpoint };
+	*r = (struct oauth_request){ .url = a->url, .repeat = a->repeat };
 	if (k->auth == OAUTH_AUTH_PRIVATE_KEY_JWT)
 		cls = sign(c, k, &proof, &why);
 	else if (k->auth == OAUTH_AUTH_FEDERATED)
@@ -178,7 +196,7 @@ static enum mx_class build(const struct oauth_client *c, const struct oauth_cred
 	else if (k->auth != OAUTH_AUTH_NONE)
 		cls = oauth_secret_read_for(c, k->secret_file, &proof, &why);
 	if (cls == MX_OK)
-		cls = build_with(c, k->auth, &proof, token, r, e);
+		cls = oauth_request_build_ask_with(c, a, k->auth, &proof, r, e);
 	else
 		mx_fail(e, cls, why.code, "client \"%.64s\": %s", c->name, why.text);
 	mx_secret_free(&proof);
@@ -188,13 +206,15 @@ static enum mx_class build(const struct oauth_client *c, const struct oauth_cred
 enum mx_class oauth_request_build(const struct oauth_client *c, const struct oauth_credential *k,
     struct oauth_request *r, struct mx_err *e)
 {
-	return build(c, k, NULL, r, e);
+	return oauth_request_refresh(c, k, NULL, r, e);
 }
 
 enum mx_class oauth_request_refresh(const struct oauth_client *c, const struct oauth_credential *k,
     const struct mx_secret *token, struct oauth_request *r, struct mx_err *e)
 {
-	return build(c, k, token, r, e);
+	const struct oauth_ask a = token_of(c, token);
+
+	return oauth_request_build_ask(c, k, &a, r, e);
 }
 
 void oauth_request_free(struct oauth_request *r)

@@ -5,6 +5,7 @@
 #define MX_OAUTH_REQUEST_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "common/secret.h"
 #include "common/status.h"
@@ -36,6 +37,29 @@ struct oauth_request {
 	struct mx_secret grant;		/* likewise what the grant rests on, a refresh token */
 	enum oauth_repeat repeat;
 };
+
+/* What is asked for: parameters beside those that say who asks. */
+struct oauth_param { const char *name; const void *value; size_t n; };
+
+#define OAUTH_ASK_PARAMS 3
+
+struct oauth_ask {
+	const char *url;
+	const char *grant;		/* grant_type; NULL: none is sent */
+	struct oauth_param param[OAUTH_ASK_PARAMS];	/* in this order, behind it; up to a name that is NULL */
+	bool scope;			/* the client's scope and resource go along */
+	enum oauth_repeat repeat;	/* an assertion makes OAUTH_REPEAT_ANEW of OAUTH_REPEAT_SAME */
+};
+
+/*
+ * Reads the credential k, one of c's, and builds that request. *r is inert on failure, as with oauth_request_build().
+ */
+enum mx_class oauth_request_build_ask(const struct oauth_client *c, const struct oauth_credential *k,
+    const struct oauth_ask *a, struct oauth_request *r, struct mx_err *e) __attribute__((warn_unused_result));
+
+/* The same with the proof given, as oauth_request_build_with(). */
+enum mx_class oauth_request_build_ask_with(const struct oauth_client *c, const struct oauth_ask *a, enum oauth_auth auth,
+    const struct mx_secret *proof, struct oauth_request *r, struct mx_err *e) __attribute__((warn_unused_result));
 
 /*
  * Reads the credential k, one of c's, and builds the request. MX_CONFIG with oauth_secret_read()'s or

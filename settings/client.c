@@ -77,17 +77,53 @@ static bool of_user(const struct work *x)
 	return x->c->oc.grant == OAUTH_GRANT_REFRESH_TOKEN;
 }
 
+static const char mark[] = "{tenant}";
+
+/* url with its {tenant} filled in; NULL: it has been said why not. */
+static const char *with_tenant(struct work *x, const char *key, const struct cf_value *v, const char *url)
+{
+	const char *gap = strstr(url, mark), *s;
+	char full[2048 + 253 + 1];
+	struct mx_buf buf;
+
+	if (gap == NULL)
+		return url;
+	mx_buf_init(&buf, full, sizeof full);
+	mx_buf_add(&buf, url, (size_t)(gap - url));
+	mx_buf_adds(&buf, x->w->tenant.s);
+	mx_buf_adds(&buf, gap + sizeof mark - 1);
+	if (mx_buf_str(&buf) == NULL || strstr(gap + 1, mark) != NULL) {
+		cf_error(x->b->r, where(x, v), "\"%s\": the value is too long, or has {tenant} twice", key);
+		return NULL;
+	}
+	if ((s = cf_intern(x->b->mem, full, buf.len)) == NULL)
+		(void)cf_oom(x->b);
+	return s;
+}
+
+/*
+ * Where a person's consent is asked for. The preset's belongs to the preset's token endpoint: what one has handed out
+ * no other takes.
+ */
+static const char *consent_endpoint(struct work *x, const char *key, const struct cf_value *v, const char *preset)
+{
+	const char *url = v->s != NULL ? v->s : v->at.line == 0 && x->w->token_endpoint.at.line == 0 ? preset : NULL;
+
+	if (url == NULL || strstr(url, mark) == NULL || x->w->tenant.s != NULL)
+		return url == NULL ? NULL : with_tenant(x, key, v, url);
+	if (v->s != NULL && x->w->tenant.at.line == 0)
+		cf_error(x->b->r, &v->at, "\"%s\" has {tenant} in it, and client \"%s\" lacks \"tenant\"", key, x->c->oc.name);
+	return NULL;
+}
+
 /*
  * The endpoint with its {tenant} filled in. The tenant has been checked: GUID or domain, safe in a
  * URL.
  */
 static bool endpoint(struct work *x)
 {
-	static const char mark[] = "{tenant}";
 	const struct cf_value *t = &x->w->tenant, *e = &x->w->token_endpoint;
-	const char *url = e->s != NULL ? e->s : x->c->provider->token_endpoint, *gap, *first;
-	char full[2048 + 253 + 1];
-	struct mx_buf buf;
+	const char *url = e->s != NULL ? e->s : x->c->provider->token_endpoint, *first;
 	size_t n;
 
 	if (e->at.line != 0 && e->s == NULL)
@@ -98,7 +134,7 @@ static bool endpoint(struct work *x)
 		return false;
 	}
 	x->entra = is_entra(url);
-	if ((gap = strstr(url, mark)) == NULL) {
+	if (strstr(url, mark) == NULL) {
 		x->c->oc.token_endpoint = url;
 		(void)cf_url_host(url, &n);
 		first = cf_url_host(url, &n) + n;
@@ -125,17 +161,7 @@ static bool endpoint(struct work *x)
 		    t->s);
 		return false;
 	}
-	mx_buf_init(&buf, full, sizeof full);
-	mx_buf_add(&buf, url, (size_t)(gap - url));
-	mx_buf_adds(&buf, t->s);
-	mx_buf_adds(&buf, gap + sizeof mark - 1);
-	if (mx_buf_str(&buf) == NULL || strstr(gap + 1, mark) != NULL) {
-		cf_error(x->b->r, where(x, e),
-		    "\"token_endpoint\": the value is too long, or has {tenant} twice");
-		return false;
-	}
-	if ((x->c->oc.token_endpoint = cf_intern(x->b->mem, full, buf.len)) == NULL)
-		(void)cf_oom(x->b);
+	x->c->oc.token_endpoint = with_tenant(x, "token_endpoint", e, url);
 	return x->c->oc.token_endpoint != NULL;
 }
 
@@ -367,6 +393,10 @@ static void resolve(struct work *x)
 		c->fingerprint = fingerprint(oc);
 		return;
 	}
+	oc->device_authorization_endpoint = consent_endpoint(x, "device_authorization_endpoint",
+	    &w->device_authorization_endpoint, p->device_endpoint);
+	oc->authorization_endpoint = consent_endpoint(x, "authorization_endpoint", &w->authorization_endpoint,
+	    p->authorization_endpoint);
 	if (endpoint(x)) {
 		versions(x);
 		scope(x);

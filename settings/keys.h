@@ -99,6 +99,7 @@ struct cf_credential {
 
 struct cf_client {
 	struct cf_value provider, cloud, tenant, client_id, grant, scope, resource, token_endpoint;
+	struct cf_value device_authorization_endpoint, authorization_endpoint;
 	struct cf_value refresh_token_file, client_auth, credentials, proxy, proxy_credentials_file, no_proxy, ca_file;
 	struct cf_value min_remaining, stale_until, connect_timeout, timeout;
 	struct cf_value backoff_min, backoff_max, workload_identity;

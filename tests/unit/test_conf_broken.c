@@ -359,6 +359,14 @@ static const struct row {
 	M("URL without host", A CUSTOM "    token_endpoint: https:///token\n", 9, 21, "host"),
 	M("URL with a brace", A CUSTOM "    token_endpoint: https://idp.example/{realm}/token\n", 9,
 	    21, "{tenant}"),
+	M("http for codes", A CUSTOM "    token_endpoint: https://idp.example/token\n"
+	    "    device_authorization_endpoint: http://idp.example/device\n", 10, 36, "https://"),
+	M("http for browsers", A CUSTOM "    token_endpoint: https://idp.example/token\n"
+	    "    authorization_endpoint: http://idp.example/auth\n", 10, 29, "https://"),
+	M("codes without tenant", A CUSTOM "    token_endpoint: https://idp.example/token\n"
+	    "    device_authorization_endpoint: https://idp.example/{tenant}/device\n", 10, 36, "lacks \"tenant\""),
+	M("codes of two tenants", A CUSTOM TENANT "    token_endpoint: https://idp.example/{tenant}/token\n"
+	    "    device_authorization_endpoint: https://idp.example/{tenant}/{tenant}\n", 11, 36, "{tenant} twice"),
 	M("nine credentials",
 	    A HEAD PROVIDER TENANT ID "    credentials:\n" S9 S9 S9 S9 S9 S9 S9 S9 S9, 18, 9, "more than 8 credentials"),
 	M("a credential of nothing", A HEAD PROVIDER TENANT ID "    credentials:\n      - key_id: a\n", 10, 9,

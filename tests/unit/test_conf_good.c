@@ -31,6 +31,10 @@ static void preset(void **state)
 	assert_string_equal(k->oc.name, "c");
 	assert_string_equal(k->oc.token_endpoint,
 	    "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token");
+	assert_string_equal(k->oc.device_authorization_endpoint,
+	    "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/devicecode");
+	assert_string_equal(k->oc.authorization_endpoint,
+	    "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/authorize");
 	assert_string_equal(k->oc.scope, "https://outlook.office365.com/.default");
 	assert_string_equal(k->oc.client_id, "11111111-2222-3333-4444-555555555555");
 	assert_string_equal(k->oc.credential[0].secret_file, "/nowhere/secret");
@@ -73,6 +77,22 @@ static void preset(void **state)
 	assert_null(c->metrics_file);
 	assert_int_equal(c->metrics_interval_s, 15);
 	assert_int_equal(k->cred[0].expires, 0);
+	conf_free(c);
+}
+
+/* Where consent is asked for goes with where the token is: one provider's codes are nothing to another. */
+static void consent_endpoints(void **state)
+{
+	struct conf *c = conf_good(ACCOUNT CLIENT "    token_endpoint: https://idp.example/token/{tenant}\n");
+
+	(void)state;
+	assert_null(c->clients[0].oc.device_authorization_endpoint);
+	assert_null(c->clients[0].oc.authorization_endpoint);
+	conf_free(c);
+	c = conf_good(ACCOUNT CLIENT "    token_endpoint: https://idp.example/token/{tenant}\n"
+	    "    device_authorization_endpoint: https://idp.example/{tenant}/device\n");
+	assert_string_equal(c->clients[0].oc.device_authorization_endpoint, "https://idp.example/contoso.com/device");
+	assert_null(c->clients[0].oc.authorization_endpoint);
 	conf_free(c);
 }
 
@@ -134,6 +154,8 @@ static void every_key(void **state)
 	assert_non_null(k);
 	assert_string_equal(k->oc.token_endpoint,
 	    "https://idp.example:8443/realms/contoso.com/token?x=y");
+	assert_string_equal(k->oc.authorization_endpoint, "https://idp.example:8443/realms/contoso.com/auth");
+	assert_string_equal(k->oc.device_authorization_endpoint, "https://idp.example/device");
 	assert_int_equal(k->oc.credential[0].auth, OAUTH_AUTH_SECRET_BASIC);
 	assert_string_equal(k->oc.scope, "smtp imap");
 	assert_string_equal(k->oc.resource, "urn:example:mail");
@@ -814,7 +836,7 @@ static void dates(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(preset),
+		cmocka_unit_test(preset), cmocka_unit_test(consent_endpoints),
 		cmocka_unit_test(every_key),
 		cmocka_unit_test(sample),
 		cmocka_unit_test(secrets),
