@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "common/client.h"
+#include "common/secret.h"
 #include "common/wire.h"
 #include "ctl/verb.h"
 
@@ -27,6 +28,13 @@ enum mx_class ask(const struct mx_endpoint *ep, enum mx_verb v, const char *acco
     struct answer *a)
     __attribute__((warn_unused_result));
 void answer_free(struct answer *a);
+
+/*
+ * An access token (token.c). MX_OK: reply points into *s, which is the caller's to free either way. *spoke as in
+ * struct answer.
+ */
+enum mx_class token_ask(const struct mx_endpoint *ep, const char *account, struct mx_secret *s, struct mx_reply *reply,
+    struct mx_err *e, bool *spoke) __attribute__((warn_unused_result));
 
 /* The exit status that an error means; spoke as in struct answer. */
 int ask_exit(const struct mx_err *e, bool spoke);

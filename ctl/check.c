@@ -13,13 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ctl/check.h"
 #include "ctl/out.h"
 #include "ctl/verb.h"
-#include "settings/conf.h"
 
-#define DEFAULT_CONF MX_SYSCONFDIR "/mta-xoauth2/tokend.yaml"
-
-static void complaints(const struct conf_report *r)
+void check_complain(const struct conf_report *r)
 {
 	size_t i;
 
@@ -52,7 +50,7 @@ static int judge(const char *path, const char *as)
 	int r = c != NULL ? CTL_FINE : CTL_CONFIG;
 	FILE *f = c != NULL ? stdout : stderr;
 
-	complaints(&rep);
+	check_complain(&rep);
 	out_text(f, path, strlen(path));
 	fputs(": ", f);
 	count(f, rep.errors, "error");
@@ -112,7 +110,7 @@ static int judge_in_child(const char *path, const struct passwd *pw)
 
 int check_run(const struct call *c)
 {
-	const char *path = c->config != NULL ? c->config : DEFAULT_CONF;
+	const char *path = c->config != NULL ? c->config : CTL_CONF;
 	const struct passwd *pw = NULL;
 	struct conf_report rep;
 	struct conf *conf;

@@ -39,37 +39,46 @@ static void request(struct mx_buf *b, const struct mx_endpoint *ep, const char *
 	mx_request_end(b);
 }
 
-int token_run(const struct call *c)
+enum mx_class token_ask(const struct mx_endpoint *ep, const char *account, struct mx_secret *s, struct mx_reply *reply,
+    struct mx_err *e, bool *spoke)
 {
 	char line[MX_WIRE_REQUEST_MAX];
+	struct mx_buf req;
+	enum mx_class cls;
+
+	*spoke = false;
+	mx_buf_init(&req, line, sizeof line);
+	request(&req, ep, account);
+	if (req.bad)
+		return mx_fail(e, MX_BAD_REQUEST, "bad-request", "the request is too long");
+	if (!mx_secret_alloc(s, MX_WIRE_REPLY_MAX))
+		return mx_fail(e, MX_TEMP, "no-memory", "no memory for a token");
+	if ((cls = mx_ask(ep, req.p, req.len, (char *)s->p, s->cap, &s->len, e)) != MX_OK)
+		return cls;
+	cls = mx_reply_parse((const char *)s->p, s->len, reply, e);
+	*spoke = cls == MX_OK || strcmp(e->code, "malformed-reply") != 0;
+	if (cls == MX_OK && !mx_is_b64token(reply->payload, reply->payload_len)) {
+		*spoke = false;
+		cls = mx_fail(e, MX_PROVIDER, "bad-token", "what came as a token holds characters "
+		    "that no token may hold (RFC 6750); it is not printed");
+	}
+	return cls;
+}
+
+int token_run(const struct call *c)
+{
 	struct mx_secret s = { 0 };
 	struct mx_reply reply;
 	struct mx_endpoint ep;
-	struct mx_buf req;
 	struct mx_err e;
-	enum mx_class cls;
-	bool spoke = false;
+	bool spoke;
 	int r;
 
 	if ((r = ask_endpoint(c, &ep)) != CTL_FINE)
 		return r;
-	mx_buf_init(&req, line, sizeof line);
-	request(&req, &ep, c->arg);
-	if (req.bad)
-		cls = mx_fail(&e, MX_BAD_REQUEST, "bad-request", "the request is too long");
-	else if (!mx_secret_alloc(&s, MX_WIRE_REPLY_MAX))
-		cls = mx_fail(&e, MX_TEMP, "no-memory", "no memory for a token");
-	else if ((cls = mx_ask(&ep, req.p, req.len, (char *)s.p, s.cap, &s.len, &e)) == MX_OK) {
-		cls = mx_reply_parse((const char *)s.p, s.len, &reply, &e);
-		spoke = cls == MX_OK || strcmp(e.code, "malformed-reply") != 0;
-	}
-	if (cls == MX_OK && !mx_is_b64token(reply.payload, reply.payload_len)) {
-		spoke = false;
-		cls = mx_fail(&e, MX_PROVIDER, "bad-token", "what came as a token holds characters "
-		    "that no token may hold (RFC 6750); it is not printed");
-	}
 	/* Exactly one line: behind the token stands the reply's line feed. */
-	r = cls == MX_OK ? put(reply.payload, reply.payload_len + 1) : ask_failed(c, &e, spoke);
+	r = token_ask(&ep, c->arg, &s, &reply, &e, &spoke) == MX_OK ? put(reply.payload, reply.payload_len + 1) :
+	    ask_failed(c, &e, spoke);
 	mx_secret_free(&s);
 	return r;
 }

@@ -15,13 +15,15 @@
 #define CTL_UNREACHABLE 4	/* no daemon there, or nothing that speaks its protocol */
 #define CTL_TEMP 75		/* also: the output cannot be written */
 
+#define CTL_CONF MX_SYSCONFDIR "/mta-xoauth2/tokend.yaml"
+
 /* What a command line came to; options that were not given are NULL, 0 or false. */
 struct call {
 	const struct verb *verb;	/* NULL: none was named (--help, --version) */
 	const char *arg;		/* of the verb; NULL: it takes none */
 	const char *socket, *config;
 	uint32_t timeout_s;
-	bool help, version, json, check;
+	bool help, version, json, check, browser;
 };
 
 /* In struct call: bool, const char *, uint32_t. */
@@ -55,6 +57,7 @@ const char *verb_nearest(const char *name);		/* NULL: nothing like it */
 const struct ctl_option *verb_option(const struct ctl_option *list, const char *name, size_t n);
 
 int check_run(const struct call *c);	/* check.c */
+int login_run(const struct call *c);	/* login.c */
 int status_run(const struct call *c);	/* status.c */
 int token_run(const struct call *c);	/* token.c */
 int flush_run(const struct call *c);	/* simple.c */

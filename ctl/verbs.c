@@ -19,7 +19,14 @@ const struct ctl_option global_options[] = {
 
 static const struct ctl_option check_options[] = {
 	{ "--config", 'c', CTL_TEXT, "FILE", O(config),
-	    "the file (" MX_SYSCONFDIR "/mta-xoauth2/tokend.yaml); conf.d beside it is read too" },
+	    "the file (" CTL_CONF "); conf.d beside it is read too" },
+	{ .name = NULL }
+};
+
+static const struct ctl_option login_options[] = {
+	{ "--config", 'c', CTL_TEXT, "FILE", O(config),
+	    "the daemon's file (" CTL_CONF "); conf.d beside it is read too" },
+	{ "--browser", 0, CTL_FLAG, NULL, O(browser), "by an address to open, and no code to enter" },
 	{ .name = NULL }
 };
 
@@ -51,6 +58,15 @@ const struct verb verbs[] = {
 	    "Prints the bare token and a newline, nothing else, for programs that take a\n"
 	    "password from a command (msmtp's passwordeval, mutt, curl). For users in the\n"
 	    "account's allow_token_users; by default that is root alone.\n" },
+	{ "login", "ACCOUNT", login_options, login_run, "have the mailbox's owner agree, and store the refresh token",
+	    "For accounts whose client has the grant refresh_token. Shows an address and a code:\n"
+	    "open the one in any browser, enter the other, sign in as the mailbox's owner and\n"
+	    "agree. With --browser, and for gmail always, there is no code: at the end the browser\n"
+	    "is sent back to this host; if it runs on another one, it shows an error then, and\n"
+	    "the address that it shows is to be pasted here. The refresh token is then stored in the client's refresh_token_file and the\n"
+	    "daemon told; it needs no restart. Until then, and if nobody agrees, the old one is\n"
+	    "kept and in use. Nothing secret is shown.\n"
+	    "For root and the user the daemon runs as.\n" },
 	{ "flush", "ACCOUNT", NULL, flush_run, "forget the token of the account's client",
 	    "The next asker causes a new token to be fetched, even where a failure is being held.\n"
 	    "For root and the configuration's admin_users.\n" },
