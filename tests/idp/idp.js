@@ -11,6 +11,7 @@ import { createLocalJWKSet, jwtVerify } from 'jose';
 import Provider, { errors } from 'oidc-provider';
 import { adminServer } from './admin.js';
 import { Book, basicId, bodyId } from './book.js';
+import { people } from './people.js';
 import { bitsFor, padTo, publicJwk, signingKey } from './tokens.js';
 
 const config = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
@@ -22,11 +23,13 @@ const book = new Book();
 // What tests may change while the provider runs: for all clients, and by client id in `clients`.
 const settings = { lifetime: 3600, bytes: 0, delayMs: 0, refuse: null, ...config.settings, clients: {} };
 for (const c of config.clients) {
-  settings.clients[c.client_id] = Object.fromEntries(['sub', 'claims', 'format', 'lifetime', 'bytes', 'refuse']
+  settings.clients[c.client_id] = Object.fromEntries(['sub', 'claims', 'format', 'lifetime', 'bytes', 'refuse', 'interval', 'codeLifetime']
     .filter((k) => c[k] !== undefined).map((k) => [k, c[k]]));
 }
 const scripted = () => [settings, ...Object.values(settings.clients)].some((s) => s.delayMs || s.refuse);
 const setting = (id, name) => settings.clients[id]?.[name] ?? settings[name];
+
+const persons = people({ setting, resource });
 
 const { jwks, pem, kid } = await signingKey();
 if (config.keysDir) {	// where Dovecot looks for the key of a token: default/ALG/KID
@@ -42,16 +45,23 @@ const provider = new Provider(issuer, {
     token_endpoint_auth_method: c.auth ?? (c.bearer ? 'none' : 'client_secret_post'),
     ...(c.alg ? { token_endpoint_auth_signing_alg: c.alg } : {}),
     ...(c.certificates ? { jwks: { keys: c.certificates.map(publicJwk) } } : {}),
-    grant_types: c.introspector ? [] : [c.bearer ? JWT_BEARER : c.refresh ? 'refresh_token' : 'client_credentials'],
-    redirect_uris: [],
-    response_types: [],
+    grant_types: c.introspector ? [] : c.grants ?? [c.bearer ? JWT_BEARER : c.refresh ? 'refresh_token' : 'client_credentials'],
+    ...(c.redirect ? { application_type: 'native' } : {}),
+    redirect_uris: c.redirect ? [c.redirect] : [],
+    response_types: c.redirect ? ['code'] : [],
   })),
   jwks,
   cookies: { keys: ['only for tests'] },
   clientAuthMethods: ['client_secret_post', 'client_secret_basic', 'private_key_jwt', 'none'],
   scopes: ['openid', 'offline_access', 'mail'],
-  ttl: { ClientCredentials: (ctx, token) => setting(token.clientId, 'lifetime'), RefreshToken: 86400, Grant: 86400 },
+  ttl: {
+    ClientCredentials: (ctx, token) => setting(token.clientId, 'lifetime'),
+    RefreshToken: 86400,
+    Grant: 86400,
+    DeviceCode: (ctx, code, client) => setting(client.clientId, 'codeLifetime') ?? 600,
+  },
   findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  interactions: { url: persons.url },
   // a token that was used is dead, and to use it again ends its grant
   rotateRefreshToken: (ctx) => setting(ctx.oidc.client.clientId, 'rotate') ?? true,
   extraTokenClaims: (ctx, token) => ({
@@ -69,6 +79,7 @@ const provider = new Provider(issuer, {
   },
   features: {
     devInteractions: { enabled: false },
+    deviceFlow: persons.deviceFlow,
     userinfo: { enabled: false },
     clientCredentials: { enabled: true },
     revocation: { enabled: true },
@@ -127,8 +138,11 @@ provider.use(async (ctx, next) => {
     ctx.status = refuse.status ?? 401;
     ctx.set(refuse.headers ?? {});
     ctx.body = refuse.body ?? { error: refuse.error ?? 'invalid_client', error_description: refuse.error_description };
-  } else {
+  } else if (!await persons.interaction(ctx, provider)) {
     await next();
+    if (ctx.path === '/device/auth' && ctx.status === 200) {	// oidc-provider leaves it at the RFC's five seconds
+      ctx.body.interval = setting(ctx.oidc.client.clientId, 'interval') ?? 1;
+    }
   }
   book.add(ctx, Date.now() - started);
 });

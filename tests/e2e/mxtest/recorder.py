@@ -13,7 +13,7 @@ from .proc import wait_for
 
 
 class Request:
-    """raw: every byte as sent; method, target, headers (names in lower case), body; tls: the protocol's name."""
+    """raw: every byte as sent; at: when it was here, by time.monotonic(); method, target, headers (names in lower case), body; tls: the protocol's name."""
 
     def __init__(self, raw, body, tls):
         head = raw[:len(raw) - len(body)].decode("latin1")
@@ -21,6 +21,7 @@ class Request:
         self.raw, self.body, self.tls = raw, body, tls
         self.method, self.target, self.version = first.split(" ", 2)
         self.peer = None    # (address, port) it came from
+        self.at = time.monotonic()
         self.headers = {k.strip().lower(): v.strip() for k, _, v in (ln.partition(":") for ln in lines)}
 
 

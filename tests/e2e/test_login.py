@@ -1,0 +1,628 @@
+"""mta-xoauth2 login: from a person's consent to a delivered mail, and all that can go wrong between the two."""
+
+import fcntl
+import json
+import os
+import pwd
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from mxtest import browser, paths
+from mxtest.chain import BOX, SECRET
+from mxtest.idp import Idp
+from mxtest.proc import wait_for
+from mxtest.recorder import Answer, Recorder, token
+from mxtest.terminal import Terminal
+from mxtest.tokend import Tokend
+
+DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+GRANTS = ["refresh_token", "authorization_code", DEVICE]
+OLD = "an-old-refresh-token-of-the-tests"
+CODE = "the-device-code-of-the-tests"
+BACK = "http://127.0.0.1/"
+
+
+def public(**more):
+    """A client at the provider that has no secret."""
+    return {"client_id": "pub", "auth": "none", "sub": BOX, "grants": GRANTS, "redirect": BACK, **more}
+
+
+def store(folder, content=None):
+    """A folder as the daemon's unit makes it; the path of the token in it."""
+    user = pwd.getpwnam("mta-xoauth2")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    path = folder / "c.refresh"
+    if content is not None:
+        path.write_text(content + "\n")
+        path.chmod(0o600)
+        os.chown(path, user.pw_uid, user.pw_gid)
+    return path
+
+
+def client(token_endpoint, device_endpoint, ca, path, **more):
+    keys = {"provider": "custom", "grant": "refresh_token", "client_auth": "none", "client_id": "pub",
+            "scope": "mail offline_access", "token_endpoint": token_endpoint,
+            "device_authorization_endpoint": device_endpoint, "refresh_token_file": str(path), "ca_file": str(ca), **more}
+    return {k: v for k, v in keys.items() if v is not None}
+
+
+class World:
+    """A daemon (not started) and a way to log in."""
+
+    def __init__(self, up, workdir, pki, token_endpoint, device_endpoint, content=None, secrets=None, account=None, **more):
+        self.up, self.path = up, store(workdir / "store", content)
+        self.tokend = Tokend(workdir / "t", {"c": client(token_endpoint, device_endpoint, pki.ca, self.path, **more)},
+                             {BOX: {"client": "c", "allow_users": ["root", "postfix"], **(account or {})}}, secrets=secrets)
+        self.tokend.write()
+
+    def argv(self, *options, account=BOX, program=None):
+        return [program or paths.ours("tool"), "login", "--config", self.tokend.config, *options, account]
+
+    def env(self):
+        return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "MTA_XOAUTH2_SOCKET": str(self.tokend.socket)}
+
+    def login(self, *options, **more):
+        return self.up(Terminal(self.argv(*options), self.env(), **more))
+
+    def piped(self, *options, account=BOX, seconds=60):
+        """Without a terminal: CompletedProcess."""
+        return subprocess.run([str(a) for a in self.argv(*options, account=account)], env=self.env(), capture_output=True, text=True,
+                              timeout=seconds, stdin=subprocess.DEVNULL)
+
+    def stored(self):
+        return self.path.read_text().rstrip("\n") if self.path.exists() else None
+
+    def untouched(self, content=OLD):
+        """The old token is there, and nothing beside it but the lock."""
+        assert self.stored() == content
+        assert {p.name for p in self.path.parent.iterdir()} <= {"c.refresh", "c.refresh.lock"}
+
+
+@pytest.fixture
+def idp(up, workdir, pki, binaries):
+    return up(Idp(workdir / "idp", pki, [public()]))
+
+
+@pytest.fixture
+def world(up, workdir, pki, idp):
+    """With the real provider."""
+    return World(up, workdir, pki, idp.token_endpoint, idp.issuer + "/device/auth",
+                 authorization_endpoint=idp.issuer + "/auth")
+
+
+@pytest.fixture
+def rec(up, pki, binaries):
+    return up(Recorder(pki.cert()))
+
+
+@pytest.fixture
+def fake(up, workdir, pki, rec):
+    """With a provider that does as it is told, and an old refresh token in the store."""
+    return World(up, workdir, pki, rec.url, rec.url.replace("/token", "/device"), OLD, account={"user": "box@example.test"})
+
+
+def codes(interval=1, expires_in=600, **more):
+    return Answer({"device_code": CODE, "user_code": "WDJB-MJHT", "verification_uri": "https://id.test/device",
+                   "expires_in": expires_in, "interval": interval, **more})
+
+
+def error(name, status=400, **more):
+    return Answer({"error": name, **more}, status=status)
+
+
+PENDING = error("authorization_pending")
+GRANTED = token("new-access-token", refresh_token="new-refresh-token", scope="mail")
+
+
+def shown_code(terminal):
+    """The address and the code, as a person reads them."""
+    uri = terminal.see(r"open +(https://\S+)").group(1)
+    code = terminal.see(r"enter +(\S+)").group(1)
+    terminal.see(r"minutes? left")
+    return uri, code
+
+
+def bodies(rec):
+    return [r.body.decode() for r in rec.requests]
+
+
+# --- the way it is meant -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("auth", ["none", "client_secret_basic"])
+def test_a_login_mends_the_running_daemon_and_a_mail_goes_out(make_chain, up, workdir, pki, auth):
+    chain = make_chain(
+        without=("tokend", "postfix"), auth=auth, idp_client=public(client_id="chain", auth=auth, **(
+            {"client_secret": None} if auth == "none" else {})),
+        client={"grant": "refresh_token", "scope": "mail offline_access", **(
+            {"client_secret_file": None} if auth == "none" else {})})
+    path = store(workdir / "store")
+    entry = chain.tokend.clients["chain"]
+    entry["device_authorization_endpoint"], entry["refresh_token_file"] = chain.idp.issuer + "/device/auth", str(path)
+    chain.tokend.start()
+    chain.postfix.start()
+    pid = chain.tokend.proc.pid
+    chain.postfix.send(subject="before")
+    line, = chain.postfix.wait_log("status=deferred")
+    assert "mta-xoauth2 login" in chain.postfix.log() and "[refresh-token-missing]" in chain.postfix.log()
+    assert chain.idp.token_requests() == 0
+    terminal = up(Terminal([paths.ours("tool"), "login", BOX, "--config", chain.tokend.config],
+                           {"PATH": "/usr/bin:/bin", "MTA_XOAUTH2_SOCKET": str(chain.tokend.socket)}))
+    uri, code = shown_code(terminal)
+    assert uri == chain.idp.issuer + "/device" and re.fullmatch(r"[A-Z]{4}-[A-Z]{4}", code)
+    assert f"{uri}?user_code={code}" in terminal.shown
+    wait_for("a question that is pending", lambda: [r for r in chain.idp.requests() if r.get("error") == "authorization_pending"])
+    assert not path.exists()
+    running = {f: Path(f"/proc/{terminal.proc.pid}/{f}").read_bytes().decode("latin1") for f in ("cmdline", "environ")}
+    assert "done" in browser.agree(pki.ca, uri, code)
+    assert terminal.ends() == 0, terminal.shown
+    assert "consent given" in terminal.shown and str(path) in terminal.shown and "the daemon has a token" in terminal.shown
+    chain.postfix.flush()
+    mail, = chain.sink.wait(1, 60)
+    assert mail.subject == "before"
+    assert chain.tokend.proc.pid == pid and chain.tokend.proc.poll() is None
+    st = path.stat()
+    assert (st.st_mode & 0o7777, pwd.getpwuid(st.st_uid).pw_name) == (0o600, "mta-xoauth2")
+    lock = path.with_name(path.name + ".lock").stat()
+    assert (lock.st_mode & 0o7777, lock.st_uid) == (0o600, st.st_uid)
+    used = [r["auth"] for r in chain.idp.requests() if r["path"] in ("/token", "/device/auth")]
+    assert set(used) == {"basic" if auth == "client_secret_basic" else "body"}
+    kept = path.read_text().strip()
+    bare = chain.tokend.ask("TOKEN", account=BOX).token
+    for where, text in {"terminal": terminal.shown, "daemon's log": chain.tokend.log(), "mail log": chain.postfix.log(),
+                        **running}.items():
+        for secret in (kept, bare, bare.split(".")[-1], SECRET):
+            assert secret not in text, f"{secret[:8]}... in {where}"
+
+
+def test_the_requests_to_the_byte_and_nothing_secret_shown(fake, rec):
+    rec.script(codes(), PENDING, GRANTED)
+    terminal = fake.login()
+    assert terminal.ends() == 0, terminal.shown
+    ask = f"grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code&device_code={CODE}&client_id=pub"
+    assert bodies(rec) == ["client_id=pub&scope=mail+offline_access", ask, ask]
+    assert [r.target for r in rec.requests] == ["/device", "/token", "/token"]
+    assert all("authorization" not in r.headers for r in rec.requests)
+    fake.untouched("new-refresh-token")
+    for secret in (CODE, "new-refresh-token", "new-access-token", OLD):
+        assert secret not in terminal.shown
+    assert "WDJB-MJHT" in terminal.shown and "or open" not in terminal.shown
+    assert "as box@example.test:" in terminal.shown, "the mailbox is who has to agree"
+
+
+def test_plain_lines_where_no_terminal_is(fake, rec):
+    rec.script(codes(), PENDING, GRANTED)
+    done = fake.piped()
+    assert done.returncode == 0, done.stderr
+    assert "\r" not in done.stdout and "\x1b" not in done.stdout
+    assert "waiting for consent: 10 minutes left\n" in done.stdout and done.stdout.count("minutes left") == 1
+    assert "the daemon was not told" in done.stderr and "will find the refresh token by itself" in done.stderr
+
+
+def test_slow_down_is_for_good(fake, rec):
+    rec.script(codes(interval=1), error("slow_down"), PENDING, GRANTED)
+    assert fake.piped().returncode == 0
+    at = [r.at for r in rec.requests]
+    gaps = [b - a for a, b in zip(at, at[1:])]
+    assert 0.9 < gaps[0] < 3 and all(5.9 < gap < 9 for gap in gaps[1:]), gaps
+
+
+def test_the_provider_goes_and_comes_back(fake, rec):
+    """Ever more seldom while it is away; and what is said of it is said once."""
+    rec.script(codes(interval=1), PENDING)
+    terminal = fake.login()
+    shown_code(terminal)
+    wait_for("the first question", lambda: len(rec.requests) >= 2)
+    rec.stop()
+    terminal.see("connect-refused|nobody listens|refused.*trying again")
+    left = time.monotonic()
+    time.sleep(3.5)
+    rec.script(GRANTED).start()
+    terminal.see("the provider answers again|consent given")
+    assert terminal.ends() == 0, terminal.shown
+    assert terminal.shown.count("trying again") == 1
+    assert rec.requests[-1].at - left > 3.5
+    assert fake.stored() == "new-refresh-token"
+
+
+def test_an_outage_of_the_provider_is_waited_out(fake, rec):
+    rec.script(codes(), Answer("<html>down", status=503), Answer({"error": "server_error"}, status=500), PENDING, GRANTED)
+    terminal = fake.login()
+    assert terminal.ends(40) == 0, terminal.shown
+    assert "trying again" in terminal.shown and "the provider answers again" in terminal.shown
+
+
+# --- the ways it ends without ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["the button", "at the consent"])
+def test_declined(world, idp, pki, how):
+    terminal = world.login()
+    uri, code = shown_code(terminal)
+    if how == "the button":
+        browser.abort(pki.ca, uri, code)
+    else:
+        idp.set("pub", decline=True)
+        browser.agree(pki.ca, uri, code)
+    assert terminal.ends() == 5
+    assert "consent was declined, and nothing is stored" in terminal.shown
+    assert world.stored() is None and not list(world.path.parent.glob("*.new"))
+
+
+def test_declined_as_microsoft_says_it(fake, rec):
+    rec.script(codes(), error("authorization_declined", error_description="AADSTS70016: no"))
+    done = fake.piped()
+    assert done.returncode == 5 and "consent was declined" in done.stderr
+    fake.untouched()
+
+
+@pytest.mark.parametrize("by", ["the provider", "the clock"])
+def test_expired(fake, rec, by):
+    rec.script(*[codes(), error("expired_token")] if by == "the provider" else [codes(expires_in=2), PENDING])
+    done = fake.piped()
+    assert done.returncode == 75 and "the code has expired" in done.stderr and "run this again" in done.stderr
+    fake.untouched()
+
+
+def test_expired_at_a_terminal_and_a_new_code(world, idp, pki):
+    """The real provider's word for it; Enter brings the next one."""
+    idp.set("pub", codeLifetime=1)
+    terminal = world.login()
+    _, first = shown_code(terminal)
+    terminal.type("\n")     # of an impatient person: no answer to what is asked later
+    terminal.see("Press Enter for a new code")
+    idp.set("pub", codeLifetime=None)
+    time.sleep(0.7)
+    assert terminal.shown.count("enter ") == 1
+    before = len(terminal.shown)
+    terminal.type("\n")
+    wait_for("the second code", lambda: re.search(r"enter +\S+.*left", terminal.shown[before:], re.S))
+    second = re.search(r"enter +(\S+)", terminal.shown[before:]).group(1)
+    assert second != first
+    browser.agree(pki.ca, idp.issuer + "/device", second)
+    assert terminal.ends() == 0 and world.stored()
+
+
+def test_expired_at_a_terminal_and_enough(fake, rec):
+    rec.script(codes(), error("expired_token"))
+    terminal = fake.login()
+    terminal.see("Press Enter for a new code")
+    terminal.type("\x03")
+    assert terminal.ends() == -signal.SIGINT and "nothing is stored" in terminal.shown
+    fake.untouched()
+
+
+@pytest.mark.parametrize("when", ["between two questions", "during one", "before the codes are there"])
+def test_interrupted(fake, rec, when):
+    """Nothing is stored, nothing is left, nothing is asked any more, and a shell hears of the signal."""
+    rec.script(*{"between two questions": [codes(interval=60)], "during one": [codes(), Answer(hang=True)],
+                 "before the codes are there": [Answer(hang=True)]}[when])
+    terminal = fake.login()
+    asked = {"between two questions": 1, "during one": 2, "before the codes are there": 1}[when]
+    wait_for("the request", lambda: len(rec.requests) >= asked)
+    if when == "between two questions":
+        shown_code(terminal)
+    started = time.monotonic()
+    terminal.type("\x03")
+    assert terminal.ends(5) == -signal.SIGINT
+    assert time.monotonic() - started < 3
+    assert "stopped; nothing is stored" in terminal.shown and len(rec.requests) == asked
+    fake.untouched()
+
+
+def test_other_ends(fake, rec):
+    """What the provider says otherwise is told, with what it means, and no more questions are asked."""
+    rec.script(codes(), error("invalid_grant", error_description="device code not found"))
+    done = fake.piped()
+    assert done.returncode == 5 and "device code not found" in done.stderr and "nothing is stored" in done.stderr
+    assert len(rec.requests) == 2
+    rec.clear()
+    rec.script(error("invalid_client", 401, error_description="AADSTS7000218: no secret", error_codes=[7000218]))
+    done = fake.piped()
+    assert done.returncode == 5 and "AADSTS7000218" in done.stderr and len(rec.requests) == 1
+    rec.script(Answer({"device_code": CODE}))
+    done = fake.piped()
+    assert done.returncode == 5 and "user_code" in done.stderr and CODE not in done.stderr + done.stdout
+    fake.untouched()
+
+
+def test_no_refresh_token_in_the_reply(fake, rec):
+    for scope, mend in (("mail offline_access", "lets this application have any"), ("mail", 'add "offline_access"')):
+        fake.tokend.clients["c"]["scope"] = scope
+        fake.tokend.write()
+        rec.script(codes(), token("access-alone", scope="mail"))
+        done = fake.piped()
+        assert done.returncode == 5 and mend in done.stderr and "nothing is stored" in done.stderr
+    assert "access-alone" not in done.stderr + done.stdout
+    fake.untouched()
+
+
+def test_a_narrower_scope_is_warned_of(fake, rec):
+    rec.script(codes(), token("t", refresh_token="new-refresh-token", scope="openid User.Read"))
+    done = fake.piped()
+    assert done.returncode == 0 and 'did not grant "mail", only "openid User.Read"' in done.stderr
+    assert fake.stored() == "new-refresh-token"
+
+
+def test_hostile_text_stays_text(fake, rec):
+    rec.script(codes(user_code="A\x1b]0;x\x07B", verification_uri="https://id.test/\x1b[2J",
+                     verification_uri_complete="https://id.test/?c=\u202egnp"),
+               error("access_denied", error_description="\x1b[31mred\x07"))
+    terminal = fake.login()
+    assert terminal.ends() == 5
+    assert "\x1b" not in terminal.shown and "\x07" not in terminal.shown and "\u202e" not in terminal.shown
+
+
+# --- before anything is asked --------------------------------------------------------------------------------------------------
+
+
+def test_a_store_that_cannot_be_written_is_found_first(fake, rec):
+    fake.path.parent.chmod(0o755)
+    os.chown(fake.path.parent, 0, 0)
+    done = fake.piped()
+    assert done.returncode == 75 and "Permission denied" in done.stderr and "nothing was asked" in done.stderr
+    os.rename(fake.path.parent, fake.path.parent.with_name("elsewhere"))
+    done = fake.piped()
+    assert done.returncode == 3 and f"install -d -o mta-xoauth2 -m 700 {fake.path.parent}" in done.stderr
+    assert not rec.requests
+
+
+def test_who_may(fake, rec, workdir):
+    program = workdir / "mta-xoauth2"
+    program.write_bytes(paths.ours("tool").read_bytes())
+    program.chmod(0o755)
+
+    def as_user(user):
+        return subprocess.run([str(a) for a in fake.argv(program=program)], env=fake.env(), capture_output=True, text=True, timeout=30,
+                              stdin=subprocess.DEVNULL, user=user, group=pwd.getpwnam(user).pw_gid, extra_groups=[], cwd="/")
+    rec.script(codes(), GRANTED)
+    done = as_user("nobody")
+    assert done.returncode == 3 and f"sudo -u mta-xoauth2 mta-xoauth2 login {BOX}" in done.stderr and not rec.requests
+    fake.untouched()
+    fake.tokend.start()
+    done = as_user("mta-xoauth2")
+    assert done.returncode == 0, done.stderr
+    assert "not seen whether the daemon gets a token" in done.stderr and "admin_users" in done.stderr
+    fake.untouched("new-refresh-token")
+
+
+def test_what_is_wrong_with_the_configuration(fake, rec):
+    done = fake.piped(account="apq@example.test")
+    assert done.returncode == 3 and f'did you mean "{BOX}"?' in done.stderr
+    entry = fake.tokend.clients["c"]
+    del entry["device_authorization_endpoint"]
+    fake.tokend.write()
+    done = fake.piped()
+    assert done.returncode == 3 and 'lacks "device_authorization_endpoint"' in done.stderr
+    done = fake.piped("--browser")
+    assert done.returncode == 3 and 'lacks "authorization_endpoint"' in done.stderr
+    for key in ("refresh_token_file", "client_auth"):
+        del entry[key]
+    entry.update(grant="client_credentials", client_secret_file="secret:s")
+    fake.tokend.secrets["s"] = SECRET
+    fake.tokend.write()
+    done = fake.piped()
+    assert done.returncode == 3 and "needs no login" in done.stderr and "grant: refresh_token" in done.stderr
+    fake.tokend.config.write_text("clients: [\n")
+    done = fake.piped()
+    assert done.returncode == 3 and "tokend.yaml:" in done.stderr and "error:" in done.stderr
+    assert not rec.requests
+
+
+# --- with others at the same time ------------------------------------------------------------------------------------------------
+
+
+def test_the_old_token_serves_until_there_is_another(world, idp, pki):
+    """While somebody reads a code, the daemon goes on renewing: login does not keep its lock."""
+    first = world.login()
+    browser.agree(pki.ca, *shown_code(first))
+    assert first.ends() == 0
+    world.tokend.start()
+    assert world.tokend.ask("TOKEN", account=BOX).ok
+    second = world.login()
+    shown_code(second)
+    with open(world.path.with_name("c.refresh.lock"), "r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    before = world.stored()
+    assert world.tokend.ask("FLUSH", account=BOX).ok
+    assert world.tokend.ask("TOKEN", account=BOX).ok, world.tokend.log()
+    assert world.stored() != before, "the provider rotates"
+    second.type("\x03")
+    assert second.ends() == -signal.SIGINT
+    assert world.tokend.ask("FLUSH", account=BOX).ok and world.tokend.ask("TOKEN", account=BOX).ok
+
+
+def test_a_daemon_that_renews_is_waited_for(fake, rec):
+    rec.script(codes(), GRANTED)
+    lock = open(fake.path.with_name("c.refresh.lock"), "a+b")
+    os.chown(lock.fileno(), fake.path.stat().st_uid, -1)
+    os.chmod(lock.fileno(), 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    terminal = fake.login()
+    time.sleep(0.7)
+    assert not rec.requests and terminal.proc.poll() is None
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    terminal.see("WDJB-MJHT")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    wait_for("the grant", lambda: len(rec.requests) >= 2)
+    time.sleep(0.5)
+    fake.untouched()
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    lock.close()
+    assert terminal.ends() == 0
+    fake.untouched("new-refresh-token")
+
+
+def test_two_logins_at_a_time(world, idp, pki):
+    """Each has its code; the one that ends last is who counts."""
+    one, two = world.login(), world.login()
+    (uri, code1), (_, code2) = shown_code(one), shown_code(two)
+    assert code1 != code2
+    browser.agree(pki.ca, uri, code2)
+    assert two.ends() == 0
+    kept = world.stored()
+    browser.agree(pki.ca, uri, code1)
+    assert one.ends() == 0
+    assert world.stored() not in (None, kept)
+    world.tokend.start()
+    assert world.tokend.ask("TOKEN", account=BOX).ok
+
+
+def test_another_person_agrees(world, idp, pki):
+    """What the daemon had of the first one goes at once."""
+    world.tokend.start()
+    for who in ("first@example.test", "second@example.test"):
+        idp.set("pub", sub=who)
+        terminal = world.login()
+        browser.agree(pki.ca, *shown_code(terminal))
+        assert terminal.ends() == 0, terminal.shown
+        assert "the daemon has a token" in terminal.shown
+        claims = json.loads(_b64(world.tokend.ask("TOKEN", account=BOX).token.split(".")[1]))
+        assert claims["sub"] == who
+
+
+def _b64(text):
+    import base64
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def test_the_daemon_gets_no_token_with_it(fake, rec):
+    """Stored, and useless: said at once and not by the next mail."""
+    fake.tokend.start()
+    rec.script(codes(), GRANTED, error("invalid_grant", error_description="no such token"))
+    done = fake.piped()
+    assert done.returncode == 5 and "the daemon gets no token with it" in done.stderr
+    assert fake.stored() == "new-refresh-token"
+
+
+def test_the_daemon_has_another_configuration(fake, rec):
+    fake.tokend.accounts = {"other@example.test": {"client": "c"}}
+    fake.tokend.start()
+    fake.tokend.accounts = {BOX: {"client": "c"}}
+    fake.tokend.write()
+    rec.script(codes(), GRANTED)
+    done = fake.piped()
+    assert done.returncode == 3 and "mta-xoauth2 reload" in done.stderr
+    assert fake.stored() == "new-refresh-token"
+
+
+# --- by a browser ------------------------------------------------------------------------------------------------------------------
+
+
+def shown_address(terminal):
+    url = terminal.see(r"\s(https://\S+/auth\?\S+)\s").group(1)
+    port = int(terminal.see(r"http://127\.0\.0\.1:(\d+)/").group(1))
+    terminal.see(r"minutes? left")
+    return url, port
+
+
+@pytest.mark.parametrize("auth", ["none", "client_secret_post"])
+def test_a_browser_on_this_host(up, workdir, pki, binaries, auth):
+    idp = up(Idp(workdir / "idp", pki, [public(auth=auth, **({} if auth == "none" else {"client_secret": SECRET}))]))
+    world = World(up, workdir, pki, idp.token_endpoint, None, client_auth=auth, authorization_endpoint=idp.issuer + "/auth",
+                  secrets={"s": SECRET}, client_secret_file=None if auth == "none" else "secret:s")
+    world.tokend.start()
+    terminal = world.login()    # no device endpoint: no option is needed
+    url, _ = shown_address(terminal)
+    assert "code_challenge_method=S256" in url and "login_hint=app%40example.test" in url
+    assert "You can close this page" in browser.Browser(pki.ca).open(url)
+    assert terminal.ends() == 0, terminal.shown
+    assert "the daemon has a token" in terminal.shown and world.stored()
+    for secret in (world.stored(), SECRET, world.tokend.ask("TOKEN", account=BOX).token):
+        assert secret not in terminal.shown
+
+
+def test_the_last_address_is_pasted(world, idp, pki):
+    terminal = world.login("--browser")
+    url, port = shown_address(terminal)
+    with pytest.raises(browser.Stopped) as stopped:
+        browser.Browser(pki.ca).open(url, stop=f"http://127.0.0.1:{port}/")
+    last = stopped.value.url
+    code = re.search(r"code=([^&]+)", last).group(1)
+    terminal.type("what?\n")
+    terminal.see("That is not it")
+    terminal.type(re.sub(r"state=[^&]+", "state=another", last) + "\n")
+    wait_for("the second refusal", lambda: terminal.shown.count("That is not it") == 2)
+    terminal.type("x\x7f" + last + "\r")
+    assert terminal.ends() == 0, terminal.shown
+    assert world.stored()
+    assert code not in terminal.shown and "what?" not in terminal.shown, "the terminal shows what is pasted"
+
+
+def test_a_long_address_is_taken_whole(up, workdir, pki, rec):
+    """Longer than the lines a terminal puts together (4096)."""
+    world = World(up, workdir, pki, rec.url, None, OLD, authorization_endpoint=rec.url.replace("/token", "/auth"))
+    rec.script(GRANTED)
+    terminal = world.login()
+    url, port = shown_address(terminal)
+    state, code = re.search(r"state=([^&]+)", url).group(1), "c" * 6000
+    terminal.type(f"http://127.0.0.1:{port}/?state={state}&code={code}\n")
+    assert terminal.ends() == 0, terminal.shown
+    body, = bodies(rec)
+    assert f"grant_type=authorization_code&code={code}&redirect_uri=http%3A%2F%2F127.0.0.1%3A{port}%2F&code_verifier=" in body
+    verifier = re.search(r"code_verifier=([\w-]{43})&client_id=pub$", body).group(1)
+    assert verifier not in terminal.shown
+    world.untouched("new-refresh-token")
+
+
+def knock(port, request):
+    with socket.create_connection(("127.0.0.1", port), 5) as s:
+        s.sendall(request)
+        s.settimeout(5)
+        out = b""
+        try:
+            while chunk := s.recv(65536):
+                out += chunk
+        except ConnectionResetError:    # of a request that was not read to its end
+            pass
+    return out.decode()
+
+
+def get(port, target, host=None, method="GET"):
+    return knock(port, f"{method} {target} HTTP/1.1\r\nHost: {host or f'127.0.0.1:{port}'}\r\n\r\n".encode())
+
+
+def test_who_else_knocks_changes_nothing(world, idp, pki):
+    terminal = world.login("--browser")
+    url, port = shown_address(terminal)
+    state = re.search(r"state=([^&]+)", url).group(1)
+    good = f"/?code=stolen&state={state}"
+    assert get(port, "/?code=x&state=wrong").startswith("HTTP/1.1 400")
+    assert get(port, "/?error=access_denied").startswith("HTTP/1.1 400")
+    assert get(port, f"{good}&iss=https%3A%2F%2Fevil.test").startswith("HTTP/1.1 400")
+    assert get(port, good, host="evil.test").startswith("HTTP/1.1 404")
+    assert get(port, good, host=f"127.0.0.1:{port}0").startswith("HTTP/1.1 404")
+    assert get(port, good, method="POST").startswith("HTTP/1.1 404")
+    assert get(port, "/favicon.ico").startswith("HTTP/1.1 404")
+    assert "200" not in knock(port, b"x" * 20000 + b"\r\n\r\n")
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+    assert terminal.proc.poll() is None and not re.search("consent given|declined", terminal.shown) and world.stored() is None
+    assert "You can close this page" in browser.Browser(pki.ca).open(url)
+    assert terminal.ends() == 0, terminal.shown
+    for s in silent:
+        s.close()
+
+
+def test_declined_in_the_browser(world, idp, pki):
+    idp.set("pub", decline=True)
+    terminal = world.login("--browser")
+    url, _ = shown_address(terminal)
+    assert "no consent" in browser.Browser(pki.ca).open(url)
+    assert terminal.ends() == 5 and "consent was declined" in terminal.shown and world.stored() is None
+
+
+def test_interrupted_at_the_browser(world):
+    """The terminal is as it was before."""
+    terminal = world.login("--browser")
+    shown_address(terminal)
+    terminal.type("half an add")
+    terminal.type("\x03")
+    assert terminal.ends() == -signal.SIGINT and "nothing is stored" in terminal.shown
+    assert world.stored() is None
