@@ -355,6 +355,8 @@ static enum oauth_next judge(struct oauth_fetch *f, CURLcode code, struct oauth_
 {
 	struct oauth_http_reply reply = { .retry_after_s = -1 };
 	char *type = NULL, *location = NULL, coding[32], challenge[600];
+	enum oauth_next next;
+	bool fine;
 
 	if (code != CURLE_OK) {
 		oauth_http_failed(f, code, why);
@@ -368,10 +370,16 @@ static enum oauth_next judge(struct oauth_fetch *f, CURLcode code, struct oauth_
 	reply.content_encoding = encoding(f->easy, coding, sizeof coding);
 	reply.location = location;
 	reply.www_authenticate = copied(f->easy, "WWW-Authenticate", challenge, sizeof challenge);
-	if (reply.status != 200)
-		scrub(f, &f->x.req.secret), scrub(f, &f->x.req.grant);
 	reply.body = f->body.p != NULL ? (const char *)f->body.p : "";
 	reply.body_len = f->body.len;
+	fine = reply.status >= 200 && reply.status < 300;
+	if (!fine)
+		scrub(f, &f->x.req.secret), scrub(f, &f->x.req.grant);
+	next = oauth_exchange_reply(&f->x, &reply, t, why);
+	/* A grant that comes back as its own successor must stay whole; where there is none, this was an error all the same. */
+	if (!fine || next != OAUTH_REFUSED || t->access_token.len > 0 || t->refresh_token.len > 0)
+		return next;
+	scrub(f, &f->x.req.secret), scrub(f, &f->x.req.grant);
 	return oauth_exchange_reply(&f->x, &reply, t, why);
 }
 

@@ -155,6 +155,20 @@ def test_a_reply_without_another_token(tokend, recorder, store, name):
     store.tidy()
 
 
+def test_the_same_token_under_another_status_that_means_success(tokend, recorder, store):
+    """Replies are scrubbed of what was sent where they are errors: here that would store asterisks."""
+    recorder.script(Answer(token("access-0", refresh_token=FIRST).body, status=201))
+    assert tokend.sasl(BOX).token == "access-0" and store.get() == FIRST
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_provider_that_repeats_the_token_in_an_error(tokend, recorder, store, status):
+    recorder.script(Answer({"error": "invalid_grant", "error_description": f"what is {FIRST}?"}, status=status))
+    reply = tokend.sasl(BOX)
+    assert not reply.ok and "what is ****" in tokend.wait_log("fetch_failed")
+    assert FIRST not in tokend.log() + reply.text and store.get() == FIRST
+
+
 def test_a_successor_that_comes_with_an_access_token_of_no_use(tokend, recorder, store):
     """The old one is dead all the same. What the daemon replaces itself is no reason to try again at once."""
     recorder.script(token("not a token", refresh_token="second"))

@@ -46,6 +46,7 @@ static const struct {
 	{ "good", "/later", MX_TEMP, false, 503, "provider-unavailable", "HTTP 503" },
 	{ "good", "/invalid", MX_PROVIDER, true, 401, "client-secret-rejected", "AADSTS7000215" },
 	{ "good", "/echo", MX_PROVIDER, true, 401, "client-rejected", "****" },
+	{ "good", "/fine", MX_PROVIDER, true, 200, "provider-refused", "****" },
 	{ "good", "/nothing", MX_CONFIG, true, 404, "reply-not-json", "HTTP 404" },
 	{ "expired", "/token", MX_TEMP, false, 0, "tls-cert-expired", "clock" },
 	{ "early", "/token", MX_TEMP, false, 0, "tls-cert-expired", "not valid yet" },

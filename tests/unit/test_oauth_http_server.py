@@ -115,6 +115,9 @@ def serve_request(c, raw, where, body, nth):
     elif where == "/echo":
         secret = open(path("secret")).read()
         c.sendall(answer(401, json.dumps({"error": "bad " + secret, "error_description": "is " + secret})))
+    elif where == "/fine":          # an error under a status that says success
+        secret = open(path("secret")).read()
+        c.sendall(answer(200, json.dumps({"error": "bad " + secret, "error_description": "is " + secret})))
     elif where == "/reset":
         time.sleep(0.05)
         reset(c)
