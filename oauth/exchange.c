@@ -16,6 +16,8 @@ static bool build_token(struct oauth_exchange *x, struct oauth_request *r, struc
 		return oauth_identity_request(x->c->name, x->k, x->platform, r, e) == MX_OK;
 	if (x->c->grant == OAUTH_GRANT_JWT_BEARER)
 		return oauth_bearer_build(x->c, x->k, x->want.subject, r, x->account_id, e) == MX_OK;
+	if (x->want.refresh_token != NULL && x->want.proof != NULL)
+		return oauth_request_refresh_with(x->c, x->k->auth, x->want.proof, x->want.refresh_token, r, e) == MX_OK;
 	if (x->want.refresh_token != NULL)
 		return oauth_request_refresh(x->c, x->k, x->want.refresh_token, r, e) == MX_OK;
 	if (x->c->grant == OAUTH_GRANT_REFRESH_TOKEN) {
@@ -71,6 +73,17 @@ static enum oauth_next stuck(const struct mx_err *e, struct oauth_failure *f)
 		.credential = e->cls == MX_CONFIG || strcmp(e->code, "key-device-away") == 0,
 	};
 	return OAUTH_REFUSED;
+}
+
+bool oauth_exchange_sign(const struct oauth_client *c, const struct oauth_credential *k, struct mx_secret *proof,
+    struct oauth_failure *f)
+{
+	struct mx_err e;
+
+	if (oauth_request_sign(c, k, proof, &e) == MX_OK)
+		return true;
+	(void)stuck(&e, f);
+	return false;
 }
 
 bool oauth_exchange_begin(struct oauth_exchange *x, const struct oauth_client *c, const struct oauth_credential *k,

@@ -26,6 +26,7 @@ enum oauth_purpose {
 struct oauth_want {
 	const char *subject;		/* mailbox, where a token is made for one; NULL: none */
 	const struct mx_secret *refresh_token;	/* of that grant; NULL: it is another one */
+	const struct mx_secret *proof;	/* beside it: oauth_exchange_sign()'s; NULL: it is made with the request */
 	enum oauth_purpose purpose;
 	struct oauth_device *device;	/* OAUTH_FOR_DEVICE: what is got; the caller's to free */
 	const struct mx_secret *code;	/* OAUTH_FOR_DEVICE_TOKEN, OAUTH_FOR_CODE: that code */
@@ -58,6 +59,13 @@ enum oauth_next {
 /* Makes the first request. c, k and what w points to outlive x; w NULL: nothing beside. false: *f says why not, x is inert. */
 bool oauth_exchange_begin(struct oauth_exchange *x, const struct oauth_client *c, const struct oauth_credential *k,
     const struct oauth_want *w, struct oauth_failure *f) __attribute__((warn_unused_result));
+
+/*
+ * The assertion by which k, a key, proves the client, made apart from its request: for a process that cannot use what
+ * keys are in. One request is made with it. false: *f says why not, as oauth_exchange_begin() would.
+ */
+bool oauth_exchange_sign(const struct oauth_client *c, const struct oauth_credential *k, struct mx_secret *proof,
+    struct oauth_failure *f) __attribute__((warn_unused_result));
 
 /* Takes the reply to req. OAUTH_GOT: *t is filled, else inert but for a refresh token (oauth_reply_parse()). OAUTH_REFUSED: *f is filled. */
 enum oauth_next oauth_exchange_reply(struct oauth_exchange *x, const struct oauth_http_reply *h, struct oauth_token *t,

@@ -181,6 +181,18 @@ static enum mx_class sign(const struct oauth_client *c, const struct oauth_crede
 	return cls;
 }
 
+enum mx_class oauth_request_sign(const struct oauth_client *c, const struct oauth_credential *k, struct mx_secret *out,
+    struct mx_err *e)
+{
+	struct mx_err why;
+	enum mx_class cls;
+
+	*out = (struct mx_secret){ 0 };
+	if ((cls = sign(c, k, out, &why)) != MX_OK)
+		mx_fail(e, cls, why.code, "client \"%.64s\": %s", c->name, why.text);
+	return cls;
+}
+
 enum mx_class oauth_request_build_ask(const struct oauth_client *c, const struct oauth_credential *k,
     const struct oauth_ask *a, struct oauth_request *r, struct mx_err *e)
 {

@@ -84,6 +84,10 @@ enum mx_class oauth_request_refresh_with(const struct oauth_client *c, enum oaut
     const struct mx_secret *proof, const struct mx_secret *token, struct oauth_request *r, struct mx_err *e)
     __attribute__((warn_unused_result));
 
+/* Signs an assertion by the key k, one of c's, for one request. *out is inert on failure. The text names the client. */
+enum mx_class oauth_request_sign(const struct oauth_client *c, const struct oauth_credential *k, struct mx_secret *out,
+    struct mx_err *e) __attribute__((warn_unused_result));
+
 void oauth_request_free(struct oauth_request *r);
 
 #endif

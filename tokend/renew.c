@@ -146,7 +146,9 @@ static bool ready(struct server *s)
 static bool begin(struct renewal *r)
 {
 	sigset_t all, was;
+	struct oauth_failure f;
 	int pair[2], err;
+	bool told;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
@@ -159,6 +161,13 @@ static bool begin(struct renewal *r)
 		close(pair[0]);
 		close(pair[1]);
 		return false;
+	}
+	if (!renew_prepare(pair[0], r->c, r->k, &f)) {
+		told = renew_tell(pair[1], &f);
+		close(pair[1]);
+		if (!told)
+			hang_up(r);
+		return told;
 	}
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &was);

@@ -99,13 +99,35 @@ static void store(struct oauth_refresh_lock *l, const struct oauth_client *c, co
 	log_event(said ? LOG_NOTICE : LOG_INFO, "refresh_token_stored", "client=%s", c->name);
 }
 
+/* What renew_prepare() has sent: it is there. */
+static bool proof_of(const struct oauth_client *c, struct mx_secret *proof, struct renew_word *w)
+{
+	ssize_t n = recv(OUT, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+	struct mx_err e;
+
+	if (n > 0 && mx_secret_alloc(proof, (size_t)n + 1) && recv(OUT, proof->p, (size_t)n, MSG_DONTWAIT) == n) {
+		proof->len = (size_t)n;
+		proof->p[n] = '\0';
+		return true;
+	}
+	mx_fail(&e, MX_TEMP, "no-memory", "no memory for a token request; look at the daemon's memory limit");
+	fail(w, c->name, &e);
+	return false;
+}
+
 static void renew(const struct oauth_client *c, const struct oauth_credential *k, struct renew_word *w)
 {
+	struct mx_secret proof = { 0 };
 	struct oauth_refresh_lock *l = NULL;
 	struct mx_secret old = { 0 };
 	struct oauth_want want = { .refresh_token = &old };
 	struct mx_err e;
 
+	if (k->auth == OAUTH_AUTH_PRIVATE_KEY_JWT) {
+		if (!proof_of(c, &proof, w))
+			goto out;
+		want.proof = &proof;
+	}
 	if (oauth_refresh_lock(c->refresh_token_file, &l, &e) != MX_OK || oauth_refresh_read(l, &old, &e) != MX_OK ||
 	    oauth_refresh_prepare(l, &e) != MX_OK) {
 		fail(w, c->name, &e);
@@ -120,7 +142,34 @@ static void renew(const struct oauth_client *c, const struct oauth_credential *k
 out:
 	mx_secret_free(&w->token.refresh_token);
 	mx_secret_free(&old);
+	mx_secret_free(&proof);
 	oauth_refresh_unlock(l);
+}
+
+bool renew_prepare(int fd, const struct oauth_client *c, const struct oauth_credential *k, struct oauth_failure *f)
+{
+	struct mx_secret proof = { 0 };
+	bool ok;
+
+	if (k->auth != OAUTH_AUTH_PRIVATE_KEY_JWT)
+		return true;
+	if (!oauth_exchange_sign(c, k, &proof, f))
+		return false;
+	ok = send(fd, proof.p, proof.len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)proof.len;
+	if (!ok) {
+		*f = (struct oauth_failure){ .retry_after_s = -1 };
+		mx_fail(&f->err, MX_TEMP, "no-memory", "client \"%.64s\": no memory for a token request; look at the daemon's "
+		    "memory limit", c->name);
+	}
+	mx_secret_free(&proof);
+	return ok;
+}
+
+bool renew_tell(int fd, const struct oauth_failure *f)
+{
+	struct renew_word w = { .failure = *f };
+
+	return send(fd, &w, sizeof w, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof w;
 }
 
 _Noreturn void renew_child(int fd, const struct oauth_client *c, const struct oauth_credential *k)
