@@ -15,7 +15,7 @@
 #include "ctl/out.h"
 #include "oauth/refresh_file.h"
 
-#define BUSY_MS 60000		/* longer than a renewal by the daemon takes */
+#define BEYOND_MS 30000		/* a renewal by the daemon takes what its request may (timeout), and some seconds to store */
 #define AGAIN_MS 200
 
 int login_user_become(const struct login *l)
@@ -53,7 +53,7 @@ void login_user_back(void)
 /* The daemon holds the lock while it renews its token, and no longer. */
 static enum mx_class lock(struct login *l, struct oauth_refresh_lock **k, struct mx_err *e)
 {
-	const uint64_t end = mx_boot_ms() + BUSY_MS;
+	const uint64_t end = mx_boot_ms() + l->oc->timeout_ms + BEYOND_MS;
 	enum mx_class cls;
 
 	while ((cls = oauth_refresh_lock(l->oc->refresh_token_file, k, e)) == MX_TEMP &&

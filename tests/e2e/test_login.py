@@ -15,6 +15,7 @@ import pytest
 
 from mxtest import browser, paths
 from mxtest.chain import BOX, SECRET
+from mxtest.clock import Clock
 from mxtest.idp import Idp
 from mxtest.proc import wait_for
 from mxtest.recorder import Answer, Recorder, token
@@ -458,6 +459,25 @@ def test_a_daemon_that_renews_is_waited_for(fake, rec):
     lock.close()
     assert terminal.ends() == 0
     fake.untouched("new-refresh-token")
+
+
+def test_a_daemon_that_renews_slowly_is_waited_for(up, workdir, pki, rec):
+    """Consent is not lost because the daemon's own request takes the time that the configuration allows it."""
+    slow = World(up, workdir, pki, rec.url, rec.url.replace("/token", "/device"), OLD, timeout="5m")
+    clock = Clock(workdir)
+    rec.script(codes(), GRANTED)
+    terminal = up(Terminal(slow.argv(), slow.env() | clock.environment()))
+    terminal.see("WDJB-MJHT")
+    with open(slow.path.with_name("c.refresh.lock"), "r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wait_for("the grant", lambda: len(rec.requests) >= 2)
+        time.sleep(0.5)
+        clock.advance(300)
+        time.sleep(0.7)
+        slow.untouched()
+        assert terminal.proc.poll() is None, terminal.shown
+    assert terminal.ends() == 0
+    slow.untouched("new-refresh-token")
 
 
 def test_two_logins_at_a_time(world, idp, pki):

@@ -26,10 +26,12 @@ class Clock:
         with open(self._file, "r+b") as f:
             self._map = mmap.mmap(f.fileno(), 8)
 
-    def apply(self, tokend):
+    def environment(self):
         # a sanitizer's library would have to be the first one; that it is not does no harm here
-        tokend.environment |= {"LD_PRELOAD": str(self._library), "MXCLOCK_FILE": str(self._file),
-                               "ASAN_OPTIONS": "verify_asan_link_order=0"}
+        return {"LD_PRELOAD": str(self._library), "MXCLOCK_FILE": str(self._file), "ASAN_OPTIONS": "verify_asan_link_order=0"}
+
+    def apply(self, tokend):
+        tokend.environment |= self.environment()
         self._tokends.append(tokend)
         return tokend
 
