@@ -280,6 +280,40 @@ def test_a_renewal_goes_on_to_its_end(tokend, recorder, store, how):
         wait_for("the process to be gone and reaped", lambda: not os.path.exists(f"/proc/{child[0]}"))
 
 
+@pytest.mark.parametrize("what", ["another file", "another scope", "flush", "flush and rejected"])
+def test_what_happens_to_the_client_in_mid_renewal(tokend, recorder, store, what):
+    """The renewal that is under way ends as it would; nobody sends its token again, and whoever waits gets an answer."""
+    recorder.script(Answer(token("access-0", refresh_token="second").body, delay=1.5),
+                    token("access-1", refresh_token="third"))
+    thread, replies = ask_beside(tokend)
+    in_flight(recorder)
+    other = store.dir / "other.refresh"
+    if what == "another file":
+        shutil.copy2(store.file, other)
+        other.write_text("of-another-grant\n")
+        os.chown(other, *store.ids)
+        tokend.clients["c"]["refresh_token_file"] = str(other)
+        tokend.reload("reloaded")
+    elif what == "another scope":
+        tokend.clients["c"]["scope"] = "mail other"
+        tokend.reload("reloaded")
+    else:
+        assert tokend.ask("FLUSH", account=BOX).ok
+        if what == "flush and rejected":
+            assert tokend.ask("REJECTED", account=BOX).ok
+    thread.join()
+    assert replies[0].ok, replies
+    wait_for("the renewal to end", lambda: not descendants(tokend.proc.pid))
+    used = [sent(r) for r in recorder.requests]
+    assert len(set(used)) == len(used)
+    if what == "another file":
+        assert used[1] == "of-another-grant" and store.get() == "second" and other.read_text() == "third\n"
+    elif what == "another scope":
+        assert used[1] == "second" and store.get() == "third" and b"mail%20other" in recorder.requests[1].body.replace(b"+", b"%20")
+    else:
+        assert len(used) == 1 and store.get() == "second"
+
+
 def test_the_renewal_is_killed(tokend, recorder, store):
     recorder.script(Answer(hang=True), token("access-1", refresh_token="second"))
     thread, replies = ask_beside(tokend)
