@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -65,6 +66,33 @@ static int find(struct login *l)
 	return CTL_CONFIG;
 }
 
+/* What systemd hands to the unit alone; NULL: nothing of this credential is that. */
+static const char *of_unit(const struct oauth_credential *k)
+{
+	const char *const files[] = { k->secret_file, k->key, k->key_passphrase_file, k->certificate_file, k->assertion_file };
+
+	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+		if (files[i] != NULL && strncmp(files[i], "credential:", 11) == 0)
+			return files[i];
+	return NULL;
+}
+
+/* Asked for before anybody agrees to anything: none of the client's credentials can be read outside of the unit. */
+static int credentials(const struct login *l)
+{
+	const char *first = of_unit(l->k);
+
+	if (secure_getenv("CREDENTIALS_DIRECTORY") != NULL)
+		return CTL_FINE;
+	for (size_t i = 0; i < l->oc->ncredentials; i++)
+		if (of_unit(&l->oc->credential[i]) == NULL)
+			return CTL_FINE;
+	out_error("client \"%s\": \"%s\" is there for the daemon's unit alone; hand it to this login too, with the path of the unit's "
+	    "LoadCredential=: systemd-run --pty --uid=%s -p LoadCredential=%s:/PATH mta-xoauth2 login %s", l->oc->name, first,
+	    l->conf->user, first + 11, l->call->arg);
+	return CTL_CONFIG;
+}
+
 enum mx_class login_ask(struct login *l, const struct oauth_want *w, struct oauth_failure *f)
 {
 	const struct oauth_credential *end = l->oc->credential + l->oc->ncredentials;
@@ -112,7 +140,7 @@ static int get(struct login *l)
 {
 	int r;
 
-	if ((r = login_user_become(l)) != CTL_FINE)
+	if ((r = credentials(l)) != CTL_FINE || (r = login_user_become(l)) != CTL_FINE)
 		return r;
 	if ((r = login_store_ready(l)) == CTL_FINE &&
 	    (r = browser(l) ? login_browser(l) : login_device(l)) == CTL_FINE && (r = judge(l)) == CTL_FINE)

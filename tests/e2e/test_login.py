@@ -420,6 +420,26 @@ def test_what_is_wrong_with_the_configuration(fake, rec):
 # --- with others at the same time ------------------------------------------------------------------------------------------------
 
 
+def test_a_credential_of_the_unit_is_not_there_for_a_login(up, workdir, pki, rec):
+    """Said before anybody agrees, with the way to hand it over; which is a way."""
+    world = World(up, workdir, pki, rec.url, rec.url.replace("/token", "/device"), OLD, client_auth="client_secret_post",
+                  client_secret_file="credential:pub")
+    got = world.piped()
+    assert got.returncode == 3 and "systemd-run --pty --uid=mta-xoauth2 -p LoadCredential=pub:/PATH" in got.stderr
+    assert not rec.requests
+    world.untouched()
+    given = workdir / "given"
+    given.mkdir()
+    (given / "pub").write_text(SECRET)
+    for path in (given, given / "pub"):
+        os.chown(path, pwd.getpwnam("mta-xoauth2").pw_uid, -1)
+        path.chmod(0o700 if path is given else 0o400)
+    rec.script(codes(), GRANTED)
+    terminal = up(Terminal(world.argv(), world.env() | {"CREDENTIALS_DIRECTORY": str(given)}))
+    assert terminal.ends() == 0, terminal.shown
+    world.untouched("new-refresh-token")
+
+
 def test_the_old_token_serves_until_there_is_another(world, idp, pki):
     """While somebody reads a code, the daemon goes on renewing: login does not keep its lock."""
     first = world.login()
