@@ -19,7 +19,7 @@ static void on_signal(int sig)
 
 void login_catch_signals(void)
 {
-	static const int those[] = { SIGINT, SIGTERM, SIGHUP };
+	static const int those[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	struct sigaction a = { .sa_handler = on_signal }, was;
 
 	sigemptyset(&a.sa_mask);

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -658,11 +659,15 @@ def test_declined_in_the_browser(world, idp, pki):
     assert terminal.ends() == 5 and "consent was declined" in terminal.shown and world.stored() is None
 
 
-def test_interrupted_at_the_browser(world):
+@pytest.mark.parametrize("key, sig", [("\x03", signal.SIGINT), ("\x1c", signal.SIGQUIT)])
+def test_interrupted_at_the_browser(world, key, sig):
     """The terminal is as it was before."""
     terminal = world.login("--browser")
     shown_address(terminal)
-    terminal.type("half an add")
-    terminal.type("\x03")
-    assert terminal.ends() == -signal.SIGINT and "nothing is stored" in terminal.shown
+    with terminal.kept_open() as tty:
+        assert not termios.tcgetattr(tty)[3] & termios.ECHO
+        terminal.type("half an add")
+        terminal.type(key)
+        assert terminal.ends() == -sig and "nothing is stored" in terminal.shown
+        assert termios.tcgetattr(tty)[3] & (termios.ECHO | termios.ICANON) == termios.ECHO | termios.ICANON
     assert world.stored() is None

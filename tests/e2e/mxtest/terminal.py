@@ -1,5 +1,6 @@
 """A person at a terminal: a program with a pseudo-terminal of its own, what it shows, what is typed."""
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -24,10 +25,11 @@ class Terminal:
     def __init__(self, argv, env=None, user=None):
         self.argv, self.env, self.user = [str(a) for a in argv], env, user
         self.shown, self.proc = "", None
-        self._master = self._reader = None
+        self._master = self._reader = self._name = None
 
     def start(self):
         self._master, slave = pty.openpty()
+        self._name = os.ttyname(slave)
         self.proc = subprocess.Popen(self.argv, stdin=slave, stdout=slave, stderr=slave, env=self.env, user=self.user,
                                      group=self.user, extra_groups=[] if self.user else None, cwd="/",
                                      preexec_fn=_own_terminal)
@@ -56,6 +58,15 @@ class Terminal:
                 raise Failed(f"{self.argv[1:]} ended with {self.proc.returncode} without {pattern!r}:\n{self.shown}")
             return match
         return wait_for(lambda: f"{pattern!r} on the terminal:\n{self.shown}", found, seconds)
+
+    @contextlib.contextmanager
+    def kept_open(self):
+        """The terminal's descriptor: its modes are reset when nobody has it open any more."""
+        fd = os.open(self._name, os.O_RDWR | os.O_NOCTTY)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
 
     def type(self, text):
         os.write(self._master, text.encode())
