@@ -69,7 +69,8 @@ static int find(struct login *l)
 /* What systemd hands to the unit alone; NULL: nothing of this credential is that. */
 static const char *of_unit(const struct oauth_credential *k)
 {
-	const char *const files[] = { k->secret_file, k->key, k->key_passphrase_file, k->certificate_file, k->assertion_file };
+	const char *const files[] = { k->secret_file, k->key, k->key_passphrase_file, k->certificate_file,
+		k->assertion_file };
 
 	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
 		if (files[i] != NULL && strncmp(files[i], "credential:", 11) == 0)
@@ -87,9 +88,9 @@ static int credentials(const struct login *l)
 	for (size_t i = 0; i < l->oc->ncredentials; i++)
 		if (of_unit(&l->oc->credential[i]) == NULL)
 			return CTL_FINE;
-	out_error("client \"%s\": \"%s\" is there for the daemon's unit alone; hand it to this login too, with the path of the unit's "
-	    "LoadCredential=: systemd-run --pty --uid=%s -p LoadCredential=%s:/PATH mta-xoauth2 login %s", l->oc->name, first,
-	    l->conf->user, first + 11, l->call->arg);
+	out_error("client \"%s\": \"%s\" is there for the daemon's unit alone; hand it to this login too, with the path of the "
+	    "unit's LoadCredential=: systemd-run --pty --uid=%s -p LoadCredential=%s:/PATH mta-xoauth2 login %s", l->oc->name,
+	    first, l->conf->user, first + 11, l->call->arg);
 	return CTL_CONFIG;
 }
 

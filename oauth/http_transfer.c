@@ -376,7 +376,7 @@ static enum oauth_next judge(struct oauth_fetch *f, CURLcode code, struct oauth_
 	if (!fine)
 		scrub(f, &f->x.req.secret), scrub(f, &f->x.req.grant);
 	next = oauth_exchange_reply(&f->x, &reply, t, why);
-	/* A grant that comes back as its own successor must stay whole; where there is none, this was an error all the same. */
+	/* A grant that comes back as its own successor stays whole; where no token is, this was an error all the same. */
 	if (!fine || next != OAUTH_REFUSED || t->access_token.len > 0 || t->refresh_token.len > 0)
 		return next;
 	scrub(f, &f->x.req.secret), scrub(f, &f->x.req.grant);

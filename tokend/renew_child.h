@@ -20,9 +20,9 @@ struct renew_word {
 };
 
 /*
- * In the daemon, before there is a child: what the child cannot do for itself goes into the pair for it, an assertion that
- * has been signed. Keys in devices are used by one process alone: neither the connection to a TPM nor the memory of a
- * PIN that was refused outlives fork(). fd: the daemon's end. false: *f says why there is to be none.
+ * In the daemon, before there is a child: what the child cannot do for itself goes into the pair for it, an assertion
+ * that has been signed. Keys in devices are used by one process alone: neither the connection to a TPM nor the memory
+ * of a PIN that was refused outlives fork(). fd: the daemon's end. false: *f says why there is to be none.
  */
 bool renew_prepare(int fd, const struct oauth_client *c, const struct oauth_credential *k, struct oauth_failure *f);
 
