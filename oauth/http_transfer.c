@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -296,17 +297,44 @@ bool oauth_http_repeat(struct oauth_fetch *f, CURLcode code)
 	return oauth_pool_add(f);
 }
 
+/* The character at p as JSON has it in a string: plain, "\/", or "\u002b". *n: its bytes. -1: none of ASCII. */
+static int character(const unsigned char *p, size_t left, size_t *n)
+{
+	int c = 0;
+
+	*n = 1;
+	if (p[0] != '\\' || left < 2)
+		return p[0];
+	*n = 2;
+	if (p[1] != 'u')
+		return p[1];
+	for (*n = 2; *n < 6 && *n < left && isxdigit(p[*n]); ++*n)
+		c = c << 4 | (isdigit(p[*n]) ? p[*n] - '0' : (p[*n] | 0x20) - 'a' + 10);
+	return *n == 6 && c < 0x80 ? c : -1;
+}
+
+/* How many bytes at p say s; 0: they say something else. */
+static size_t says(const unsigned char *p, size_t left, const struct mx_secret *s)
+{
+	size_t at = 0, n;
+
+	for (size_t i = 0; i < s->len; i++, at += n)
+		if (at >= left || character(p + at, left - at, &n) != s->p[i])
+			return 0;
+	return at;
+}
+
 /* Should a provider repeat a secret in an error, then that must not reach a log. */
 static void scrub(struct oauth_fetch *f, const struct mx_secret *s)
 {
-	unsigned char *p = f->body.p, *end = p + f->body.len;
+	unsigned char *p = f->body.p;
+	size_t n;
 
 	if (s->len < SCRUB_MIN || p == NULL)
 		return;
-	while ((p = memmem(p, (size_t)(end - p), s->p, s->len)) != NULL) {
-		memset(p, '*', s->len);
-		p += s->len;
-	}
+	for (size_t i = 0; i < f->body.len; i += n > 0 ? n : 1)
+		if ((n = says(p + i, f->body.len - i, s)) > 0)
+			memset(p + i, '*', n);
 }
 
 /* Of the reply itself, not of a 100 or a 103 before it. NULL: there is none. */

@@ -162,8 +162,10 @@ def test_the_same_token_under_another_status_that_means_success(tokend, recorder
 
 
 @pytest.mark.parametrize("status", [200, 400])
-def test_a_provider_that_repeats_the_token_in_an_error(tokend, recorder, store, status):
-    recorder.script(Answer({"error": "invalid_grant", "error_description": f"what is {FIRST}?"}, status=status))
+@pytest.mark.parametrize("escapes", [{}, {"/": r"\/"}, {"/": r"\/", "+": r"\u002B", "=": r"\u003d"}], ids=["plain", "PHP", ".NET"])
+def test_a_provider_that_repeats_the_token_in_an_error(tokend, recorder, store, status, escapes):
+    said = "".join(escapes.get(c, c) for c in FIRST)
+    recorder.script(Answer('{"error": "invalid_grant", "error_description": "what is %s?"}' % said, status=status))
     reply = tokend.sasl(BOX)
     assert not reply.ok and "what is ****" in tokend.wait_log("fetch_failed")
     assert FIRST not in tokend.log() + reply.text and store.get() == FIRST
