@@ -6,7 +6,7 @@ import urllib.parse
 
 import pytest
 
-from mxtest import exposition
+from mxtest import exposition, tpm
 from mxtest.alone import BOX, lone_tokend
 from mxtest.clock import Clock
 from mxtest.entra import APP, JWT_BEARER, SCOPE, TENANT, Entra
@@ -109,6 +109,37 @@ def test_shapes_of_a_key(up, workdir, pki, binaries, shape):
     reply = up(tokend).sasl(BOX)
     assert reply.ok, (reply, tokend.log())
     assert PASSPHRASE not in tokend.log()
+
+
+@pytest.mark.parametrize("shape", ["encrypted PKCS#8", "PKCS#12"])
+def test_a_mail_is_delivered_with_a_key_under_a_passphrase(make_chain, pki, shape):
+    key, content, keys, more = shapes(pki)[shape]
+    chain = make_chain(without=("tokend", "postfix"), idp_client=registered(key), client=by_key(**keys))
+    chain.tokend.secrets = {"k.pem": content, **more}
+    chain.tokend.start()
+    chain.postfix.start()
+    mail, = chain.deliver(1, subject=f"by {shape}")
+    assert mail.subject == f"by {shape}" and len(chain.dovecot.logins()) == 1
+    request, = chain.idp.requests()
+    assert (request["auth"], request["status"]) == ("assertion", 200)
+
+
+def test_a_mail_is_delivered_with_a_key_in_a_tpm(make_chain, up, workdir, pki):
+    """The daemon has a name for the key and nothing else; Entra knows it by the certificate."""
+    if (why := tpm.lacks()) is not None:
+        pytest.skip(why)
+    device = up(tpm.Tpm(workdir / "tpm"))
+    entra = Entra(workdir / "idp", pki, [{"client_id": APP, "sub": BOX, "secrets": [], "certificates": [device.key.pem()]}])
+    chain = make_chain(without=("tokend", "postfix"), idp=entra, client=by_key(
+        client_id=APP, scope=SCOPE, key=tpm.KEY, certificate_file="secret:c.pem"))
+    chain.tokend.secrets = {"c.pem": device.key.cert.read_bytes()}
+    device.apply(chain.tokend).start()
+    chain.postfix.start()
+    mail, = chain.deliver(1, subject="by the TPM")
+    assert mail.subject == "by the TPM" and len(chain.dovecot.logins()) == 1
+    request, = entra.requests()
+    assert (request["auth"], request["status"]) == ("assertion", 200)
+    assert request["assertion"]["header"]["x5t#S256"] == device.key.thumbprint()
 
 
 def test_what_the_provider_wants_said_otherwise(up, workdir, pki, binaries):

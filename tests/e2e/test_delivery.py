@@ -1,6 +1,7 @@
 """The main job: a mail goes through Postfix, plugin, daemon, provider and submission server, both mechanisms, jail or not."""
 
 import os
+import pwd
 import re
 
 import pytest
@@ -35,6 +36,23 @@ def test_a_mail_is_delivered(make_chain, mech, chroot):
     answer = chain.tokend.wait_log("answer verb=SASL")
     assert f'account="{BOX}" relay="localhost" mech={mech.upper()} client=chain' in answer
     chain.postfix.wait_empty()
+
+
+def test_a_mail_is_delivered_with_a_credential_of_systemd(make_chain, workdir):
+    """The secret is a file in $CREDENTIALS_DIRECTORY, and nowhere else."""
+    chain = make_chain(without=("tokend", "postfix"), client={"client_secret_file": "credential:mail"})
+    (value,) = chain.tokend.secrets.values()
+    chain.tokend.secrets = {}
+    folder = workdir / "credentials"
+    folder.mkdir(mode=0o755)
+    (folder / "mail").write_text(value)
+    os.chown(folder / "mail", 0, pwd.getpwnam("mta-xoauth2").pw_gid)
+    (folder / "mail").chmod(0o440)
+    chain.tokend.environment["CREDENTIALS_DIRECTORY"] = str(folder)
+    chain.tokend.start()
+    chain.postfix.start()
+    chain.deliver(1)
+    one_login(chain, "xoauth2")
 
 
 @pytest.mark.parametrize("auth", ["client_secret_post", "client_secret_basic"])

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 if __package__:
+    from .pki import ClientKey
     from .proc import run, wait_for
 
 _CONF = """openssl_conf = init
@@ -17,6 +18,9 @@ default = d
 tpm2 = d
 [d]
 activate = 1
+[req]
+distinguished_name = name
+[name]
 """
 KEY, PIN_KEY, PIN = "handle:0x81000001", "handle:0x81000003?pass", "4711"
 
@@ -29,11 +33,13 @@ def lacks():
 
 
 class Tpm:
-    """KEY signs, PIN_KEY does with PIN. apply(tokend) before its start."""
+    """KEY signs, PIN_KEY does with PIN. apply(tokend) before its start. key.cert: KEY's certificate."""
 
     def __init__(self, folder):
         self.dir, self.proc = folder, None
         folder.mkdir()
+        folder.chmod(0o755)
+        self.key = ClientKey(None, folder / "tpm.crt")
         (folder / "state").mkdir()
         self.conf = folder / "openssl.cnf"
         self.conf.write_text(_CONF)
@@ -44,6 +50,7 @@ class Tpm:
                                       f"type=unixio,path={self.dir}/s.ctrl", "--server", f"type=unixio,path={self.dir}/s",
                                       "--flags", "not-need-init,startup-clear"])
         wait_for("the TPM", (self.dir / "s").exists)
+        (self.dir / "s").chmod(0o666)       # the daemon is another user
         self.tool("tpm2_createprimary -Q -C o -c p.ctx")
         for handle, pin in ((KEY, []), (PIN_KEY, ["-p", PIN])):
             self.tool("tpm2_flushcontext -t")
@@ -52,6 +59,7 @@ class Tpm:
             self.tool("tpm2_load -Q -C p.ctx -u k.pub -r k.priv -c k.ctx")
             self.tool("tpm2_evictcontrol -Q -C o -c k.ctx", handle[7:17])
         self.tool("tpm2_flushcontext -t")
+        self.tool(f"openssl req -x509 -propquery ?provider=tpm2 -new -key {KEY} -subj /CN=tpm -days 30 -out {self.key.cert}")
         return self
 
     def stop(self):
@@ -59,7 +67,9 @@ class Tpm:
         self.proc.wait(10)
 
     def tool(self, line, *more):
-        return run([*line.split(), *more], cwd=self.dir, env={**os.environ, "TPM2TOOLS_TCTI": f"swtpm:path={self.dir}/s"})
+        return run([*line.split(), *more], cwd=self.dir, env={
+            **os.environ, "TPM2TOOLS_TCTI": f"swtpm:path={self.dir}/s", "TPM2OPENSSL_TCTI": f"swtpm:path={self.dir}/s",
+            **({"OPENSSL_CONF": str(self.conf)} if line.startswith("openssl") else {})})
 
     def refusals(self):
         """How many wrong PINs it has counted."""
