@@ -162,6 +162,15 @@ static void one_mailbox(struct build *b, const struct conf_account *a)
 	    "\"%.200s\" is no plain mail address; write \"user: MAILBOX\"", a->pattern, a->client->oc.name, mailbox);
 }
 
+/* A person's login is one mailbox's; a server may take it for a mailbox that is shared with that person. */
+static void one_login(struct build *b, const struct conf_account *a)
+{
+	if (a->client->oc.grant == OAUTH_GRANT_REFRESH_TOKEN && a->user == NULL && a->pattern[0] == '*')
+		cf_warn(b->r, &a->at, "account \"%.200s\": the token of client \"%s\" is that of the one mailbox whose owner has "
+		    "logged in, and other mailboxes are refused with it; write that mailbox in place of the pattern, or "
+		    "\"user: MAILBOX\" below it", a->pattern, a->client->oc.name);
+}
+
 /* The client's own servers, when the account names none. */
 static void preset_relays(struct conf_account *a)
 {
@@ -195,6 +204,7 @@ void cf_link_accounts(struct build *b)
 			cf_check_relays(b, &c->accounts[i], &b->account_side[i].relays_at);
 		preset_relays(&c->accounts[i]);
 		one_mailbox(b, &c->accounts[i]);
+		one_login(b, &c->accounts[i]);
 	}
 	for (size_t i = 0; i < c->nclients && !b->broken && b->r->errors == 0; i++)
 		if (!b->client_side[i].used)

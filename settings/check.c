@@ -221,8 +221,8 @@ const char *cf_bad_proxy(const char *s, size_t n)
 			continue;
 		rest = n - k - (s[n - 1] == '/');
 		if (memchr(s + k, '@', rest) != NULL)
-			return "must not hold a user name or a password: no secret stands in this "
-			       "file";
+			return "must not hold a user name or a password: no secret stands in this file; store "
+			       "USER:PASSWORD in a file of its own and name that with proxy_credentials_file";
 		return authority(s + k, rest) ? NULL
 					      : "must be SCHEME://HOST:PORT and nothing more";
 	}

@@ -46,8 +46,8 @@ static bool find_provider(const struct work *x)
 	x->c->provider = oauth_provider_find(name, (enum oauth_cloud)w->cloud.v);
 	if (x->c->provider == NULL) {
 		cf_error(x->b->r, where(x, &w->cloud),
-		    "provider \"%s\" does not exist in cloud \"%s\"", name,
-		    oauth_cloud_name(w->cloud.v));
+		    "provider \"%s\" does not exist in cloud \"%s\": leave \"cloud\" out, or write \"provider: "
+		    "exchange-online\" if that is what is meant", name, oauth_cloud_name(w->cloud.v));
 		return false;
 	}
 	return true;
@@ -171,6 +171,7 @@ static void versions(struct work *x)
 	struct oauth_client *oc = &x->c->oc;
 	const struct cf_value *scope = &x->w->scope, *resource = &x->w->resource;
 	const char *path = strstr(oc->token_endpoint, "/oauth2/token");
+	const char *preset = oauth_provider_find("exchange-online", x->c->provider->cloud)->scope;
 
 	x->v1 = x->entra && path != NULL && ends_with(path, "/oauth2/token");
 	if (!x->v1) {
@@ -184,14 +185,22 @@ static void versions(struct work *x)
 	if (resource->at.line == 0)
 		cf_error(x->b->r, where(x, scope->at.line != 0 ? scope : &x->w->token_endpoint),
 		    "this is Microsoft's v1 endpoint, which ignores \"scope\": write "
-		    "/oauth2/v2.0/token in "
-		    "place of /oauth2/token, or \"resource: https://outlook.office365.com\" in "
-		    "place of the "
-		    "scope");
+		    "/oauth2/v2.0/token in place of /oauth2/token, or \"resource: %.*s\" in place of the scope",
+		    (int)(strlen(preset) - sizeof DEFAULT_SCOPE + 1), preset);
 	else if (scope->at.line != 0)
 		cf_warn(x->b->r, &scope->at,
 		    "\"scope\" is not used: Microsoft's v1 endpoint ignores it");
 	oc->scope = NULL;
+}
+
+/* Of such a scope cf_check_clouds() tells. */
+static bool of_another_cloud(const struct work *x)
+{
+	size_t n;
+	const char *host = strncasecmp(x->c->oc.scope, "https://", 8) == 0 ? cf_url_host(x->c->oc.scope, &n) : NULL;
+	const unsigned of = host != NULL ? oauth_clouds_of_mail(host, n) : 0;
+
+	return of != 0 && (of & 1u << x->c->provider->cloud) == 0;
 }
 
 /* An app-only scope at Entra is RESOURCE/.default and nothing else (AADSTS1002012, AADSTS70011). */
@@ -219,12 +228,11 @@ static void scope(struct work *x)
 		    "asked for); "
 		    "write \"scope: %s\"",
 		    oc->scope, preset);
-	else if (x->c->provider->scope != NULL && strcasecmp(oc->scope, preset) != 0 &&
+	else if (x->c->provider->scope != NULL && !of_another_cloud(x) && strcasecmp(oc->scope, preset) != 0 &&
 	    strcasecmp(oc->scope, "https://outlook.office.com/.default") != 0)
 		cf_warn(x->b->r, at,
-		    "\"scope\": a token for \"%.200s\" is refused by Exchange Online; the preset's "
-		    "is \"%s\"",
-		    oc->scope, preset);
+		    "\"scope\": a token for \"%.200s\" is refused by Exchange Online; write \"scope: %s\", or leave "
+		    "it out", oc->scope, preset);
 }
 
 static bool nameless(const struct cf_credential *c)
@@ -256,8 +264,9 @@ static void identity(const struct work *x)
 		    "(Entra: \"Application (client) ID\")");
 	else if (x->entra && !cf_is_guid(id->s, strlen(id->s)))
 		cf_warn(x->b->r, &id->at,
-		    "\"client_id\" is no GUID: Entra shows the right one as \"Application "
-		    "(client) ID\"");
+		    "\"client_id\" is no GUID: Entra shows the right one as \"Application (client) ID\"%s",
+		    x->w->tenant.s != NULL && cf_is_guid(x->w->tenant.s, strlen(x->w->tenant.s)) &&
+		    strchr(id->s, '.') != NULL ? "; is it the tenant, and \"tenant\" the client's?" : "");
 }
 
 /* Gmail's SMTP takes the one scope for all of mail; gmail.send is for Google's own interface. */

@@ -103,7 +103,8 @@ static void key(struct build *b, const struct cf_credential *v, bool entra, stru
 	if (entra || c->certificate_file != NULL)
 		c->thumbprint = c->alg == OAUTH_ALG_RS256 ? OAUTH_THUMB_SHA1 : OAUTH_THUMB_S256;
 	if (entra && c->alg == OAUTH_ALG_ES256)
-		cf_error(b->r, &v->assertion_algorithm.at, "\"assertion_algorithm\": Microsoft takes PS256 and RS256 alone");
+		cf_error(b->r, &v->assertion_algorithm.at, "\"assertion_algorithm\": Microsoft takes PS256 and RS256 alone; "
+		    "write \"assertion_algorithm: PS256\"");
 }
 
 /* All of what a key has beside it is in that file. */
@@ -157,7 +158,8 @@ static void one(struct build *b, const struct cf_client *w, const struct cf_cred
 	const struct cf_value *const kinds[] = { &v->client_secret_file, &v->key, &v->service_account_file,
 		&v->assertion_file, &v->managed_identity };
 	const struct conf_where *at = v->at.line != 0 ? &v->at : &c->at;
-	const struct cf_value *kind = NULL;
+	const struct cf_value *kind = NULL, *lone;
+	const char *name;
 
 	fits_grant(b, c, v);
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
@@ -170,6 +172,12 @@ static void one(struct build *b, const struct cf_client *w, const struct cf_cred
 			return;
 		}
 		kind = kinds[i];
+	}
+	if (kind == NULL && v->at.line == 0 && (lone = of_a_key(v, &name)) != NULL) {
+		if (b->clean)
+			cf_error(b->r, &lone->at, "\"%s\" belongs to a \"key\", and there is none: write \"key: PATH\" with "
+			    "the private key", name);
+		return;
 	}
 	if (kind == NULL) {
 		if (b->clean || v->at.line == 0)

@@ -90,6 +90,7 @@ void cf_check_refresh(struct build *b, const struct oauth_client *oc, const stru
 {
 	const char *path = oc->refresh_token_file, *slash;
 	const bool as_daemon = daemon == geteuid();
+	bool closed;
 	struct mx_secret s = { 0 };
 	char dir[4096];
 	struct mx_buf buf;
@@ -98,20 +99,27 @@ void cf_check_refresh(struct build *b, const struct oauth_client *oc, const stru
 
 	if (path == NULL)
 		return;
+	slash = strrchr(path, '/');
+	mx_buf_init(&buf, dir, sizeof dir);
+	mx_buf_add(&buf, path, slash == path ? 1 : (size_t)(slash - path));
+	if (mx_buf_str(&buf) == NULL)
+		dir[0] = '\0';
+	closed = as_daemon && access(dir, F_OK) == 0 && access(dir, W_OK | X_OK) == -1;
 	if (oauth_refresh_peek(path, &s, &e) == MX_OK) {
 		if (!as_daemon && stat(path, &st) == 0 && st.st_uid != daemon)
-			cf_warn(b->r, at, "client \"%s\": the refresh token's file belongs to another user than the daemon's, which so "
-			    "may not read it; chown it to that user: %s", oc->name, path);
+			cf_warn(b->r, at, "client \"%s\": the refresh token's file belongs to another user than the daemon's, "
+			    "which so may not read it; chown it to that user: %s", oc->name, path);
 	} else if (!as_daemon && geteuid() != 0 && strcmp(e.code, "refresh-token-unreadable") == 0) {
-		cf_warn(b->r, at, "client \"%s\": the refresh token's file cannot be checked by this user: run this as root", oc->name);
+		cf_warn(b->r, at, "client \"%s\": the refresh token's file cannot be checked by this user: run this as root",
+		    oc->name);
+	} else if (!as_daemon && strcmp(e.code, "refresh-token-foreign") == 0 && stat(path, &st) == 0 &&
+	    st.st_uid == daemon) {
+		closed = true;		/* to root the file is foreign because the folder is not the daemon's */
 	} else {
 		cf_warn(b->r, at, "client \"%s\": %s", oc->name, e.text);
 	}
 	mx_secret_free(&s);
-	slash = strrchr(path, '/');
-	mx_buf_init(&buf, dir, sizeof dir);
-	mx_buf_add(&buf, path, slash == path ? 1 : (size_t)(slash - path));
-	if (as_daemon && mx_buf_str(&buf) != NULL && access(dir, F_OK) == 0 && access(dir, W_OK | X_OK) == -1)
+	if (closed)
 		cf_warn(b->r, at, "client \"%s\": the daemon's user may not write to %s, and so can store no new refresh token: "
 		    "chown it to that user, with mode 700", oc->name, dir);
 }

@@ -628,7 +628,11 @@ static void warnings(void **state)
 		{ ACCOUNT CLIENT "  other:\n" PROVIDER TENANT ID SECRET, "not used by any account",
 		    10, 3 },
 		{ ACCOUNT CLIENT "    scope: https://graph.microsoft.com/.default\n",
-		    "refused by Exchange", 10, 12 },
+		    "write \"scope: https://outlook.office365.com/.default\", or leave it out", 10, 12 },
+		{ ACCOUNT HEAD PROVIDER "    tenant: 11111111-2222-3333-4444-555555555555\n"
+		    "    client_id: contoso.com\n" SECRET, "is it the tenant, and \"tenant\" the client's?", 8, 16 },
+		{ ACCOUNT CLIENT "    grant: refresh_token\n    refresh_token_file: /nowhere/t\n",
+		    "or \"user: MAILBOX\" below it", 2, 3 },
 		{ ACCOUNT "    relays: [smtp.office365.com, SMTP.office365.us]\n" CLIENT,
 		    "write \"relays: smtp.office365.com\", or \"cloud: gcc-high\" for the client", 4, 5 },
 		{ ACCOUNT "    relays: \"*.outlook.cn\"\n" CLIENT, "\"cloud: china\"", 4, 5 },

@@ -17,6 +17,9 @@
 
 #include "tests/unit/test_conf_util.h"
 
+/* A person's login is for one mailbox. */
+#undef ACCOUNT
+#define ACCOUNT "accounts:\n  scanner@contoso.com:\n    client: c\n"
 #define REFRESH "    grant: refresh_token\n"
 #define NONE "    client_auth: none\n"
 #define CLOUD(c) HEAD PROVIDER "    cloud: " c "\n" TENANT ID SECRET REFRESH
@@ -182,7 +185,7 @@ static void file(void **state)
 /* Root may read what the daemon may not; another user may not even look. */
 static void file_by_others(void **state)
 {
-	char text[512], path[128];
+	char text[512], path[128], said[128];
 	struct conf_report r;
 	struct conf_dir d;
 	struct conf *c;
@@ -207,6 +210,13 @@ static void file_by_others(void **state)
 	assert_int_equal(r.n, 0);
 	conf_report_free(&r);
 	conf_free(c);
+	snprintf(said, sizeof said, "the daemon's user may not write to %s, and", d.path);
+	assert_int_equal(chown(d.path, 0, 0), 0);		/* the file is the daemon's, and the folder is not */
+	assert_non_null(c = conf_dir_load(&d, CONF_CHECK_SECRETS, &r));
+	assert_true(r.n == 1 && conf_says(&r, 'w', said));
+	conf_report_free(&r);
+	conf_free(c);
+	assert_int_equal(chown(d.path, 1, 1), 0);
 	assert_int_equal(chmod(d.path, 0755), 0);
 	assert_int_equal(seteuid(65534), 0);
 	c = conf_dir_load(&d, CONF_CHECK_SECRETS, &r);
