@@ -57,6 +57,11 @@ uniq -d "$tmp/all" | sed 's/$/: twice in doc\/protocol.md/' >>"$tmp/out"
 [ "$(wc -l <"$tmp/code")" -gt 100 ] || echo "the search for codes finds too few" >>"$tmp/out"
 ok "every error code is in doc/protocol.md, and no other"
 
+grep -oE '`\[[a-z0-9-]+\]`' README.md | tr -d '`[]' | sort -u | while read -r code; do
+	grep -qxF -- "$code" "$tmp/doc" || grep -qF -- "\`$code\`" doc/protocol.md || echo "README.md: there is no code $code"
+done >"$tmp/out"
+ok "every error code in README.md exists"
+
 one_line tokend | grep -oE 'deny\(v, *"[a-z-]+"' | cut -d'"' -f2 | sort -u >"$tmp/code"
 sed -n '/^| reason |/,/^$/p' doc/protocol.md | grep -oE '^\| `[a-z-]+`' | tr -d '|` ' | sort >"$tmp/doc"
 differ "$tmp/code" "$tmp/doc" "not in doc/protocol.md" "no such reason" >"$tmp/out"
@@ -164,6 +169,20 @@ grep '|here$' "$tmp/page" | cut -d'|' -f1,2 | while IFS= read -r key; do
 	grep -qF "$key|" "$tmp/keys" || echo "$key: in tokend.conf(5), but not in settings/keys.c"
 done >>"$tmp/out"
 ok "tokend.conf(5) has every configuration key, its default and its bounds"
+
+# Words a key takes: word_NAME's list in the key's own paragraph.
+awk '
+	/^static const char \*word_/ { fn = $4; sub(/^\*/, "", fn); sub(/\(.*/, "", fn) }
+	/ w\[\] = \{/ && fn != "" { s = $0; sub(/^[^{]*\{/, "", s); gsub(/["{}; ,]+/, " ", s); words[fn] = s; fn = "" }
+	/^\t\{ "/ { key = $2; gsub(/[",]/, "", key) }
+	{ for (i = 1; i <= NF; i++) { f = $i; sub(/,$/, "", f); if (f in words) { n = split(words[f], w, " "); for (k = 1; k <= n; k++) print key, w[k] } } }
+	' settings/keys.c >"$tmp/words"
+[ "$(wc -l <"$tmp/words")" -gt 8 ] || echo "the search for words finds too few" >"$tmp/out"
+while read -r key word; do
+	sed -n "/^\.It Ic $key :/,/^\.\(It Ic [a-z_]* :\|S[hs]\)/p" man/tokend.conf.5 | grep -qwF -- "$word" ||
+		echo "$key: tokend.conf(5) lacks the word $word"
+done <"$tmp/words" >>"$tmp/out"
+ok "tokend.conf(5) has the words that a key takes"
 
 # --- programs ----------------------------------------------------------------------------------------
 # options PROGRAM PAGE: every option and verb of --help is in the page.
