@@ -36,15 +36,16 @@ static int wrong_grant(const struct login *l)
 		[OAUTH_GRANT_MANAGED_IDENTITY] = "managed_identity",
 	};
 
-	out_error("account \"%s\" has client \"%s\" with the grant %s, which needs no login; if the mailbox's owner is to agree, "
-	    "write \"grant: refresh_token\" for that client", l->call->arg, l->oc->name, names[l->oc->grant]);
+	out_error("account \"%s\" has client \"%s\" with the grant %s, which needs no login; if the mailbox's owner is "
+	    "to agree, write \"grant: refresh_token\" for that client", l->call->arg, l->oc->name, names[l->oc->grant]);
 	return CTL_CONFIG;
 }
 
 /* A code to type is less trouble, where the provider has it for this. */
 static bool browser(const struct login *l)
 {
-	return l->call->browser || (l->oc->device_authorization_endpoint == NULL && l->oc->authorization_endpoint != NULL);
+	return l->call->browser || (l->oc->device_authorization_endpoint == NULL &&
+	    l->oc->authorization_endpoint != NULL);
 }
 
 static int find(struct login *l)
@@ -99,7 +100,8 @@ enum mx_class login_ask(struct login *l, const struct oauth_want *w, struct oaut
 	const struct oauth_credential *end = l->oc->credential + l->oc->ncredentials;
 	enum mx_class cls;
 
-	while ((cls = oauth_http_wait(LOGIN_AGENT, l->oc, l->k, w, &l->t, f)) != MX_OK && f->credential && l->k + 1 < end) {
+	while ((cls = oauth_http_wait(LOGIN_AGENT, l->oc, l->k, w, &l->t, f)) != MX_OK && f->credential &&
+	    l->k + 1 < end) {
 		mx_secret_free(&l->t.refresh_token);
 		l->k++;
 	}
@@ -124,16 +126,16 @@ static int judge(const struct login *l)
 	size_t n;
 
 	if (l->t.refresh_token.len == 0) {
-		out_error("client \"%s\": consent was given, but the provider gave no refresh token%s, and nothing is stored; %s",
-		    l->oc->name, l->t.refresh_malformed ? " that could be one" : "",
+		out_error("client \"%s\": consent was given, but the provider gave no refresh token%s, and nothing is "
+		    "stored; %s", l->oc->name, l->t.refresh_malformed ? " that could be one" : "",
 		    l->oc->scope != NULL && strstr(l->oc->scope, "offline_access") != NULL ?
 		    "see whether it lets this application have any" :
 		    "add \"offline_access\" to the client's scope, or what this provider has in its place");
 		return mx_class_info(MX_PROVIDER)->exit_code;
 	}
 	if ((lacks = oauth_scope_lacks(l->oc->scope, l->t.scope, &n)) != NULL)
-		out_error("warning: the provider did not grant \"%.*s\", only \"%.300s\": the mail server may refuse the token; see "
-		    "whether the application has that permission", (int)n, lacks, l->t.scope);
+		out_error("warning: the provider did not grant \"%.*s\", only \"%.300s\": the mail server may refuse "
+		    "the token; see whether the application has that permission", (int)n, lacks, l->t.scope);
 	return CTL_FINE;
 }
 

@@ -77,8 +77,8 @@ static enum oauth_code_answer line_done(struct ways *w)
 	w->line.len = 0;
 	if (r == OAUTH_CODE_NONE) {
 		login_line_end(w->l);
-		puts("That is not it. The address begins with http://127.0.0.1 and has \"code=\" and \"state=\" in it; one of an earlier "
-		    "try does not serve.");
+		puts("That is not it. The address begins with http://127.0.0.1 and has \"code=\" and \"state=\" in it; "
+		    "one of an earlier try does not serve.");
 		(void)fflush(stdout);
 	}
 	return r;

@@ -55,7 +55,8 @@ static int run_out(struct login *l)
 	char c;
 
 	login_line_end(l);
-	out_error("the code has expired before anybody agreed%s", l->tty ? "" : "; nothing is stored: run this again for a new one");
+	out_error("the code has expired before anybody agreed%s", l->tty ? "" : "; nothing is stored: run this again "
+	    "for a new one");
 	if (!l->tty)
 		return CTL_TEMP;
 	(void)tcflush(STDIN_FILENO, TCIFLUSH);	/* what was typed while there was nothing to answer */
@@ -76,9 +77,10 @@ static int refused(struct login *l, const struct oauth_failure *f)
 {
 	login_line_end(l);
 	if (strcmp(f->error, "access_denied") == 0 || strcmp(f->error, "authorization_declined") == 0)
-		out_error("consent was declined, and nothing is stored%s%s%s; if that was a mistake, run this again; if there was no "
-		    "way to agree, an administrator has to allow the application", f->description[0] != '\0' ? " [provider: " : "",
-		    f->description, f->description[0] != '\0' ? "]" : "");
+		out_error("consent was declined, and nothing is stored%s%s%s; if that was a mistake, run this again; "
+		    "if there was no way to agree, an administrator has to allow the application",
+		    f->description[0] != '\0' ? " [provider: " : "", f->description,
+		    f->description[0] != '\0' ? "]" : "");
 	else
 		out_error("%s; nothing is stored", f->err.text);
 	return mx_class_info(f->err.cls)->exit_code;
@@ -97,7 +99,8 @@ static void lost(struct login *l, unsigned before, unsigned now, const struct oa
 
 static int wait_for_consent(struct login *l, const struct oauth_device *d)
 {
-	const struct oauth_want w = { .purpose = OAUTH_FOR_DEVICE_TOKEN, .code = &d->device_code, .stop = &login_signal };
+	const struct oauth_want w = { .purpose = OAUTH_FOR_DEVICE_TOKEN, .code = &d->device_code,
+	    .stop = &login_signal };
 	enum oauth_poll_next next = OAUTH_POLL_AGAIN;
 	struct oauth_failure f;
 	struct oauth_poll p;

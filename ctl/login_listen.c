@@ -54,8 +54,8 @@ struct login_door *login_door_open(unsigned *port, struct mx_err *e)
 	if ((d->fd = socket(AF_INET, SOCK_STREAM, 0)) == -1 || !own(d->fd) ||
 	    bind(d->fd, (struct sockaddr *)&sin, sizeof sin) == -1 || listen(d->fd, GUESTS) == -1 ||
 	    getsockname(d->fd, (struct sockaddr *)&sin, &n) == -1) {
-		mx_fail(e, MX_TEMP, "no-loopback", "no port of 127.0.0.1 can be had for the browser to come back to (%s)",
-		    strerror(errno));
+		mx_fail(e, MX_TEMP, "no-loopback", "no port of 127.0.0.1 can be had for the browser to come back to "
+		    "(%s)", strerror(errno));
 		login_door_close(d);
 		return NULL;
 	}
@@ -124,11 +124,12 @@ static void answer(const struct guest *g, const char *status, const char *text)
 	struct mx_buf b;
 
 	mx_buf_init(&b, page, sizeof page);
-	mx_buf_addf(&b, "HTTP/1.1 %s\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
-	    "Referrer-Policy: no-referrer\r\nContent-Security-Policy: default-src 'none'\r\nConnection: close\r\n\r\n%s", status,
-	    strlen(text), text);
+	mx_buf_addf(&b, "HTTP/1.1 %s\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %zu\r\n"
+	    "Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nContent-Security-Policy: default-src 'none'\r\n"
+	    "Connection: close\r\n\r\n%s", status, strlen(text), text);
 	if (mx_buf_str(&b) != NULL)
-		(void)!send(g->fd, page, b.len, MSG_NOSIGNAL);	/* it fits into any socket's buffer; and nothing hangs on it */
+		/* it fits into any socket's buffer; and nothing hangs on it */
+		(void)!send(g->fd, page, b.len, MSG_NOSIGNAL);
 }
 
 /* Is it for 127.0.0.1, by that name? A page from elsewhere whose name was made to point here is not. */

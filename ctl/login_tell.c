@@ -45,7 +45,8 @@ static enum mx_class try(const struct login *l, uint64_t *left_s, struct mx_err 
 
 static void by_mail(const struct login *l)
 {
-	fputs("Send a mail to see that the mail server takes it, and look into the mail log: echo test | sendmail -f ", stdout);
+	fputs("Send a mail to see that the mail server takes it, and look into the mail log: echo test | sendmail -f ",
+	    stdout);
 	out_text(stdout, l->call->arg, strlen(l->call->arg));
 	puts(" YOU@EXAMPLE.ORG");
 }
@@ -71,8 +72,9 @@ int login_tell(const struct login *l)
 		return CTL_FINE;
 	}
 	if (!spoke) {
-		out_error("the daemon was not told: %s; once it runs it will find the refresh token by itself (if somebody else agreed "
-		    "before, have it forget that one's token then: mta-xoauth2 flush %s)", e.text, l->call->arg);
+		out_error("the daemon was not told: %s; once it runs it will find the refresh token by itself (if "
+		    "somebody else agreed before, have it forget that one's token then: mta-xoauth2 flush %s)", e.text,
+		    l->call->arg);
 		return CTL_FINE;
 	}
 	if (cls == MX_DENIED) {

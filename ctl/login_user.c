@@ -24,15 +24,15 @@ int login_user_become(const struct login *l)
 	const struct passwd *pw = getpwnam(user);
 
 	if (pw == NULL) {
-		out_error("there is no user \"%s\", as which the daemon would run and whose file the refresh token would be; "
-		    "make it: useradd --system --no-create-home --shell /usr/sbin/nologin %s", user, user);
+		out_error("there is no user \"%s\", as which the daemon would run and whose file the refresh token "
+		    "would be; make it: useradd --system --no-create-home --shell /usr/sbin/nologin %s", user, user);
 		return CTL_CONFIG;
 	}
 	if (pw->pw_uid == geteuid())
 		return CTL_FINE;
 	if (geteuid() != 0) {
-		out_error("the refresh token is to be a file of the daemon's user, \"%s\": run this as root, or as that user "
-		    "(sudo -u %s mta-xoauth2 login %s)", user, user, l->call->arg);
+		out_error("the refresh token is to be a file of the daemon's user, \"%s\": run this as root, or as "
+		    "that user (sudo -u %s mta-xoauth2 login %s)", user, user, l->call->arg);
 		return CTL_CONFIG;
 	}
 	if (initgroups(user, pw->pw_gid) == -1 || setegid(pw->pw_gid) == -1 || seteuid(pw->pw_uid) == -1) {
@@ -47,7 +47,8 @@ void login_user_back(void)
 	if (geteuid() == getuid())
 		return;
 	if (seteuid(getuid()) == -1 || setegid(getgid()) == -1)
-		out_error("cannot act as root again (%s)", strerror(errno));	/* the daemon will not know us, and say so */
+		/* the daemon will not know us, and say so */
+		out_error("cannot act as root again (%s)", strerror(errno));
 }
 
 /* The daemon holds the lock while it renews its token, and no longer. */
@@ -78,8 +79,8 @@ int login_store_ready(struct login *l)
 	if (login_signal != 0)
 		return LOGIN_STOPPED;
 	if (strcmp(e.code, "refresh-token-missing") == 0)	/* of the lock: its folder is */
-		out_error("client \"%s\": the folder for %s does not exist; make it: install -d -o %s -m 700 %.*s", l->oc->name, path,
-		    l->conf->user, (int)(strrchr(path, '/') - path), path);
+		out_error("client \"%s\": the folder for %s does not exist; make it: install -d -o %s -m 700 %.*s",
+		    l->oc->name, path, l->conf->user, (int)(strrchr(path, '/') - path), path);
 	else
 		out_error("client \"%s\": %s; nothing was asked of the provider", l->oc->name, e.text);
 	return mx_class_info(cls)->exit_code;
@@ -98,7 +99,7 @@ int login_store(struct login *l)
 		return CTL_FINE;
 	if (login_signal != 0)
 		return LOGIN_STOPPED;
-	out_error("client \"%s\": the provider agreed, but its refresh token cannot be stored and is lost: %s; mend that and run this "
-	    "again", l->oc->name, e.text);
+	out_error("client \"%s\": the provider agreed, but its refresh token cannot be stored and is lost: %s; mend "
+	    "that and run this again", l->oc->name, e.text);
 	return mx_class_info(cls)->exit_code;
 }

@@ -35,8 +35,8 @@ void login_progress(struct login *l, uint64_t end_ms, const char *what)
 	if (left == l->shown_min)
 		return;
 	l->shown_min = left;
-	printf("%s%s: %s%llu %s left%s", l->tty ? "\r" : "", what, left == 1 ? "less than " : "", (unsigned long long)left,
-	    left == 1 ? "minute" : "minutes", l->tty ? "      " : "\n");
+	printf("%s%s: %s%llu %s left%s", l->tty ? "\r" : "", what, left == 1 ? "less than " : "",
+	    (unsigned long long)left, left == 1 ? "minute" : "minutes", l->tty ? "      " : "\n");
 	l->line = l->tty;
 	(void)fflush(stdout);
 }

@@ -111,8 +111,10 @@ static void row(const struct status_line *l, size_t name_width)
 	span(stdout, &l->v[SC_TOKEN]);
 	putchar('\n');
 	failure(l);
-	if (status_number(&l->v[SC_USED], &used) && status_number(&l->v[SC_REFUSED], &refused) && (used > 1 || refused > 0))
-		printf("    credential %" PRId64 " is in use; refused or unusable so far: %" PRId64 " times\n", used, refused);
+	if (status_number(&l->v[SC_USED], &used) && status_number(&l->v[SC_REFUSED], &refused) &&
+	    (used > 1 || refused > 0))
+		printf("    credential %" PRId64 " is in use; refused or unusable so far: %" PRId64 " times\n", used,
+		    refused);
 	if (!status_number(&l->v[SC_CREDENTIAL], &left))
 		return;
 	if (left <= 0)

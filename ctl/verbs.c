@@ -63,7 +63,8 @@ const struct verb verbs[] = {
 	    "open the one in any browser, enter the other, sign in as the mailbox's owner and\n"
 	    "agree. With --browser, and for gmail always, there is no code: at the end the browser\n"
 	    "is sent back to this host; if it runs on another one, it shows an error then, and\n"
-	    "the address that it shows is to be pasted here. The refresh token is then stored in the client's refresh_token_file and the\n"
+	    "the address that it shows is to be pasted here. The refresh token is then stored in the client's "
+	    "refresh_token_file and the\n"
 	    "daemon told; it needs no restart. Until then, and if nobody agrees, the old one is\n"
 	    "kept and in use. Nothing secret is shown.\n"
 	    "For root and the user the daemon runs as.\n" },

@@ -316,7 +316,8 @@ void engine_give_up(struct engine_waiter *w, struct engine_answer *a)
 		a->err = c->err;
 	else if (c->in_flight && !c->sent && c->e->ops.urge != NULL)
 		mx_fail(&slow, MX_TEMP, "provider-queue", "client \"%s\": so many token requests are under way to this "
-		    "identity provider that this client's still waits its turn; it is asked as soon as one ends", engine_called(c));
+		    "identity provider that this client's still waits its turn; it is asked as soon as one ends",
+		    engine_called(c));
 	else
 		mx_fail(&slow, MX_TEMP, "provider-slow", "client \"%s\": the identity provider has not answered "
 		    "within the time the mail server can wait; the daemon goes on asking", engine_called(c));
@@ -338,16 +339,16 @@ static void success(struct engine_client *c, const struct engine_result *r)
 	c->suspect = false;
 	engine_token_set(c, r->token);
 	if (engine_params(c)->stale_until_s == 0 && !engine_alive(c)) {
-		mx_fail(&err, MX_PROVIDER, "token-too-short", "client \"%s\": the identity provider's tokens live %u s, "
-		    "but the mail server wants at least %u s left; raise the token lifetime or lower min_remaining",
+		mx_fail(&err, MX_PROVIDER, "token-too-short", "client \"%s\": the identity provider's tokens live %u "
+		    "s, but the mail server wants at least %u s left; raise the token lifetime or lower min_remaining",
 		    engine_called(c), (unsigned)r->expires_in_s, (unsigned)engine_params(c)->min_remaining_s);
 		fail(c, &bad);
 		return;
 	}
 	if (engine_left_ms(c) <= 0) {
-		mx_fail(&err, MX_TEMP, "token-too-late", "client \"%s\": the identity provider took longer to answer than "
-		    "its tokens live (%u s); is one of the two clocks wrong, or the way there very slow?", engine_called(c),
-		    (unsigned)r->expires_in_s);
+		mx_fail(&err, MX_TEMP, "token-too-late", "client \"%s\": the identity provider took longer to answer "
+		    "than its tokens live (%u s); is one of the two clocks wrong, or the way there very slow?",
+		    engine_called(c), (unsigned)r->expires_in_s);
 		bad.permanent = false;
 		fail(c, &bad);
 		return;

@@ -117,7 +117,8 @@ void engine_status(struct engine_client *c, struct engine_status *s)
 	now = c->e->boot;
 	*s = (struct engine_status){
 		.name = c->name, .state = c->st,
-		.permanent = c->perm && !c->in_flight && (c->st == ES_HOLD || c->st == ES_WAIT), .err = c->err, .waiting = c->nwait,
+		.permanent = c->perm && !c->in_flight && (c->st == ES_HOLD || c->st == ES_WAIT), .err = c->err,
+		.waiting = c->nwait,
 		.fetches = c->fetches, .failures = c->failures, .answers = c->answers,
 		.rejections = c->rejections, .oks = c->oks, .permanents = c->permanents, .past = c->past,
 		.margin_ms = engine_margin_ms(c), .ever_ok = c->oks > 0 || c->token.p != NULL,

@@ -132,7 +132,8 @@ void engine_sub_drop(struct engine_client *c);		/* its token too; nobody waits f
 bool engine_sub_retire(struct engine_client *old, struct engine_client *heir);	/* one of old's; false: none is left */
 void engine_sub_unlink(struct engine_client *c);	/* it is about to be freed */
 void engine_sub_rest(struct engine_client *c);		/* no timer is set: until it goes */
-void engine_sub_failed(struct engine_client *c, const struct mx_err *err, bool permanent);	/* no-op without a parent */
+/* no-op without a parent */
+void engine_sub_failed(struct engine_client *c, const struct mx_err *err, bool permanent);
 void engine_sub_ok(struct engine_client *c);
 void engine_sub_free(struct engine *e);
 

@@ -71,7 +71,8 @@ unsigned char *store_map(struct store *s)
 		s->seg = seg;
 		s->cap = cap;
 	}
-	g.p = mmap(NULL, STORE_SEGMENT, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, (off_t)(STORE_HEAD + s->nseg * STORE_SEGMENT));
+	g.p = mmap(NULL, STORE_SEGMENT, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd,
+	    (off_t)(STORE_HEAD + s->nseg * STORE_SEGMENT));
 	if (g.p == MAP_FAILED)
 		return NULL;
 	g.locked = mx_secret_guard(g.p, STORE_SEGMENT);

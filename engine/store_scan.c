@@ -96,7 +96,8 @@ static bool scan_segment(struct store *s, unsigned char *p)
 
 static enum store_why check_head(int fd, const char *boot, off_t size)
 {
-	static const char nothing[STORE_HEAD];	/* what a process leaves that is killed before it has written the head */
+	/* what a process leaves that is killed before it has written the head */
+	static const char nothing[STORE_HEAD];
 	char first[STORE_HEAD] = "";
 	struct head h = { .version = 0 };
 

@@ -113,8 +113,8 @@ static enum mx_class make(const struct oauth_credential *c, const struct oauth_k
 	mx_b64url_encode(&b, part.p, part.len);
 	if (b.bad) {
 		cls = mx_fail(e, MX_CONFIG, "assertion-malformed",
-		    "no assertion can be made: client_id, key_id, scope, assertion_audience or another text that goes into it "
-		    "is not UTF-8, or they have more than %d bytes together; correct them", PART_MAX);
+		    "no assertion can be made: client_id, key_id, scope, assertion_audience or another text that goes "
+		    "into it is not UTF-8, or they have more than %d bytes together; correct them", PART_MAX);
 		goto out;
 	}
 	if ((cls = oauth_key_sign(k, c->alg, b.p, b.len, sig, sizeof sig, &n, e)) != MX_OK)
@@ -137,7 +137,8 @@ enum mx_class oauth_assertion(const struct oauth_credential *c, const struct oau
     const char *token_endpoint, uint64_t now_s, const char *jti, struct mx_secret *out, struct mx_err *e)
 {
 	struct claims x = {
-		.iss = client_id, .sub = client_id, .aud = c->audience != NULL ? c->audience : token_endpoint, .jti = jti,
+		.iss = client_id, .sub = client_id, .aud = c->audience != NULL ? c->audience : token_endpoint,
+		.jti = jti,
 		.now_s = now_s,
 	};
 
@@ -149,7 +150,8 @@ enum mx_class oauth_grant_assertion(const struct oauth_credential *c, const stru
     struct mx_err *e)
 {
 	struct claims x = {
-		.iss = issuer, .sub = subject, .scope = scope, .aud = c->audience != NULL ? c->audience : token_endpoint,
+		.iss = issuer, .sub = subject, .scope = scope,
+		.aud = c->audience != NULL ? c->audience : token_endpoint,
 		.now_s = now_s,
 	};
 

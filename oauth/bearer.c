@@ -78,8 +78,8 @@ enum mx_class oauth_bearer_build(const struct oauth_client *c, const struct oaut
 	*r = (struct oauth_request){ .url = c->token_endpoint };
 	id[0] = '\0';
 	if (subject == NULL || subject[0] == '\0')
-		return mx_fail(e, MX_CONFIG, "mailbox-needed", "client \"%.64s\": its tokens are made for one mailbox each, and "
-		    "none is named", c->name);
+		return mx_fail(e, MX_CONFIG, "mailbox-needed", "client \"%.64s\": its tokens are made for one mailbox "
+		    "each, and none is named", c->name);
 	if ((cls = sign(c, k, subject, id, &assertion, &why)) == MX_OK)
 		cls = oauth_bearer_build_with(c, k, &assertion, r, e);
 	else

@@ -80,7 +80,9 @@ const char *oauth_code_url(char *out, size_t cap, const struct oauth_client *c, 
 	add(&b, "state", q->state);
 	add(&b, "code_challenge", challenge);
 	add(&b, "code_challenge_method", "S256");
-	/* Without these Google gives a refresh token the first time only, and OpenID Connect (section 11) none at all. */
+	/*
+	 * Without these Google gives a refresh token the first time only, and OpenID Connect (section 11) none at all.
+	 */
 	add(&b, "access_type", "offline");
 	add(&b, "prompt", "consent");
 	add(&b, "login_hint", hint);
@@ -133,8 +135,8 @@ static size_t origin(const char *url)
 }
 
 /*
- * RFC 9207 section 2.4. The issuer is not configured; whoever answers must at least be where the question went, which no
- * other provider is.
+ * RFC 9207 section 2.4. The issuer is not configured; whoever answers must at least be where the question went, which
+ * no other provider is.
  */
 static bool right_issuer(const struct oauth_client *c, const char *iss)
 {
@@ -143,8 +145,8 @@ static bool right_issuer(const struct oauth_client *c, const char *iss)
 	return n > 0 && origin(iss) == n && strncasecmp(iss, c->authorization_endpoint, n) == 0;
 }
 
-static enum oauth_code_answer refused(const struct oauth_client *c, const struct oauth_code *q, const char *query, size_t n,
-    char *error, struct mx_err *e)
+static enum oauth_code_answer refused(const struct oauth_client *c, const struct oauth_code *q, const char *query,
+    size_t n, char *error, struct mx_err *e)
 {
 	char text[256];
 
@@ -153,13 +155,13 @@ static enum oauth_code_answer refused(const struct oauth_client *c, const struct
 	mx_clean(error, strlen(error));
 	mx_clean(text, strlen(text));
 	if (strcmp(error, "access_denied") == 0)
-		mx_fail(e, MX_PROVIDER, "consent-declined", "client \"%.64s\": consent was declined, and nothing is stored; if that "
-		    "was a mistake, run this again%s%s%s", c->name, text[0] != '\0' ? " [provider: " : "", text,
-		    text[0] != '\0' ? "]" : "");
-	else
-		mx_fail(e, MX_PROVIDER, "authorization-refused", "client \"%.64s\": the provider does not ask for consent: %.64s; see "
-		    "whether client_id, scope and the redirect address %s suit it%s%s%s", c->name, error, q->redirect_uri,
+		mx_fail(e, MX_PROVIDER, "consent-declined", "client \"%.64s\": consent was declined, and nothing is "
+		    "stored; if that was a mistake, run this again%s%s%s", c->name,
 		    text[0] != '\0' ? " [provider: " : "", text, text[0] != '\0' ? "]" : "");
+	else
+		mx_fail(e, MX_PROVIDER, "authorization-refused", "client \"%.64s\": the provider does not ask for "
+		    "consent: %.64s; see whether client_id, scope and the redirect address %s suit it%s%s%s", c->name,
+		    error, q->redirect_uri, text[0] != '\0' ? " [provider: " : "", text, text[0] != '\0' ? "]" : "");
 	return OAUTH_CODE_REFUSED;
 }
 
@@ -171,8 +173,8 @@ static enum oauth_code_answer keep(const char *s, struct mx_secret *code, struct
 	return OAUTH_CODE_REFUSED;
 }
 
-enum oauth_code_answer oauth_code_take(const struct oauth_client *c, const struct oauth_code *q, const char *query, size_t n,
-    struct mx_secret *code, struct mx_err *e)
+enum oauth_code_answer oauth_code_take(const struct oauth_client *c, const struct oauth_code *q, const char *query,
+    size_t n, struct mx_secret *code, struct mx_err *e)
 {
 	char text[OAUTH_CODE_MAX];
 	enum oauth_code_answer r = OAUTH_CODE_NONE;
@@ -193,8 +195,8 @@ out:
 	return r;
 }
 
-enum oauth_code_answer oauth_code_pasted(const struct oauth_client *c, const struct oauth_code *q, const char *s, size_t n,
-    struct mx_secret *code, struct mx_err *e)
+enum oauth_code_answer oauth_code_pasted(const struct oauth_client *c, const struct oauth_code *q, const char *s,
+    size_t n, struct mx_secret *code, struct mx_err *e)
 {
 	enum oauth_code_answer r = OAUTH_CODE_NONE;
 	char text[OAUTH_CODE_MAX];

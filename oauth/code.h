@@ -42,12 +42,12 @@ enum oauth_code_answer {
  * Judges what stands behind the '?' of the address that the browser was sent back to (n bytes, any): state, and "iss"
  * where it is given (RFC 9207), have to be right.
  */
-enum oauth_code_answer oauth_code_take(const struct oauth_client *c, const struct oauth_code *q, const char *query, size_t n,
-    struct mx_secret *code, struct mx_err *e) __attribute__((warn_unused_result));
+enum oauth_code_answer oauth_code_take(const struct oauth_client *c, const struct oauth_code *q, const char *query,
+    size_t n, struct mx_secret *code, struct mx_err *e) __attribute__((warn_unused_result));
 
 /* The same for what a person has pasted: that address, or the code alone, which a person may vouch for. */
-enum oauth_code_answer oauth_code_pasted(const struct oauth_client *c, const struct oauth_code *q, const char *s, size_t n,
-    struct mx_secret *code, struct mx_err *e) __attribute__((warn_unused_result));
+enum oauth_code_answer oauth_code_pasted(const struct oauth_client *c, const struct oauth_code *q, const char *s,
+    size_t n, struct mx_secret *code, struct mx_err *e) __attribute__((warn_unused_result));
 
 /* SHA-256 of n bytes, in key_sign.c, which knows OpenSSL. false: no memory. */
 bool oauth_sha256(unsigned char out[32], const void *p, size_t n);

@@ -21,7 +21,8 @@ static bool build_token(struct oauth_exchange *x, struct oauth_request *r, struc
 	if (x->want.refresh_token != NULL)
 		return oauth_request_refresh(x->c, x->k, x->want.refresh_token, r, e) == MX_OK;
 	if (x->c->grant == OAUTH_GRANT_REFRESH_TOKEN) {
-		mx_fail(e, MX_CONFIG, "refresh-token-missing", "client \"%.64s\": there is no refresh token", x->c->name);
+		mx_fail(e, MX_CONFIG, "refresh-token-missing", "client \"%.64s\": there is no refresh token",
+		    x->c->name);
 		return false;
 	}
 	return oauth_request_build(x->c, x->k, r, e) == MX_OK;
@@ -47,7 +48,8 @@ static bool login(const struct oauth_exchange *x, struct oauth_ask *a)
 	case OAUTH_FOR_CODE:
 		a->grant = "authorization_code";
 		a->param[0] = (struct oauth_param){ "code", w->code->p, w->code->len };
-		a->param[1] = (struct oauth_param){ "redirect_uri", w->asked->redirect_uri, strlen(w->asked->redirect_uri) };
+		a->param[1] = (struct oauth_param){ "redirect_uri", w->asked->redirect_uri,
+		    strlen(w->asked->redirect_uri) };
 		a->param[2] = (struct oauth_param){ "code_verifier", w->asked->verifier.p, w->asked->verifier.len };
 		return true;
 	case OAUTH_FOR_TOKEN:
@@ -156,9 +158,10 @@ static void refresh_refused(const struct oauth_exchange *x, struct oauth_failure
 	    strcmp(f->err.code, "grant-rejected") != 0)
 		return;
 	mx_fail(&f->err, MX_PROVIDER, "refresh-token-refused", "client \"%.64s\": HTTP %ld invalid_grant: the identity "
-	    "provider takes this refresh token no more: it has run out, was revoked, or was used before, as one from a backup "
-	    "is; run \"mta-xoauth2 login ACCOUNT\", the daemon needs no restart%s%s%s", x->c->name, f->http_status,
-	    f->description[0] == '\0' ? "" : " [provider: ", f->description, f->description[0] == '\0' ? "" : "]");
+	    "provider takes this refresh token no more: it has run out, was revoked, or was used before, as one from a "
+	    "backup is; run \"mta-xoauth2 login ACCOUNT\", the daemon needs no restart%s%s%s", x->c->name,
+	    f->http_status, f->description[0] == '\0' ? "" : " [provider: ", f->description,
+	    f->description[0] == '\0' ? "" : "]");
 }
 
 enum oauth_next oauth_exchange_reply(struct oauth_exchange *x, const struct oauth_http_reply *h, struct oauth_token *t,

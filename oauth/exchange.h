@@ -56,7 +56,10 @@ enum oauth_next {
 	OAUTH_MORE			/* req is another one, to be sent now */
 };
 
-/* Makes the first request. c, k and what w points to outlive x; w NULL: nothing beside. false: *f says why not, x is inert. */
+/*
+ * Makes the first request. c, k and what w points to outlive x; w NULL: nothing beside. false: *f says why not, x is
+ * inert.
+ */
 bool oauth_exchange_begin(struct oauth_exchange *x, const struct oauth_client *c, const struct oauth_credential *k,
     const struct oauth_want *w, struct oauth_failure *f) __attribute__((warn_unused_result));
 
@@ -67,14 +70,19 @@ bool oauth_exchange_begin(struct oauth_exchange *x, const struct oauth_client *c
 bool oauth_exchange_sign(const struct oauth_client *c, const struct oauth_credential *k, struct mx_secret *proof,
     struct oauth_failure *f) __attribute__((warn_unused_result));
 
-/* Takes the reply to req. OAUTH_GOT: *t is filled, else inert but for a refresh token (oauth_reply_parse()). OAUTH_REFUSED: *f is filled. */
+/*
+ * Takes the reply to req. OAUTH_GOT: *t is filled, else inert but for a refresh token (oauth_reply_parse()).
+ * OAUTH_REFUSED: *f is filled.
+ */
 enum oauth_next oauth_exchange_reply(struct oauth_exchange *x, const struct oauth_http_reply *h, struct oauth_token *t,
     struct oauth_failure *f) __attribute__((warn_unused_result));
 
 /* req brought no reply: *f, which says so as of a token endpoint, is worded anew where it went elsewhere. */
 void oauth_exchange_failed(const struct oauth_exchange *x, struct oauth_failure *f);
 
-/* req was sent and perhaps lost, unanswered. true: it may be sent once more, and has been made anew where it must be. */
+/*
+ * req was sent and perhaps lost, unanswered. true: it may be sent once more, and has been made anew where it must be.
+ */
 bool oauth_exchange_again(struct oauth_exchange *x) __attribute__((warn_unused_result));
 
 void oauth_exchange_free(struct oauth_exchange *x);

@@ -152,7 +152,8 @@ const struct oauth_hint oauth_hints[] = {
 	    "set assertion_algorithm to PS256, or remove it"),
 	A(500133, "assertion-expired", "the assertion is out of its time", CHECK_CLOCK),
 	A(50027, "assertion-rejected", "the client assertion is not a valid JWT for this endpoint",
-	    "with a key of Microsoft's clients certificate_file is needed; check tenant, client_id and this host's clock too"),
+	    "with a key of Microsoft's clients certificate_file is needed; check tenant, client_id and this host's "
+	    "clock too"),
 	A(5002727, "assertion-rejected", "the client assertion's type is not accepted",
 	    "use the plain JWT type for this provider"),
 	A(700024, "assertion-expired", "the assertion is not valid at the provider's time",

@@ -101,12 +101,13 @@ static enum mx_class cannot_open(const struct oauth_file_kind *k, const char *pa
 	case EPERM:
 		whoami(user, sizeof user, group, sizeof group);
 		if (k->mend != NULL)
-			return FAIL(e, k->unreadable, "user %s may not read the %s; %s: %s", user, k->noun, k->mend, path);
+			return FAIL(e, k->unreadable, "user %s may not read the %s; %s: %s", user, k->noun, k->mend,
+			    path);
 		if (strlen(path) <= PATH_SHOWN_TWICE)
 			return FAIL(e, k->unreadable, "user %s may not read the %s; chgrp %s %s && chmod 640 %s "
 			    "(the folders above it must let that group through)", user, k->noun, group, path, path);
-		return FAIL(e, k->unreadable, "user %s may not read the %s; chgrp it to %s and chmod it to 640: %s", user,
-		    k->noun, group, path);
+		return FAIL(e, k->unreadable, "user %s may not read the %s; chgrp it to %s and chmod it to 640: %s",
+		    user, k->noun, group, path);
 	case ENXIO:
 		return FAIL(e, k->not_a_file, "the %s is a socket or a pipe, not a regular file; name another one: %s",
 		    k->noun, path);
@@ -116,8 +117,8 @@ static enum mx_class cannot_open(const struct oauth_file_kind *k, const char *pa
 		return FAIL(e, k->busy, "the %s cannot be opened just now (%s); raise the daemon's limits: %s", k->noun,
 		    strerror(err), path);
 	default:
-		return FAIL(e, k->unreadable, "the %s cannot be opened (%s); check the path: %s", k->noun, strerror(err),
-		    path);
+		return FAIL(e, k->unreadable, "the %s cannot be opened (%s); check the path: %s", k->noun,
+		    strerror(err), path);
 	}
 }
 
@@ -132,8 +133,8 @@ static enum mx_class read_fd(const struct oauth_file_kind *k, int fd, const char
 	if (!S_ISREG(st.st_mode))
 		return FAIL(e, k->not_a_file, "the %s is not a regular file; name the file itself: %s", k->noun, path);
 	if (k->secret && (st.st_mode & (S_IROTH | S_IWOTH)))
-		return FAIL(e, k->open_to_all, "the %s is open to every user of this host (mode %04o); chmod %s %s", k->noun,
-		    (unsigned)(st.st_mode & 07777), st.st_mode & S_IWOTH ? "o-rw" : "o-r", path);
+		return FAIL(e, k->open_to_all, "the %s is open to every user of this host (mode %04o); chmod %s %s",
+		    k->noun, (unsigned)(st.st_mode & 07777), st.st_mode & S_IWOTH ? "o-rw" : "o-r", path);
 	if (!mx_secret_alloc(s, max + 1))
 		return mx_fail(e, MX_TEMP, "no-memory", "no memory to read the %s %s", k->noun, path);
 	while (s->len < max) {
@@ -143,8 +144,8 @@ static enum mx_class read_fd(const struct oauth_file_kind *k, int fd, const char
 		if (n > 0)
 			s->len += (size_t)n;
 		else if (errno != EINTR)
-			return FAIL(e, k->unreadable, "the %s cannot be read (%s); check the disk it is on: %s", k->noun,
-			    strerror(errno), path);
+			return FAIL(e, k->unreadable, "the %s cannot be read (%s); check the disk it is on: %s",
+			    k->noun, strerror(errno), path);
 	}
 	s->p[s->len] = '\0';
 	return MX_OK;
@@ -171,13 +172,14 @@ static enum mx_class resolve(const struct oauth_file_kind *k, const char **path,
 	if (strncmp(*path, credential, sizeof credential - 1) != 0)
 		return MX_OK;
 	if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL)
-		return FAIL(e, k->missing, "\"%.80s\" does not name a systemd credential; write credential:NAME, without a "
-		    "path", *path);
+		return FAIL(e, k->missing, "\"%.80s\" does not name a systemd credential; write credential:NAME, "
+		    "without a path", *path);
 	if (secure_getenv("CREDENTIALS_DIRECTORY") == NULL)
-		return FAIL(e, k->missing, "\"%.80s\" needs a credential from systemd, and $CREDENTIALS_DIRECTORY is not set; "
-		    "add LoadCredential=%.80s:/PATH to the unit, or name a file", *path, name);
+		return FAIL(e, k->missing, "\"%.80s\" needs a credential from systemd, and $CREDENTIALS_DIRECTORY is "
+		    "not set; add LoadCredential=%.80s:/PATH to the unit, or name a file", *path, name);
 	if ((found = credential_path(*path, full)) == NULL)
-		return FAIL(e, k->missing, "the path of \"%.80s\" is too long; give the credential a shorter name", *path);
+		return FAIL(e, k->missing, "the path of \"%.80s\" is too long; give the credential a shorter name",
+		    *path);
 	*path = found;
 	return MX_OK;
 }

@@ -49,7 +49,8 @@ void oauth_form_add_bytes(struct mx_buf *b, const char *name, const void *value,
 
 static int hex(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' &&
+	    c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 bool oauth_form_decode(struct mx_buf *b, const char *s, size_t n)

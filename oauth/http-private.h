@@ -49,7 +49,8 @@ struct oauth_fetch {
 	bool headed;				/* its head is complete */
 	bool again;				/* this is the second try */
 	char host[280];				/* "host:port" for texts */
-	char tried[160];			/* the addresses that were connected to, for texts; "" for a kept connection */
+	/* the addresses that were connected to, for texts; "" for a kept connection */
+	char tried[160];
 	char detail[CURL_ERROR_SIZE];
 };
 

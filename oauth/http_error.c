@@ -213,8 +213,8 @@ void oauth_transfer_failed(const char *client, const struct oauth_transfer *x,
 		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %s; %s: %s", client, r->cause, r->fix,
 		    x->proxy_credentials);
 	else if (x->of_proxy && x->code == CURLE_PEER_FAILED_VERIFICATION)
-		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": the https proxy on the way to %.80s: %s; %s%s%.159s%s",
-		    client, x->host, r->cause, r->fix, sep, detail, end);
+		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": the https proxy on the way to %.80s: %s; "
+		    "%s%s%.159s%s", client, x->host, r->cause, r->fix, sep, detail, end);
 	else if (w == W_CA_FILE && x->ca_file != NULL && strlen(x->ca_file) < 200)
 		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %s: %s: %s", client, r->cause,
 		    r->fix, x->ca_file);

@@ -107,13 +107,14 @@ enum mx_class oauth_http_wait(const char *user_agent, const struct oauth_client 
 	*t = (struct oauth_token){ 0 };
 	*f = (struct oauth_failure){ .retry_after_s = -1 };
 	if (h == NULL || oauth_http_start(h, c, k, want, done, &w) == NULL)
-		w.cls = mx_fail(&f->err, MX_TEMP, "no-memory", "client \"%.64s\": no memory for a token request", c->name);
+		w.cls = mx_fail(&f->err, MX_TEMP, "no-memory", "client \"%.64s\": no memory for a token request",
+		    c->name);
 	else
 		while (!w.over && !stopped(want))
 			turn(h, &w);
 	if (!w.over && stopped(want))
-		w.cls = mx_fail(&f->err, MX_TEMP, "interrupted", "client \"%.64s\": the request was given up, as this process "
-		    "was told to end; run it again", c->name);
+		w.cls = mx_fail(&f->err, MX_TEMP, "interrupted", "client \"%.64s\": the request was given up, as this "
+		    "process was told to end; run it again", c->name);
 	oauth_http_free(h);
 	return w.cls;
 }

@@ -7,8 +7,8 @@
 #include "oauth/exchange.h"
 
 /*
- * MX_OK: *t is filled (the caller frees both tokens); else *f, t holds a refresh token at most (oauth_reply_parse()), and
- * f->err.cls is returned. Takes
+ * MX_OK: *t is filled (the caller frees both tokens); else *f, t holds a refresh token at most (oauth_reply_parse()),
+ * and f->err.cls is returned. Takes
  * at most the client's timeout. w: NULL, or what is wanted beside. Sends no signals and handles none; one that sets
  * *w->stop ends the wait within a second, MX_TEMP interrupted.
  */

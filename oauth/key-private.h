@@ -63,7 +63,8 @@ enum mx_class key_away(const struct oauth_key *k, const struct key_errors *x, st
  * A device locks itself after a few wrong PINs, so one that it has refused is not sent to it again by this process,
  * until key_passphrase_file has changed. All of it with a key's lock held (oauth_key_open()).
  */
-uint64_t key_pin(const struct oauth_credential *c);	/* names the key and the file as it is now; 0: there is no PIN */
+/* names the key and the file as it is now; 0: there is no PIN */
+uint64_t key_pin(const struct oauth_credential *c);
 void key_pin_refused(uint64_t pin);			/* 0: fine */
 bool key_pin_was_refused(uint64_t pin);
 

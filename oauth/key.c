@@ -260,7 +260,8 @@ enum mx_class oauth_certificate_ends(const struct oauth_credential *c, uint64_t 
 	if ((k = calloc(1, sizeof *k)) == NULL)
 		return mx_fail(e, MX_TEMP, "no-memory", "no memory to open a certificate");
 	lock();
-	if ((cls = certificate_read(c->certificate_file, k, e)) == MX_OK && when(X509_get0_notAfter(k->cert), &to, text))
+	if ((cls = certificate_read(c->certificate_file, k, e)) == MX_OK &&
+	    when(X509_get0_notAfter(k->cert), &to, text))
 		*ends = to > 0 ? (uint64_t)to : 1;
 	oauth_key_free(k);
 	return cls;

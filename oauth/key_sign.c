@@ -92,13 +92,13 @@ enum mx_class oauth_key_sign(const struct oauth_key *k, enum oauth_alg alg, cons
 		return key_away(k, &x, e);
 	if (k->asked && k->pin == 0)
 		return mx_fail(e, MX_CONFIG, "key-passphrase-needed",
-		    "the key does not sign without a PIN (%.80s); name the file that holds it in key_passphrase_file: %s",
-		    x.why, k->shown);
+		    "the key does not sign without a PIN (%.80s); name the file that holds it in key_passphrase_file: "
+		    "%s", x.why, k->shown);
 	if (k->asked) {
 		key_pin_refused(k->pin);
 		return mx_fail(e, MX_CONFIG, "key-pin-refused",
-		    "the key does not sign (%.80s): check the PIN in key_passphrase_file; the device gets none again before "
-		    "that file has changed, for it locks itself after a few: %s", x.why, k->shown);
+		    "the key does not sign (%.80s): check the PIN in key_passphrase_file; the device gets none again "
+		    "before that file has changed, for it locks itself after a few: %s", x.why, k->shown);
 	}
 	return mx_fail(e, MX_CONFIG, "key-sign-failed",
 	    "the key does not sign (%.80s); check what it may be used for, and its device: %s", x.why, k->shown);

@@ -88,8 +88,8 @@ enum mx_class key_away(const struct oauth_key *k, const struct key_errors *x, st
 static enum mx_class pin_refused(const struct oauth_credential *c, const struct oauth_key *k, struct mx_err *e)
 {
 	return mx_fail(e, MX_CONFIG, "key-pin-refused",
-	    "the device refuses the PIN, and locks itself after a few: it gets none again before that file has changed; "
-	    "mend it, or touch it once the device is mended (%.120s): %s", c->key_passphrase_file, k->shown);
+	    "the device refuses the PIN, and locks itself after a few: it gets none again before that file has "
+	    "changed; mend it, or touch it once the device is mended (%.120s): %s", c->key_passphrase_file, k->shown);
 }
 
 static enum mx_class passphrase_failed(const struct oauth_credential *c, const struct oauth_key *k,
@@ -264,8 +264,8 @@ enum mx_class key_store_load(const struct oauth_credential *c, const struct mx_s
 		pem = &content;
 	}
 	if (path == NULL && access(c->key, F_OK) == 0) {
-		cls = mx_fail(e, MX_CONFIG, "key-unreadable", "the current folder has a file whose name is the key's URI, and "
-		    "OpenSSL would read that; remove it: %s", k->shown);
+		cls = mx_fail(e, MX_CONFIG, "key-unreadable", "the current folder has a file whose name is the key's "
+		    "URI, and OpenSSL would read that; remove it: %s", k->shown);
 		goto out;
 	}
 	if (pem == NULL || holds(pem, TSS2))

@@ -12,7 +12,8 @@
 
 /*
  * Reads USER:PASSWORD from path, a file as oauth_secret_read() wants it, with its codes, and
- * proxy-credentials-malformed. Each with a NUL behind it; the password may be empty, and may hold further colons. Both are inert on failure.
+ * proxy-credentials-malformed. Each with a NUL behind it; the password may be empty, and may hold further colons. Both
+ * are inert on failure.
  */
 enum mx_class oauth_proxy_credentials(const char *path, struct mx_secret *user, struct mx_secret *password,
     struct mx_err *e) __attribute__((warn_unused_result));

@@ -37,8 +37,8 @@ bool oauth_refresh_ok(const void *p, size_t n)
 
 static enum mx_class no_memory(const char *path, struct mx_err *e)
 {
-	return mx_fail(e, MX_TEMP, "no-memory", "no memory for the refresh token; look at the daemon's memory limit: %s",
-	    path);
+	return mx_fail(e, MX_TEMP, "no-memory", "no memory for the refresh token; look at the daemon's memory limit: "
+	    "%s", path);
 }
 
 static enum mx_class missing(const char *path, struct mx_err *e)
@@ -49,8 +49,8 @@ static enum mx_class missing(const char *path, struct mx_err *e)
 
 static enum mx_class unwritable(const char *path, int err, struct mx_err *e)
 {
-	return mx_fail(e, MX_TEMP, "refresh-token-unwritable", "a new refresh token could not be stored (%s): make room, or "
-	    "make the folder writable for the daemon's user; the old one stays: %s", strerror(err), path);
+	return mx_fail(e, MX_TEMP, "refresh-token-unwritable", "a new refresh token could not be stored (%s): make "
+	    "room, or make the folder writable for the daemon's user; the old one stays: %s", strerror(err), path);
 }
 
 static const char *base(const char *path)
@@ -112,8 +112,8 @@ static enum mx_class take(struct oauth_refresh_lock *l, int tries, struct mx_err
 	if (flock(l->fd, LOCK_EX | LOCK_NB) == -1) {
 		if (errno != EWOULDBLOCK)
 			return unwritable(l->lock, errno, e);
-		return mx_fail(e, MX_TEMP, "refresh-token-busy", "another process renews this refresh token just now; it is "
-		    "tried again shortly: %s", l->path);
+		return mx_fail(e, MX_TEMP, "refresh-token-busy", "another process renews this refresh token just now; "
+		    "it is tried again shortly: %s", l->path);
 	}
 	if (fstatat(l->dir, l->lock_name, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == st.st_ino &&
 	    named.st_dev == st.st_dev)
@@ -199,37 +199,39 @@ static enum mx_class cannot_open(const char *path, int err, struct mx_err *e)
 	case ENOTDIR:
 		return missing(path, e);
 	case ELOOP:
-		return mx_fail(e, MX_CONFIG, "refresh-token-symlink", "the refresh token's file is a symbolic link, which cannot "
-		    "be replaced as a whole; name the file itself by refresh_token_file: %s", path);
+		return mx_fail(e, MX_CONFIG, "refresh-token-symlink", "the refresh token's file is a symbolic link, "
+		    "which cannot be replaced as a whole; name the file itself by refresh_token_file: %s", path);
 	case ENXIO:
-		return mx_fail(e, MX_CONFIG, "refresh-token-not-a-file", "the refresh token's file is a socket or a pipe; remove "
-		    "it and run \"mta-xoauth2 login ACCOUNT\": %s", path);
+		return mx_fail(e, MX_CONFIG, "refresh-token-not-a-file", "the refresh token's file is a socket or a "
+		    "pipe; remove it and run \"mta-xoauth2 login ACCOUNT\": %s", path);
 	case EACCES:
 	case EPERM:
-		return mx_fail(e, MX_CONFIG, "refresh-token-unreadable", "the daemon's user may not read the refresh token's "
-		    "file; chown it to that user, with mode 600, and let that user into the folders above: %s", path);
+		return mx_fail(e, MX_CONFIG, "refresh-token-unreadable", "the daemon's user may not read the refresh "
+		    "token's file; chown it to that user, with mode 600, and let that user into the folders above: %s",
+		    path);
 	default:
-		return mx_fail(e, MX_TEMP, "refresh-token-unreadable", "the refresh token's file cannot be read (%s); look at "
-		    "the disk it is on, and at the daemon's limits: %s", strerror(err), path);
+		return mx_fail(e, MX_TEMP, "refresh-token-unreadable", "the refresh token's file cannot be read (%s); "
+		    "look at the disk it is on, and at the daemon's limits: %s", strerror(err), path);
 	}
 }
 
 static enum mx_class judge_file(const char *path, const struct stat *st, uid_t dir_uid, struct mx_err *e)
 {
 	if (!S_ISREG(st->st_mode))
-		return mx_fail(e, MX_CONFIG, "refresh-token-not-a-file", "the refresh token's file is not a plain file; remove "
-		    "it and run \"mta-xoauth2 login ACCOUNT\": %s", path);
+		return mx_fail(e, MX_CONFIG, "refresh-token-not-a-file", "the refresh token's file is not a plain "
+		    "file; remove it and run \"mta-xoauth2 login ACCOUNT\": %s", path);
 	if (st->st_nlink > 1)
-		return mx_fail(e, MX_CONFIG, "refresh-token-linked", "the refresh token's file has a second name, under which an "
-		    "old token would live on; remove that one (find it with: find FOLDER -samefile FILE): %s", path);
+		return mx_fail(e, MX_CONFIG, "refresh-token-linked", "the refresh token's file has a second name, "
+		    "under which an old token would live on; remove that one (find it with: find FOLDER -samefile "
+		    "FILE): %s", path);
 	if (st->st_uid != 0 && st->st_uid != geteuid() && (geteuid() != 0 || st->st_uid != dir_uid))
-		return mx_fail(e, MX_CONFIG, "refresh-token-foreign", "the refresh token's file belongs to another user (uid "
-		    "%lu), who may have put it there; if it is right, chown it to the daemon's user: %s",
+		return mx_fail(e, MX_CONFIG, "refresh-token-foreign", "the refresh token's file belongs to another "
+		    "user (uid %lu), who may have put it there; if it is right, chown it to the daemon's user: %s",
 		    (unsigned long)st->st_uid, path);
 	if ((st->st_mode & 077) != 0)
-		return mx_fail(e, MX_CONFIG, "refresh-token-exposed", "the refresh token's file is open to others (mode %04o), "
-		    "who may have read it; chmod 600 it, and run \"mta-xoauth2 login ACCOUNT\" if anybody could: %s",
-		    (unsigned)(st->st_mode & 07777), path);
+		return mx_fail(e, MX_CONFIG, "refresh-token-exposed", "the refresh token's file is open to others "
+		    "(mode %04o), who may have read it; chmod 600 it, and run \"mta-xoauth2 login ACCOUNT\" if anybody "
+		    "could: %s", (unsigned)(st->st_mode & 07777), path);
 	return MX_OK;
 }
 
@@ -238,14 +240,15 @@ static enum mx_class judge_token(const char *path, struct mx_secret *s, struct m
 	if (s->len > 0 && s->p[s->len - 1] == '\n')
 		s->p[--s->len] = '\0';
 	if (s->len == 0)
-		return mx_fail(e, MX_CONFIG, "refresh-token-empty", "the refresh token's file is empty; run \"mta-xoauth2 login "
-		    "ACCOUNT\": %s", path);
+		return mx_fail(e, MX_CONFIG, "refresh-token-empty", "the refresh token's file is empty; run "
+		    "\"mta-xoauth2 login ACCOUNT\": %s", path);
 	if (s->len > OAUTH_REFRESH_MAX)
-		return mx_fail(e, MX_CONFIG, "refresh-token-too-long", "the refresh token's file holds more than %d bytes; it "
-		    "must hold the token alone: run \"mta-xoauth2 login ACCOUNT\": %s", OAUTH_REFRESH_MAX, path);
+		return mx_fail(e, MX_CONFIG, "refresh-token-too-long", "the refresh token's file holds more than %d "
+		    "bytes; it must hold the token alone: run \"mta-xoauth2 login ACCOUNT\": %s", OAUTH_REFRESH_MAX,
+		    path);
 	if (!oauth_refresh_ok(s->p, s->len))
-		return mx_fail(e, MX_CONFIG, "refresh-token-malformed", "the refresh token's file holds something else than one "
-		    "line of printable ASCII; run \"mta-xoauth2 login ACCOUNT\": %s", path);
+		return mx_fail(e, MX_CONFIG, "refresh-token-malformed", "the refresh token's file holds something else "
+		    "than one line of printable ASCII; run \"mta-xoauth2 login ACCOUNT\": %s", path);
 	return MX_OK;
 }
 
@@ -375,8 +378,8 @@ enum mx_class oauth_refresh_replace(struct oauth_refresh_lock *l, const struct m
 	int err;
 
 	if (!oauth_refresh_ok(token->p, token->len))
-		return mx_fail(e, MX_CONFIG, "refresh-token-malformed", "the new refresh token is empty, too long, or not of "
-		    "printable ASCII characters, and is not stored; the old one stays: %s", l->path);
+		return mx_fail(e, MX_CONFIG, "refresh-token-malformed", "the new refresh token is empty, too long, or "
+		    "not of printable ASCII characters, and is not stored; the old one stays: %s", l->path);
 	if (l->out == -1 && (cls = oauth_refresh_prepare(l, e)) != MX_OK)
 		return cls;
 	if (!write_all(l->out, token->p, token->len, 0) || !write_all(l->out, (const unsigned char *)"\n", 1,

@@ -153,7 +153,8 @@ enum mx_class oauth_refusal(const char *client, const char *account_id, struct o
 		(void)mx_buf_str(&b);
 	}
 	f->permanent = oauth_is_permanent(f->http_status, f->error);
-	f->credential = f->permanent && (strcmp(f->error, "invalid_client") == 0 || strcmp(hint->code, "key-rejected") == 0);
+	f->credential = f->permanent && (strcmp(f->error, "invalid_client") == 0 ||
+	    strcmp(hint->code, "key-rejected") == 0);
 	write_fix(fix, sizeof fix, hint->fix, account_id);
 	/* Foreign text comes last: it may be cut, the next step may not. */
 	return mx_fail(&f->err, f->permanent ? MX_PROVIDER : MX_TEMP, hint->code,

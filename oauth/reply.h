@@ -56,8 +56,8 @@ struct oauth_http_reply {
 };
 
 /*
- * MX_OK: *t is filled (the caller frees both tokens). Else *f is filled and *t inert, but for the refresh token: one that
- * comes with an access token of no use has ended its predecessor all the same.
+ * MX_OK: *t is filled (the caller frees both tokens). Else *f is filled and *t inert, but for the refresh token: one
+ * that comes with an access token of no use has ended its predecessor all the same.
  * client: name for the texts.
  */
 enum mx_class oauth_reply_parse(const char *client, const struct oauth_http_reply *h,

@@ -60,7 +60,8 @@ out:
 /* The client's own token, by its grant. token: NULL, or the refresh token. */
 static struct oauth_ask token_of(const struct oauth_client *c, const struct mx_secret *token)
 {
-	struct oauth_ask a = { .url = c->token_endpoint, .grant = "client_credentials", .scope = true, .repeat = OAUTH_REPEAT_SAME };
+	struct oauth_ask a = { .url = c->token_endpoint, .grant = "client_credentials", .scope = true,
+	    .repeat = OAUTH_REPEAT_SAME };
 
 	if (token != NULL) {
 		a.grant = "refresh_token";
@@ -130,8 +131,8 @@ static bool with_assertion(const struct oauth_client *c, const struct oauth_ask 
 	return body_end(c, a, r, &b) && mx_secret_set(&r->secret, assertion->p, assertion->len);
 }
 
-enum mx_class oauth_request_build_ask_with(const struct oauth_client *c, const struct oauth_ask *a, enum oauth_auth auth,
-    const struct mx_secret *proof, struct oauth_request *r, struct mx_err *e)
+enum mx_class oauth_request_build_ask_with(const struct oauth_client *c, const struct oauth_ask *a,
+    enum oauth_auth auth, const struct mx_secret *proof, struct oauth_request *r, struct mx_err *e)
 {
 	*r = (struct oauth_request){ .url = a->url, .repeat = a->repeat };
 	if (auth == OAUTH_AUTH_PRIVATE_KEY_JWT && a->repeat == OAUTH_REPEAT_SAME)

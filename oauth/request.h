@@ -16,7 +16,8 @@ enum oauth_repeat {
 	/* what a provider takes once only: a refresh token that is rotated (RFC 6749 section 6), a device code */
 	OAUTH_REPEAT_NEVER = 0,
 	OAUTH_REPEAT_SAME,		/* client credentials */
-	OAUTH_REPEAT_ANEW		/* likewise, but it holds an assertion whose jti may be remembered: built anew */
+	/* likewise, but it holds an assertion whose jti may be remembered: built anew */
+	OAUTH_REPEAT_ANEW
 };
 
 struct oauth_request {
@@ -58,8 +59,9 @@ enum mx_class oauth_request_build_ask(const struct oauth_client *c, const struct
     const struct oauth_ask *a, struct oauth_request *r, struct mx_err *e) __attribute__((warn_unused_result));
 
 /* The same with the proof given, as oauth_request_build_with(). */
-enum mx_class oauth_request_build_ask_with(const struct oauth_client *c, const struct oauth_ask *a, enum oauth_auth auth,
-    const struct mx_secret *proof, struct oauth_request *r, struct mx_err *e) __attribute__((warn_unused_result));
+enum mx_class oauth_request_build_ask_with(const struct oauth_client *c, const struct oauth_ask *a,
+    enum oauth_auth auth, const struct mx_secret *proof, struct oauth_request *r,
+    struct mx_err *e) __attribute__((warn_unused_result));
 
 /*
  * Reads the credential k, one of c's, and builds the request. MX_CONFIG with oauth_secret_read()'s or

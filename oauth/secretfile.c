@@ -58,21 +58,22 @@ static enum mx_class judge(const char *noun, const char *path, const struct mx_s
 	const char *what, *mend;
 
 	if (s->len == 0)
-		return mx_fail(e, MX_CONFIG, "secret-empty", "the %s is empty; store the secret's value in it: %s", noun, path);
+		return mx_fail(e, MX_CONFIG, "secret-empty", "the %s is empty; store the secret's value in it: %s",
+		    noun, path);
 	if (s->len > OAUTH_SECRET_MAX)
-		return mx_fail(e, MX_CONFIG, "secret-too-long", "the %s holds more than %d bytes; it must hold the secret's "
-		    "value and nothing else: %s", noun, OAUTH_SECRET_MAX, path);
+		return mx_fail(e, MX_CONFIG, "secret-too-long", "the %s holds more than %d bytes; it must hold the "
+		    "secret's value and nothing else: %s", noun, OAUTH_SECRET_MAX, path);
 	if (any_bytes)
 		return MX_OK;
 	if ((what = control(s, &mend)) != NULL)
 		return mx_fail(e, MX_CONFIG, "secret-malformed", "the %s holds %s; %s %s", noun, what, mend, path);
 	if (has_bom(s))
-		return mx_fail(e, MX_CONFIG, "secret-has-bom", "the %s begins with a byte order mark, which is no part of the "
-		    "secret; " BOM_MEND " %s", noun, path);
+		return mx_fail(e, MX_CONFIG, "secret-has-bom", "the %s begins with a byte order mark, which is no part "
+		    "of the secret; " BOM_MEND " %s", noun, path);
 	if (is_guid(s))
 		return mx_fail(e, MX_CONFIG, "secret-is-guid",
-		    "the %s holds a GUID: this is the secret's ID, not its value; copy the Value column of Certificates & "
-		    "secrets (shown only once, else make a new secret) into it: %s", noun, path);
+		    "the %s holds a GUID: this is the secret's ID, not its value; copy the Value column of "
+		    "Certificates & secrets (shown only once, else make a new secret) into it: %s", noun, path);
 	return MX_OK;
 }
 
@@ -132,8 +133,8 @@ bool oauth_secret_lint(const char *path, const struct mx_secret *s, struct mx_er
 	const char *what, *mend;
 
 	if (has_bom(s)) {
-		mx_fail(e, MX_CONFIG, "secret-has-bom", "the secret begins with a byte order mark, which is sent as part of "
-		    "it; " BOM_MEND " %s", path);
+		mx_fail(e, MX_CONFIG, "secret-has-bom", "the secret begins with a byte order mark, which is sent as "
+		    "part of it; " BOM_MEND " %s", path);
 		return true;
 	}
 	if (s->len > 0 && (s->p[0] == ' ' || s->p[s->len - 1] == ' ')) {
@@ -143,8 +144,8 @@ bool oauth_secret_lint(const char *path, const struct mx_secret *s, struct mx_er
 		return true;
 	}
 	if ((what = control(s, &mend)) != NULL) {
-		mx_fail(e, MX_CONFIG, "secret-has-controls", "the secret holds %s, which is sent as part of it; unless it "
-		    "belongs there, %s %s", what, mend, path);
+		mx_fail(e, MX_CONFIG, "secret-has-controls", "the secret holds %s, which is sent as part of it; unless "
+		    "it belongs there, %s %s", what, mend, path);
 		return true;
 	}
 	if (is_guid(s)) {

@@ -18,8 +18,8 @@
  * code: missing (secret-missing), unreadable (secret-unreadable), not a regular file
  * (secret-not-a-file), open to everybody (secret-world-readable), empty (secret-empty), too long
  * (secret-too-long), holds a NUL, a second line or another control byte (secret-malformed), begins with a
- * byte order mark (secret-has-bom), looks like a GUID (secret-is-guid: "this is the secret's ID, not its value"). The text names the path
- * and the mend, never a byte of the content. MX_TEMP: no-memory.
+ * byte order mark (secret-has-bom), looks like a GUID (secret-is-guid: "this is the secret's ID, not its value"). The
+ * text names the path and the mend, never a byte of the content. MX_TEMP: no-memory.
  */
 enum mx_class oauth_secret_read(const char *path, struct mx_secret *out, struct mx_err *e)
     __attribute__((warn_unused_result));

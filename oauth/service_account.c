@@ -11,19 +11,21 @@
 #include "oauth/service_account.h"
 
 #define WHERE_FROM \
-	"in the Google Cloud console make one under IAM & Admin, Service Accounts, Keys, Add key, JSON, and store it here"
+	"in the Google Cloud console make one under IAM & Admin, Service Accounts, Keys, Add key, JSON, and " \
+	"store it here"
 
 static enum mx_class malformed(const char *path, const char *what, struct mx_err *e)
 {
-	return mx_fail(e, MX_CONFIG, "service-account-malformed", "the service account file %s; " WHERE_FROM ": %s", what,
-	    path);
+	return mx_fail(e, MX_CONFIG, "service-account-malformed", "the service account file %s; " WHERE_FROM ": %s",
+	    what, path);
 }
 
 /* Other JSON files of Google's look much the same. */
 static enum mx_class wrong_kind(struct json_object *o, const char *path, struct mx_err *e)
 {
 	static const struct { const char *type, *what; } kinds[] = {
-		{ "authorized_user", "a person's login (gcloud auth application-default login), of type authorized_user" },
+		{ "authorized_user", "a person's login (gcloud auth application-default login), of type "
+		    "authorized_user" },
 		{ "external_account", "the settings of a workload identity federation, of type external_account" },
 		{ "impersonated_service_account", "a login that impersonates a service account, without a key" },
 	};
@@ -36,8 +38,8 @@ static enum mx_class wrong_kind(struct json_object *o, const char *path, struct 
 		for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
 			if (strcmp(kinds[i].type, type) == 0)
 				what = kinds[i].what;
-	return mx_fail(e, MX_CONFIG, "service-account-wrong-kind", "this is %s; the key of a service account is wanted: "
-	    WHERE_FROM ": %s", what, path);
+	return mx_fail(e, MX_CONFIG, "service-account-wrong-kind", "this is %s; the key of a service account is "
+	    "wanted: " WHERE_FROM ": %s", what, path);
 }
 
 /* A member of 1 to cap - 1 bytes without control characters. */
@@ -72,13 +74,13 @@ static enum mx_class compare(const struct oauth_client *c, const struct oauth_se
     struct mx_err *e)
 {
 	if (!same_host(a->token_uri, c->token_endpoint))
-		return mx_fail(e, MX_CONFIG, "service-account-foreign", "token_uri of the service account file (%.100s) is not "
-		    "on the host of this client's token endpoint (%.100s), and is not followed: take the file as Google made it, "
-		    "or set token_endpoint: %s", a->token_uri, c->token_endpoint, path);
+		return mx_fail(e, MX_CONFIG, "service-account-foreign", "token_uri of the service account file "
+		    "(%.100s) is not on the host of this client's token endpoint (%.100s), and is not followed: take "
+		    "the file as Google made it, or set token_endpoint: %s", a->token_uri, c->token_endpoint, path);
 	if (c->client_id != NULL && strcmp(c->client_id, a->email) != 0 && strcmp(c->client_id, a->client_id) != 0)
-		return mx_fail(e, MX_CONFIG, "service-account-mismatch", "the service account file is of %.100s (%s), and "
-		    "client_id says %.100s; remove client_id, or name the other file: %s", a->email, a->client_id, c->client_id,
-		    path);
+		return mx_fail(e, MX_CONFIG, "service-account-mismatch", "the service account file is of %.100s (%s), "
+		    "and client_id says %.100s; remove client_id, or name the other file: %s", a->email, a->client_id,
+		    c->client_id, path);
 	return MX_OK;
 }
 
@@ -90,8 +92,8 @@ static enum mx_class judge(const struct oauth_client *c, struct json_object *o, 
 
 	if ((s = oauth_json_str(o, "type", &n)) == NULL || strcmp(s, "service_account") != 0)
 		return wrong_kind(o, path, e);
-	if (!take(o, "client_email", a->email, sizeof a->email) || !take(o, "private_key_id", a->key_id, sizeof a->key_id) ||
-	    !take(o, "token_uri", a->token_uri, sizeof a->token_uri))
+	if (!take(o, "client_email", a->email, sizeof a->email) || !take(o, "private_key_id", a->key_id,
+	    sizeof a->key_id) || !take(o, "token_uri", a->token_uri, sizeof a->token_uri))
 		return malformed(path, "lacks client_email, private_key_id or token_uri, or one of them is no text", e);
 	(void)take(o, "client_id", a->client_id, sizeof a->client_id);
 	if ((s = oauth_json_str(o, "private_key", &n)) == NULL || n == 0)

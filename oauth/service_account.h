@@ -10,7 +10,8 @@
 
 struct oauth_service_account {
 	char email[256];		/* client_email */
-	char client_id[64];		/* the numeric one, which domain-wide delegation is entered for; "": not there */
+	/* the numeric one, which domain-wide delegation is entered for; "": not there */
+	char client_id[64];
 	char key_id[128];		/* private_key_id */
 	char token_uri[512];
 	struct mx_secret private_key;	/* PKCS#8, PEM */

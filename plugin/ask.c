@@ -131,7 +131,8 @@ enum mx_class mxp_tell_rejected(const struct mxp_conn *c, const sasl_client_para
 	mx_buf_init(&b, request, sizeof request);
 	mx_request_begin(&b, MX_VERB_REJECTED);
 	mx_request_field(&b, "account", c->account);
-	mx_request_field(&b, "user", c->user[0] != '\0' ? c->user : NULL);	/* whose token it is, where each has one */
+	/* whose token it is, where each has one */
+	mx_request_field(&b, "user", c->user[0] != '\0' ? c->user : NULL);
 	mx_request_field(&b, "host", p->serverFQDN);
 	mx_request_field(&b, "token_id", c->token_id);
 	if (n <= CHALLENGE_MAX)

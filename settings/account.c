@@ -49,7 +49,8 @@ bool cf_mailbox_key(char *out, const char *mailbox)
 	if (n > MX_ACCOUNT_MAX)
 		return false;
 	n = cf_account_key(out, mailbox, n);
-	if ((at = memrchr(out, '@', n)) == NULL || strspn(at + 1, "abcdefghijklmnopqrstuvwxyz0123456789.-") != strlen(at + 1))
+	if ((at = memrchr(out, '@', n)) == NULL ||
+	    strspn(at + 1, "abcdefghijklmnopqrstuvwxyz0123456789.-") != strlen(at + 1))
 		return false;
 	return at[1] != '\0' && plain(out, (size_t)(at - out)) && out[0] != '*';	/* "*@DOMAIN": a pattern */
 }
@@ -166,9 +167,9 @@ static void one_mailbox(struct build *b, const struct conf_account *a)
 static void one_login(struct build *b, const struct conf_account *a)
 {
 	if (a->client->oc.grant == OAUTH_GRANT_REFRESH_TOKEN && a->user == NULL && a->pattern[0] == '*')
-		cf_warn(b->r, &a->at, "account \"%.200s\": the token of client \"%s\" is that of the one mailbox whose owner has "
-		    "logged in, and other mailboxes are refused with it; write that mailbox in place of the pattern, or "
-		    "\"user: MAILBOX\" below it", a->pattern, a->client->oc.name);
+		cf_warn(b->r, &a->at, "account \"%.200s\": the token of client \"%s\" is that of the one mailbox whose "
+		    "owner has logged in, and other mailboxes are refused with it; write that mailbox in place of the "
+		    "pattern, or \"user: MAILBOX\" below it", a->pattern, a->client->oc.name);
 }
 
 /* The client's own servers, when the account names none. */

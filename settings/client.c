@@ -112,7 +112,8 @@ static const char *consent_endpoint(struct work *x, const char *key, const struc
 	if (url == NULL || strstr(url, mark) == NULL || x->w->tenant.s != NULL)
 		return url == NULL ? NULL : with_tenant(x, key, v, url);
 	if (v->s != NULL && x->w->tenant.at.line == 0)
-		cf_error(x->b->r, &v->at, "\"%s\" has {tenant} in it, and client \"%s\" lacks \"tenant\"", key, x->c->oc.name);
+		cf_error(x->b->r, &v->at, "\"%s\" has {tenant} in it, and client \"%s\" lacks \"tenant\"", key,
+		    x->c->oc.name);
 	return NULL;
 }
 
@@ -278,11 +279,11 @@ static void bearer(const struct work *x)
 	size_t n;
 
 	if (x->entra)
-		cf_error(x->b->r, where(x, &x->w->grant), "\"grant\": Microsoft has no jwt-bearer grant for mailboxes; use "
-		    "client_credentials");
+		cf_error(x->b->r, where(x, &x->w->grant), "\"grant\": Microsoft has no jwt-bearer grant for mailboxes; "
+		    "use client_credentials");
 	if (x->c->oc.resource != NULL)
-		cf_error(x->b->r, &x->w->resource.at, "\"resource\" is not for grant jwt-bearer: name what is asked for in "
-		    "\"scope\"");
+		cf_error(x->b->r, &x->w->resource.at, "\"resource\" is not for grant jwt-bearer: name what is asked "
+		    "for in \"scope\"");
 	if (s == NULL || v->at.line == 0 || x->c->provider->scope == NULL)
 		return;
 	for (at = s; (at = strstr(at, mail)) != NULL; at += n) {
@@ -291,10 +292,11 @@ static void bearer(const struct work *x)
 			return;
 	}
 	if (strstr(s, "gmail.send") != NULL)
-		cf_error(x->b->r, &v->at, "\"scope\": gmail.send is for Google's own interface and not for SMTP: write \"scope: "
-		    "%s\", here and in the domain-wide delegation", mail);
+		cf_error(x->b->r, &v->at, "\"scope\": gmail.send is for Google's own interface and not for SMTP: write "
+		    "\"scope: %s\", here and in the domain-wide delegation", mail);
 	else
-		cf_warn(x->b->r, &v->at, "\"scope\": Gmail's SMTP takes tokens for \"%s\" alone, as far as is known", mail);
+		cf_warn(x->b->r, &v->at, "\"scope\": Gmail's SMTP takes tokens for \"%s\" alone, as far as is known",
+		    mail);
 }
 
 /* Settings that only make sense together. */
@@ -331,8 +333,8 @@ static void relations(const struct work *x)
 		cf_warn(x->b->r, &w->proxy_credentials_file.at,
 		    "\"proxy_credentials_file\" is not used: there is no \"proxy\"");
 	if (w->proxy_credentials_file.s != NULL && w->proxy.s != NULL && strncasecmp(w->proxy.s, "socks4", 6) == 0)
-		cf_error(x->b->r, &w->proxy_credentials_file.at, "\"proxy_credentials_file\": SOCKS 4 has no passwords: write "
-		    "the proxy as socks5h://HOST:PORT, or leave the file out");
+		cf_error(x->b->r, &w->proxy_credentials_file.at, "\"proxy_credentials_file\": SOCKS 4 has no "
+		    "passwords: write the proxy as socks5h://HOST:PORT, or leave the file out");
 }
 
 /* libcurl wants the exceptions as one string. */

@@ -62,7 +62,8 @@ void cf_check_clouds(struct build *b, const struct conf_client *c, const struct 
 		own = login;
 	if ((login & own) == 0) {
 		cf_error(b->r, &w->token_endpoint.at, "\"%s\": %.*s belongs to Microsoft's cloud %s, and this "
-		    "client to %s: write \"cloud: %s\"%s", given ? "AZURE_AUTHORITY_HOST" : "token_endpoint", (int)n, host, names(login, list, sizeof list), oauth_cloud_name(first(own)),
+		    "client to %s: write \"cloud: %s\"%s", given ? "AZURE_AUTHORITY_HOST" : "token_endpoint", (int)n,
+		    host, names(login, list, sizeof list), oauth_cloud_name(first(own)),
 		    oauth_cloud_name(first(login)), ours && !given ? " and leave token_endpoint out" : "");
 		return;
 	}
@@ -73,9 +74,10 @@ void cf_check_clouds(struct build *b, const struct conf_client *c, const struct 
 	if (of == 0 || (of & own) != 0)
 		return;
 	exchange = oauth_provider_find("exchange-online", first(own));
-	cf_error(b->r, v->at.line != 0 ? &v->at : &c->at, "\"%s\": %.*s belongs to Microsoft's cloud %s, and this client to "
-	    "%s: write \"scope: %s\"%s", v == &w->scope ? "scope" : "resource", (int)n, host, names(of, list, sizeof list),
-	    oauth_cloud_name(first(own)), exchange->scope, ours ? ", or the other cloud in \"cloud\" and no scope" : "");
+	cf_error(b->r, v->at.line != 0 ? &v->at : &c->at, "\"%s\": %.*s belongs to Microsoft's cloud %s, and this "
+	    "client to %s: write \"scope: %s\"%s", v == &w->scope ? "scope" : "resource", (int)n, host,
+	    names(of, list, sizeof list), oauth_cloud_name(first(own)), exchange->scope, ours ? ", or the other cloud "
+	    "in \"cloud\" and no scope" : "");
 }
 
 void cf_check_relays(struct build *b, const struct conf_account *a, const struct conf_where *at)
@@ -91,9 +93,9 @@ void cf_check_relays(struct build *b, const struct conf_account *a, const struct
 		unsigned of = oauth_clouds_of_mail(relay, strlen(relay));
 
 		if (of != 0 && (of & own) == 0)
-			cf_warn(b->r, at, "\"relays\": %.200s belongs to Microsoft's cloud %s, and client \"%s\" to %s, whose "
-			    "tokens are refused there: write \"relays: %s\", or \"cloud: %s\" for the client", relay,
-			    names(of, list, sizeof list), a->client->oc.name, oauth_cloud_name(first(own)),
+			cf_warn(b->r, at, "\"relays\": %.200s belongs to Microsoft's cloud %s, and client \"%s\" to "
+			    "%s, whose tokens are refused there: write \"relays: %s\", or \"cloud: %s\" for the client",
+			    relay, names(of, list, sizeof list), a->client->oc.name, oauth_cloud_name(first(own)),
 			    p->relays[0], oauth_cloud_name(first(of)));
 	}
 }

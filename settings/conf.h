@@ -35,7 +35,8 @@ struct conf_client {
 	struct conf_credential {
 		struct conf_where at;
 		uint64_t expires;	/* seconds since the epoch; 0: not known, or never */
-		uint64_t stamp;		/* of a key's files as expires was read: oauth_credential_stamp(); 0: not read */
+		/* of a key's files as expires was read: oauth_credential_stamp(); 0: not read */
+		uint64_t stamp;
 	} *cred;
 	uint64_t fingerprint;			/* of everything that makes a token another one */
 	struct conf_where at;

@@ -84,8 +84,9 @@ static void secret(struct build *b, const struct cf_client *w, const struct cf_c
 		cf_warn(b->r, &v->secret_expires.at, "\"secret_expires\": that day has come: make a new secret, put "
 		    "it into the file, and write its day here");
 	else if (side->expires != 0 && now >= 0 && side->expires - (uint64_t)now < CF_EXPIRY_WARN_S)
-		cf_warn(b->r, &v->secret_expires.at, "\"secret_expires\": the secret ends in %u days: make a new one, put it "
-		    "into the file, and write its day here", (unsigned)((side->expires - (uint64_t)now) / 86400));
+		cf_warn(b->r, &v->secret_expires.at, "\"secret_expires\": the secret ends in %u days: make a new one, "
+		    "put it into the file, and write its day here",
+		    (unsigned)((side->expires - (uint64_t)now) / 86400));
 }
 
 /* Entra wants the thumbprint that fits the algorithm: RS256 with x5t#S256 is refused (AADSTS700027). */
@@ -103,8 +104,8 @@ static void key(struct build *b, const struct cf_credential *v, bool entra, stru
 	if (entra || c->certificate_file != NULL)
 		c->thumbprint = c->alg == OAUTH_ALG_RS256 ? OAUTH_THUMB_SHA1 : OAUTH_THUMB_S256;
 	if (entra && c->alg == OAUTH_ALG_ES256)
-		cf_error(b->r, &v->assertion_algorithm.at, "\"assertion_algorithm\": Microsoft takes PS256 and RS256 alone; "
-		    "write \"assertion_algorithm: PS256\"");
+		cf_error(b->r, &v->assertion_algorithm.at, "\"assertion_algorithm\": Microsoft takes PS256 and RS256 "
+		    "alone; write \"assertion_algorithm: PS256\"");
 }
 
 /* All of what a key has beside it is in that file. */
@@ -112,7 +113,8 @@ static void service_account(struct build *b, const struct cf_client *w, const st
     struct oauth_credential *c)
 {
 	if (w->client_auth.at.line != 0)
-		cf_error(b->r, &w->client_auth.at, "\"client_auth\" is not for a service account: its key signs the grant itself");
+		cf_error(b->r, &w->client_auth.at, "\"client_auth\" is not for a service account: its key signs the "
+		    "grant itself");
 	c->auth = OAUTH_AUTH_PRIVATE_KEY_JWT;
 	c->alg = OAUTH_ALG_RS256;
 	c->service_account_file = v->service_account_file.s;
@@ -125,18 +127,18 @@ static void fits_grant(struct build *b, const struct conf_client *c, const struc
 	const struct cf_value *const others[] = { &v->assertion_file, &v->managed_identity };
 
 	if (bearer && v->client_secret_file.at.line != 0)
-		cf_error(b->r, &v->client_secret_file.at, "grant jwt-bearer needs a \"key\" or \"service_account_file\" that signs, "
-		    "and this is a secret");
+		cf_error(b->r, &v->client_secret_file.at, "grant jwt-bearer needs a \"key\" or "
+		    "\"service_account_file\" that signs, and this is a secret");
 	for (size_t i = 0; i < 2 && bearer; i++)
 		if (others[i]->at.line != 0)
 			cf_error(b->r, &others[i]->at, "grant jwt-bearer needs a \"key\" or \"service_account_file\" "
 			    "that signs, and this signs nothing");
 	if (!bearer && v->service_account_file.at.line != 0)
-		cf_error(b->r, &v->service_account_file.at, "\"service_account_file\" is for grant jwt-bearer (provider "
-		    "google-workspace has it)");
+		cf_error(b->r, &v->service_account_file.at, "\"service_account_file\" is for grant jwt-bearer "
+		    "(provider google-workspace has it)");
 	if (!bearer && v->assertion_issuer.at.line != 0)
-		cf_error(b->r, &v->assertion_issuer.at, "\"assertion_issuer\" is for grant jwt-bearer: a client that proves "
-		    "itself is its own issuer");
+		cf_error(b->r, &v->assertion_issuer.at, "\"assertion_issuer\" is for grant jwt-bearer: a client that "
+		    "proves itself is its own issuer");
 }
 
 /* Secrets are to be sent, and no credential is one. */
@@ -175,8 +177,8 @@ static void one(struct build *b, const struct cf_client *w, const struct cf_cred
 	}
 	if (kind == NULL && v->at.line == 0 && (lone = of_a_key(v, &name)) != NULL) {
 		if (b->clean)
-			cf_error(b->r, &lone->at, "\"%s\" belongs to a \"key\", and there is none: write \"key: PATH\" with "
-			    "the private key", name);
+			cf_error(b->r, &lone->at, "\"%s\" belongs to a \"key\", and there is none: write \"key: PATH\" "
+			    "with the private key", name);
 		return;
 	}
 	if (kind == NULL) {
@@ -214,10 +216,11 @@ static bool is_public(struct build *b, const struct conf_client *c, const struct
 	if (said ? w->client_auth.v + 1 != OAUTH_AUTH_NONE : given || c->provider->auth != OAUTH_AUTH_NONE)
 		return false;
 	if (c->oc.grant != OAUTH_GRANT_REFRESH_TOKEN)
-		cf_error(b->r, said ? &w->client_auth.at : &c->at, "\"client_auth\": none is for \"grant: refresh_token\" alone: "
-		    "any other grant rests on the client's credential");
+		cf_error(b->r, said ? &w->client_auth.at : &c->at, "\"client_auth\": none is for \"grant: "
+		    "refresh_token\" alone: any other grant rests on the client's credential");
 	else if (given)
-		cf_error(b->r, at, "\"client_auth: none\" sends no credential, and there is one: remove one of the two");
+		cf_error(b->r, at,
+		    "\"client_auth: none\" sends no credential, and there is one: remove one of the two");
 	return true;
 }
 
@@ -251,10 +254,11 @@ void cf_add_credentials(struct build *b, struct conf_client *c, const struct cf_
 	}
 	if (own == NULL && !listed && b->clean)
 		cf_error(b->r, &c->at, c->oc.grant == OAUTH_GRANT_JWT_BEARER ?
-		    "client \"%s\" has no credential: write \"service_account_file: PATH\" (Google's JSON file), or \"key:\"" :
+		    "client \"%s\" has no credential: write \"service_account_file: PATH\" (Google's JSON file), or "
+		    "\"key:\"" :
 		    c->oc.grant == OAUTH_GRANT_REFRESH_TOKEN ?
-		    "client \"%s\" has no credential: write \"client_secret_file: PATH\", or \"key:\" and \"certificate_file:\", or "
-		    "\"client_auth: none\" for a public client" :
+		    "client \"%s\" has no credential: write \"client_secret_file: PATH\", or \"key:\" and "
+		    "\"certificate_file:\", or \"client_auth: none\" for a public client" :
 		    "client \"%s\" has no credential: write \"client_secret_file: PATH\", or \"key:\" and "
 		    "\"certificate_file:\"", c->oc.name);
 	if ((own == NULL && !listed) || n == 0 || !alloc_credentials(b, c, &oc, n))
@@ -275,7 +279,8 @@ uint64_t cf_mix_credentials(uint64_t h, const struct oauth_client *oc)
 		const struct oauth_credential *c = &oc->credential[i];
 		const unsigned char kinds[4] = { (unsigned char)c->auth, (unsigned char)c->alg,
 			(unsigned char)c->thumbprint, (unsigned char)c->platform };
-		const char *const parts[] = { c->secret_file, c->key, c->key_passphrase_file, c->certificate_file, c->key_id,
+		const char *const parts[] = { c->secret_file, c->key, c->key_passphrase_file, c->certificate_file,
+		    c->key_id,
 			c->audience, c->typ, c->issuer, c->service_account_file, c->assertion_file,
 			c->platform_resource, c->identity_client_id, c->identity_object_id, c->identity_resource_id };
 

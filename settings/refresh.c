@@ -33,8 +33,9 @@ static bool find_file(struct build *b, struct conf_client *c, const struct cf_cl
 		return cf_map_put(&b->refresh_files, s, (uint32_t)(c - b->c->clients)) || cf_oom(b);
 	other = &b->c->clients[i];
 	cf_error(b->r, w->refresh_token_file.at.line != 0 ? &w->refresh_token_file.at : &c->at,
-	    "\"refresh_token_file\": %s is client \"%s\"'s already%s: each renewal would end the other's token; give each "
-	    "client a file of its own", s, other->oc.name, cf_first_place(first, sizeof first, &other->at, &c->at));
+	    "\"refresh_token_file\": %s is client \"%s\"'s already%s: each renewal would end the other's token; give "
+	    "each client a file of its own", s, other->oc.name, cf_first_place(first, sizeof first, &other->at,
+	    &c->at));
 	return false;
 }
 
@@ -63,20 +64,22 @@ static void scopes(struct build *b, const struct conf_client *c, const struct co
 	if (scope == NULL)
 		return;			/* then it is that of the login */
 	if (asks_for(scope, ".default"))
-		cf_warn(b->r, at, "\"scope\": /.default is for client_credentials; a user's token wants the permission by name: "
-		    "\"scope: %s\"", better);
+		cf_warn(b->r, at, "\"scope\": /.default is for client_credentials; a user's token wants the permission "
+		    "by name: \"scope: %s\"", better);
 	else if (!asks_for(scope, "SMTP.Send"))
-		cf_warn(b->r, at, "\"scope\": without SMTP.Send no mail can be sent with the token; write \"scope: %s\"", better);
+		cf_warn(b->r, at, "\"scope\": without SMTP.Send no mail can be sent with the token; write \"scope: "
+		    "%s\"", better);
 	if (!asks_for(scope, "offline_access"))
-		cf_warn(b->r, at, "\"scope\": without offline_access Microsoft gives no refresh token; write \"scope: %s\"", better);
+		cf_warn(b->r, at, "\"scope\": without offline_access Microsoft gives no refresh token; write \"scope: "
+		    "%s\"", better);
 }
 
 void cf_refresh_grant(struct build *b, struct conf_client *c, const struct cf_client *w, bool entra)
 {
 	if (c->oc.grant != OAUTH_GRANT_REFRESH_TOKEN) {
 		if (w->refresh_token_file.at.line != 0)
-			cf_warn(b->r, &w->refresh_token_file.at, "\"refresh_token_file\" is not used: it is for \"grant: "
-			    "refresh_token\"");
+			cf_warn(b->r, &w->refresh_token_file.at, "\"refresh_token_file\" is not used: it is for "
+			    "\"grant: refresh_token\"");
 		return;
 	}
 	if (w->refresh_token_file.at.line != 0 && w->refresh_token_file.s == NULL)
@@ -107,11 +110,11 @@ void cf_check_refresh(struct build *b, const struct oauth_client *oc, const stru
 	closed = as_daemon && access(dir, F_OK) == 0 && access(dir, W_OK | X_OK) == -1;
 	if (oauth_refresh_peek(path, &s, &e) == MX_OK) {
 		if (!as_daemon && stat(path, &st) == 0 && st.st_uid != daemon)
-			cf_warn(b->r, at, "client \"%s\": the refresh token's file belongs to another user than the daemon's, "
-			    "which so may not read it; chown it to that user: %s", oc->name, path);
+			cf_warn(b->r, at, "client \"%s\": the refresh token's file belongs to another user than the "
+			    "daemon's, which so may not read it; chown it to that user: %s", oc->name, path);
 	} else if (!as_daemon && geteuid() != 0 && strcmp(e.code, "refresh-token-unreadable") == 0) {
-		cf_warn(b->r, at, "client \"%s\": the refresh token's file cannot be checked by this user: run this as root",
-		    oc->name);
+		cf_warn(b->r, at, "client \"%s\": the refresh token's file cannot be checked by this user: run this as "
+		    "root", oc->name);
 	} else if (!as_daemon && strcmp(e.code, "refresh-token-foreign") == 0 && stat(path, &st) == 0 &&
 	    st.st_uid == daemon) {
 		closed = true;		/* to root the file is foreign because the folder is not the daemon's */
@@ -120,6 +123,6 @@ void cf_check_refresh(struct build *b, const struct oauth_client *oc, const stru
 	}
 	mx_secret_free(&s);
 	if (closed)
-		cf_warn(b->r, at, "client \"%s\": the daemon's user may not write to %s, and so can store no new refresh token: "
-		    "chown it to that user, with mode 700", oc->name, dir);
+		cf_warn(b->r, at, "client \"%s\": the daemon's user may not write to %s, and so can store no new "
+		    "refresh token: chown it to that user, with mode 700", oc->name, dir);
 }

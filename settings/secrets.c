@@ -133,8 +133,8 @@ static bool elsewhere(struct build *b, const struct conf_where *at, const char *
 	if (path == NULL || strncmp(path, credential, sizeof credential - 1) != 0 ||
 	    secure_getenv("CREDENTIALS_DIRECTORY") != NULL)
 		return false;
-	cf_warn(b->r, at, "\"%s\" cannot be checked here: $CREDENTIALS_DIRECTORY is not set, as it is for services with "
-	    "LoadCredential= in their systemd unit", path);
+	cf_warn(b->r, at, "\"%s\" cannot be checked here: $CREDENTIALS_DIRECTORY is not set, as it is for services "
+	    "with LoadCredential= in their systemd unit", path);
 	return true;
 }
 
@@ -266,8 +266,8 @@ static void check_key(struct build *b, struct account *a, const struct oauth_cre
 		if (oauth_key_in_date(key, now, &e) != MX_OK)
 			cf_warn(b->r, &side->at, "%s", e.text);
 		else if (side->expires != 0 && side->expires - now < CF_EXPIRY_WARN_S)
-			cf_warn(b->r, &side->at, "the certificate ends in %u days: make a new one and register it with the "
-			    "provider", (unsigned)((side->expires - now) / 86400));
+			cf_warn(b->r, &side->at, "the certificate ends in %u days: make a new one and register it with "
+			    "the provider", (unsigned)((side->expires - now) / 86400));
 		for (size_t i = 0; a->other && i < sizeof files / sizeof files[0]; i++)
 			if (files[i] != NULL)
 				check_as(b, a, files[i], &side->at);
@@ -348,8 +348,8 @@ static void check_identity(struct build *b, const struct conf_client *c, const s
 		return;			/* complained of */
 	if (oauth_identity_platform(k->platform) == OAUTH_PLATFORM_AZURE_ARC && access(OAUTH_ARC_TOKENS, X_OK) == -1 &&
 	    errno == EACCES)
-		cf_warn(b->r, at, "this user may not read the key files of Azure Arc's agent, in %s: add the daemon's user to "
-		    "the group himds, and restart it", OAUTH_ARC_TOKENS);
+		cf_warn(b->r, at, "this user may not read the key files of Azure Arc's agent, in %s: add the daemon's "
+		    "user to the group himds, and restart it", OAUTH_ARC_TOKENS);
 	if ((b->flags & CONF_BY_HAND) != 0) {
 		if ((lacks = oauth_identity_lacks(k->platform)) != NULL)
 			cf_warn(b->r, at, "the identity of client \"%s\" cannot be checked here: %s is not set, "

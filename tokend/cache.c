@@ -168,19 +168,20 @@ static int open_file(const char *path, int tries)
 	char text[200];
 
 	if (fd == -1) {
-		snprintf(text, sizeof text, "it cannot be opened (%s): its directory must be the daemon's user's; or set "
-		    "token_cache to another path on tmpfs, or to none", strerror(errno));
+		snprintf(text, sizeof text, "it cannot be opened (%s): its directory must be the daemon's user's; or "
+		    "set token_cache to another path on tmpfs, or to none", strerror(errno));
 		failed(path, "open", text);
 		return -1;
 	}
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0 ||
 	    st.st_nlink != 1) {
-		failed(path, "not-ours", "it must be a plain file of the daemon's user, with mode 0600 and one name; remove it");
+		failed(path, "not-ours", "it must be a plain file of the daemon's user, with mode 0600 and one name; "
+		    "remove it");
 		goto fail;
 	}
 	if (!in_memory(fd)) {
-		failed(path, "not-tmpfs", "tokens are not written to a disk: set token_cache to a path on tmpfs, such as "
-		    "below /run, or to none");
+		failed(path, "not-tmpfs", "tokens are not written to a disk: set token_cache to a path on tmpfs, such "
+		    "as below /run, or to none");
 		if (st.st_size == 0)
 			(void)unlink(path);
 		goto fail;
@@ -204,7 +205,8 @@ fail:
 	return -1;
 }
 
-static struct store *volatile mapped;		/* the one whose file can be made shorter; NULL: none, or it is being opened */
+/* the one whose file can be made shorter; NULL: none, or it is being opened */
+static struct store *volatile mapped;
 static volatile sig_atomic_t opening;
 
 /*
@@ -214,8 +216,8 @@ static volatile sig_atomic_t opening;
  */
 static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
-	static const char text[] = "cache_truncated text=\"the file of token_cache was made shorter while in use; the daemon "
-	    "ends and is to be started again: remove that file, never truncate it\"\n";
+	static const char text[] = "cache_truncated text=\"the file of token_cache was made shorter while in use; the "
+	    "daemon ends and is to be started again: remove that file, never truncate it\"\n";
 
 	(void)context;
 	if (info->si_code <= 0) {	/* sent by somebody: it would not come again by itself */
@@ -255,13 +257,14 @@ static struct store *open_on_tmpfs(const char *path)
 	mapped = st;
 	opening = 0;
 	if (why == STORE_FOREIGN)
-		failed(path, "foreign", "this file is something else and is left alone; set token_cache to another path, or "
-		    "remove the file");
+		failed(path, "foreign", "this file is something else and is left alone; set token_cache to another "
+		    "path, or remove the file");
 	else if (why == STORE_NO_ROOM)
 		failed(path, "no-room", "its file system is full; make room there and restart the daemon, which works "
 		    "without meanwhile");
 	else if (why != STORE_FINE)
-		failed(path, store_why(why), "no memory for kept tokens; look at the daemon's memory limit. It works without");
+		failed(path, store_why(why), "no memory for kept tokens; look at the daemon's memory limit. It works "
+		    "without");
 	return st;
 }
 
@@ -412,8 +415,9 @@ static void *keep(void *ctx, const char *name, uint64_t fingerprint, const struc
 	if ((kept == NULL) != k->full) {
 		k->full = kept == NULL;
 		if (k->full)
-			log_event(LOG_WARNING, "cache_full", "client=%s text=\"no room to keep the token over a restart; it is "
-			    "used all the same: make room on the tmpfs, or raise the memory limit\"", name);
+			log_event(LOG_WARNING, "cache_full", "client=%s text=\"no room to keep the token over a "
+			    "restart; it is used all the same: make room on the tmpfs, or raise the memory limit\"",
+			    name);
 		else
 			log_event(LOG_NOTICE, "cache_has_room", "client=%s", name);
 	}

@@ -100,8 +100,10 @@ static void learn(struct engine_client *c, size_t i)
 
 static void say(struct engine_client *c, const struct expiry *x, int64_t left, unsigned crossed)
 {
-	const struct oauth_credential *k = &((const struct conf_client *)engine_client_of(c))->oc.credential[x->credential];
-	const char *file = k->key == NULL ? k->secret_file : k->certificate_file != NULL ? k->certificate_file : "its file";
+	const struct oauth_credential *k =
+	    &((const struct conf_client *)engine_client_of(c))->oc.credential[x->credential];
+	const char *file = k->key == NULL ? k->secret_file : k->certificate_file != NULL ? k->certificate_file :
+	    "its file";
 	time_t ends = (time_t)x->ends;
 	char day[32] = "?", text[MX_TEXT_MAX], quoted[MX_TEXT_MAX + 40];
 	struct mx_buf b;
@@ -110,11 +112,12 @@ static void say(struct engine_client *c, const struct expiry *x, int64_t left, u
 	if (gmtime_r(&ends, &tm) != NULL)
 		(void)strftime(day, sizeof day, "%Y-%m-%d", &tm);
 	mx_buf_init(&b, text, sizeof text);
-	mx_buf_addf(&b, "the %s %s on %s: make a new one%s, put it into %.200s%s", x->kind, left > 0 ? "ends" : "ended", day,
-	    k->key != NULL ? ", register it with the provider" : "", file,
+	mx_buf_addf(&b, "the %s %s on %s: make a new one%s, put it into %.200s%s", x->kind, left > 0 ? "ends" : "ended",
+	    day, k->key != NULL ? ", register it with the provider" : "", file,
 	    k->key == NULL ? ", and write its day into secret_expires" : "");
 	(void)mx_buf_str(&b);
-	log_event(left > 0 ? LOG_WARNING : LOG_ERR, "credential_expires", "client=%s credential=%zu kind=%s days=%" PRId64
+	log_event(left > 0 ? LOG_WARNING : LOG_ERR, "credential_expires",
+	    "client=%s credential=%zu kind=%s days=%" PRId64
 	    " threshold=%u text=%s", engine_client_name(c), x->credential + 1, x->kind, threshold_whole_days(left),
 	    threshold_days(crossed), mx_quote(quoted, sizeof quoted, text, strlen(text)));
 }

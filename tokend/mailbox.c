@@ -22,8 +22,8 @@ struct engine_client *mailbox_client(struct conn *c, const struct policy_verdict
 	if (!oauth_grant_each(cc->oc.grant))
 		return parent;
 	if (!cf_mailbox_key(subject, mailbox)) {
-		mx_fail(e, MX_CONFIG, "mailbox-needed", "client \"%s\": its tokens are made for one mailbox each, and %s is "
-		    "none; write \"user: MAILBOX\" in this account%s", cc->oc.name,
+		mx_fail(e, MX_CONFIG, "mailbox-needed", "client \"%s\": its tokens are made for one mailbox each, and "
+		    "%s is none; write \"user: MAILBOX\" in this account%s", cc->oc.name,
 		    mx_quote(shown, sizeof shown, mailbox, strlen(mailbox)),
 		    mailbox[0] == '\0' ? ", or give bounces a sender" : "");
 		return NULL;
@@ -33,10 +33,10 @@ struct engine_client *mailbox_client(struct conn *c, const struct policy_verdict
 		(void)limit_take(limit, MAILBOX_BURST, MAILBOX_STEP_MS, now);
 	if (x == NULL && make && engine_sub_count(c->s->engine) < c->s->conf->conf->max_mailboxes &&
 	    limit_left(limit, MAILBOX_BURST, MAILBOX_STEP_MS, now))
-		mx_fail(e, MX_BUSY, "no-memory", "client \"%s\": no memory for one more mailbox; look at the daemon's memory limit",
-		    cc->oc.name);
+		mx_fail(e, MX_BUSY, "no-memory", "client \"%s\": no memory for one more mailbox; look at the daemon's "
+		    "memory limit", cc->oc.name);
 	else if (x == NULL && make)
-		mx_fail(e, MX_BUSY, "too-many-mailboxes", "client \"%s\": too many mailboxes want a token of their own, of this "
-		    "user within a short time or in all (max_mailboxes); it is tried again", cc->oc.name);
+		mx_fail(e, MX_BUSY, "too-many-mailboxes", "client \"%s\": too many mailboxes want a token of their "
+		    "own, of this user within a short time or in all (max_mailboxes); it is tried again", cc->oc.name);
 	return x;
 }

@@ -90,13 +90,15 @@ static bool users_exist(const struct conf *c)
 
 	if (!all)
 		fprintf(stderr, "error: there is no user \"%s\" for the daemon to run as; make it (useradd --system "
-		    "--no-create-home --shell /usr/sbin/nologin %s) or name another one by \"user:\"\n", c->user, c->user);
+		    "--no-create-home --shell /usr/sbin/nologin %s) or name another one by \"user:\"\n", c->user,
+		    c->user);
 	for (i = 0; i < c->nlisten; i++) {
 		const struct conf_listen *l = &c->listen[i];
 
-		if ((l->owner != NULL && getpwnam(l->owner) == NULL) || (l->group != NULL && getgrnam(l->group) == NULL)) {
-			fprintf(stderr, "%s:%u:%u: error: the owner or group of this socket does not exist\n", l->at.file,
-			    l->at.line, l->at.column);
+		if ((l->owner != NULL && getpwnam(l->owner) == NULL) || (l->group != NULL &&
+		    getgrnam(l->group) == NULL)) {
+			fprintf(stderr, "%s:%u:%u: error: the owner or group of this socket does not exist\n",
+			    l->at.file, l->at.line, l->at.column);
 			all = false;
 		}
 	}

@@ -299,12 +299,12 @@ static const struct family {
 	    lines_suppressed, NULL },
 	{ "bugs_total", "counter", "States nobody thought of; each has a log line.", bugs, NULL },
 	{ "token_seconds_to_expiry", "gauge", "Life left of the cached token.", NULL, token_life },
-	{ "credential_expiry_seconds", "gauge", "Time until the first credential ends, by secret_expires or its certificate.",
-	    NULL, credential_life },
+	{ "credential_expiry_seconds", "gauge", "Time until the first credential ends, by secret_expires or its "
+	    "certificate.", NULL, credential_life },
 	{ "credential_expires_timestamp_seconds", "gauge", "When a credential ends, in seconds since the epoch.", NULL,
 	    credential_ends },
-	{ "credential_expiry_threshold_days", "gauge", "The last of 30, 14, 7, 1 and 0 days to its end that is crossed.",
-	    NULL, credential_threshold },
+	{ "credential_expiry_threshold_days", "gauge", "The last of 30, 14, 7, 1 and 0 days to its end that is "
+	    "crossed.", NULL, credential_threshold },
 	{ "credential_failures_total", "counter", "Times that a credential was refused or could not be used.", NULL,
 	    credential_failures },
 	{ "last_success_timestamp_seconds", "gauge", "When a token was last obtained.", NULL, last_success },

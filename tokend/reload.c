@@ -241,8 +241,8 @@ static void failed(struct server *s)
 
 	conf_free(s->reload->conf);
 	s->reload->conf = NULL;
-	mx_fail(&e, MX_CONFIG, "reload-failed", "the old configuration stays in force; the daemon's log says why the new "
-	    "one cannot be taken");
+	mx_fail(&e, MX_CONFIG, "reload-failed", "the old configuration stays in force; the daemon's log says why the "
+	    "new one cannot be taken");
 	finish(s, &e);
 }
 
@@ -311,8 +311,8 @@ static void have_read(struct server *s)
 	if (too_late(s))
 		return;
 	if (r->conf == NULL) {
-		mx_fail(&e, MX_CONFIG, "configuration-wrong", "the old configuration stays in force, the new one is wrong: "
-		    "%s", first);
+		mx_fail(&e, MX_CONFIG, "configuration-wrong", "the old configuration stays in force, the new one is "
+		    "wrong: %s", first);
 		finish(s, &e);
 		return;
 	}

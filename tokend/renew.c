@@ -18,7 +18,8 @@
 #include "tokend/renew_child.h"
 #include "tokend/watch.h"
 
-#define AT_ONCE 16		/* each is a process with libcurl and the CAs in it, a megabyte and more; the others wait */
+/* Each is a process with libcurl and the CAs in it, a megabyte and more; the others wait. */
+#define AT_ONCE 16
 
 struct renewals {
 	struct renewal *first;		/* the oldest */
@@ -91,8 +92,9 @@ static void lost(struct renewal *r)
 	struct oauth_token t = { .expires_in_s = 0 };
 	struct oauth_failure f = { .retry_after_s = -1 };
 
-	mx_fail(&f.err, MX_TEMP, "renewal-lost", "client \"%.64s\": the process that renews the refresh token has ended without "
-	    "a word; if the next tries fail too, look at the daemon's limits on memory and processes", r->c->name);
+	mx_fail(&f.err, MX_TEMP, "renewal-lost", "client \"%.64s\": the process that renews the refresh token has "
+	    "ended without a word; if the next tries fail too, look at the daemon's limits on memory and processes",
+	    r->c->name);
 	conclude(r, &t, &f);
 }
 
@@ -177,8 +179,8 @@ static bool begin(struct renewal *r)
 	(void)sigprocmask(SIG_SETMASK, &was, NULL);
 	close(pair[1]);
 	if (pid == -1) {
-		log_event(LOG_ERR, "no_process", "client=%s text=\"no process can be made for the renewal (%s); raise the limit on "
-		    "processes (TasksMax=, RLIMIT_NPROC)\"", r->c->name, strerror(err));
+		log_event(LOG_ERR, "no_process", "client=%s text=\"no process can be made for the renewal (%s); raise "
+		    "the limit on processes (TasksMax=, RLIMIT_NPROC)\"", r->c->name, strerror(err));
 		hang_up(r);
 		return false;
 	}

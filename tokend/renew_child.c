@@ -83,10 +83,10 @@ static void store(struct oauth_refresh_lock *l, const struct oauth_client *c, co
 			    mx_quote(q, sizeof q, e.text, strlen(e.text)));
 		said = true;
 		if (mx_now_ms() >= until) {
-			mx_fail(&e, MX_TEMP, "refresh-token-unwritable", "the identity provider has given a new refresh token, which "
-			    "could not be stored in %.200s for %d s, so that its access token is not used either; mend the disk, and "
-			    "run \"mta-xoauth2 login ACCOUNT\" if the old one is refused now", c->refresh_token_file,
-			    STORE_MS / 1000);
+			mx_fail(&e, MX_TEMP, "refresh-token-unwritable", "the identity provider has given a new "
+			    "refresh token, which could not be stored in %.200s for %d s, so that its access token is "
+			    "not used either; mend the disk, and run \"mta-xoauth2 login ACCOUNT\" if the old one is "
+			    "refused now", c->refresh_token_file, STORE_MS / 1000);
 			fail(w, c->name, &e);
 			log_event(LOG_ERR, "refresh_token_lost", "client=%s text=%s", c->name,
 			    mx_quote(q, sizeof q, e.text, strlen(e.text)));
@@ -135,8 +135,8 @@ static void renew(const struct oauth_client *c, const struct oauth_credential *k
 	}
 	w->ok = oauth_http_wait("mta-xoauth2/" PACKAGE_VERSION, c, k, &want, &w->token, &w->failure) == MX_OK;
 	if (w->token.refresh_malformed)
-		log_event(LOG_ERR, "refresh_token_malformed", "client=%s text=\"the identity provider's reply holds a refresh token "
-		    "that is none; the old one stays, and may be refused from now on\"", c->name);
+		log_event(LOG_ERR, "refresh_token_malformed", "client=%s text=\"the identity provider's reply holds a "
+		    "refresh token that is none; the old one stays, and may be refused from now on\"", c->name);
 	if (w->token.refresh_token.len > 0 && !mx_secret_equal(&w->token.refresh_token, &old))
 		store(l, c, &w->token.refresh_token, w);
 out:

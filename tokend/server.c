@@ -82,8 +82,9 @@ static void on_note(void *ctx, struct engine_client *c, enum engine_note n, cons
 		log_event(LOG_NOTICE, "on_hold", "client=%s code=%s in_ms=%llu", name, err->code, ms);
 		break;
 	case EN_SAME_TOKEN:
-		log_event(LOG_WARNING, "same_token", "client=%s text=\"the mail server refused this token and the identity "
-		    "provider hands out the same one again; it is not asked anew before it can differ\"", name);
+		log_event(LOG_WARNING, "same_token", "client=%s text=\"the mail server refused this token and the "
+		    "identity provider hands out the same one again; it is not asked anew before it can differ\"",
+		    name);
 		break;
 	case EN_GONE:
 		watch_drop(s, c);

@@ -1,6 +1,6 @@
 /*
- * What the daemon knows of a client beside the engine: which of its credentials works and when they end, and who watches its
- * files.
+ * What the daemon knows of a client beside the engine: which of its credentials works and when they end, and who
+ * watches its files.
  */
 #ifndef MX_TOKEND_SIDE_H
 #define MX_TOKEND_SIDE_H
@@ -18,7 +18,8 @@ struct side {
 	uint64_t again_ms;		/* mx_boot_ms(): those are tried again then ... */
 	uint64_t files;			/* ... or when its client's files are others than these (watch_look()) */
 	uint64_t failed;		/* times that a credential was refused, or could not be used */
-	struct side_end *ends;		/* of each credential (expiry.c); NULL: nothing is known beside the configuration */
+	/* of each credential (expiry.c); NULL: nothing is known beside the configuration */
+	struct side_end *ends;
 };
 
 struct side *side_find(struct engine_client *c);	/* NULL: there is nothing to know yet */

@@ -23,7 +23,8 @@ static void daemon_line(const struct server *s, struct mx_buf *b)
 
 	mx_secret_stats(&mapped, &unlocked);
 	mx_buf_addf(b, "daemon\tversion=%s\tpid=%ld\tuptime=%" PRIu64 "\tconfiguration=%s\tloaded_ago=%" PRIu64
-	    "\tclients=%zu\tmailboxes=%zu\taccounts=%zu\tconnections=%zu\tsecret_bytes=%zu\tsecret_bytes_not_locked=%zu",
+	    "\tclients=%zu\tmailboxes=%zu\taccounts=%zu\tconnections=%zu\tsecret_bytes=%zu"
+	    "\tsecret_bytes_not_locked=%zu",
 	    PACKAGE_VERSION, (long)getpid(), (mx_boot_ms() - s->started_boot_ms) / 1000, s->conf_path,
 	    (mx_boot_ms() - s->loaded_boot_ms) / 1000, engine_count(s->engine), engine_sub_count(s->engine),
 	    s->conf->conf->naccounts, s->nconns,

@@ -69,8 +69,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		engine_status(c, &st);
 		if (!st.permanent)
 			continue;
-		log_event(LOG_NOTICE, "file_changed", "client=%s text=\"a file of its credential, refresh token, proxy or CA has "
-		    "changed: tried anew\"", engine_client_name(c));
+		log_event(LOG_NOTICE, "file_changed", "client=%s text=\"a file of its credential, refresh token, proxy "
+		    "or CA has changed: tried anew\"", engine_client_name(c));
 		engine_retry(c);
 	}
 	arm(s);

@@ -18,7 +18,10 @@ struct server;
 #define WATCH_BATCH 200
 #define WATCH_CROWD_MS 50		/* between two batches */
 
-/* Identity and age of the files of the client's credentials, of its proxy's and of its CA, as they are now, in one number. */
+/*
+ * Identity and age of the files of the client's credentials, of its proxy's and of its CA, as they are now, in one
+ * number.
+ */
 uint64_t watch_look(const struct oauth_client *c);
 
 /* Likewise of its refresh token, which the daemon itself replaces: by that a credential is none the better. */

@@ -135,22 +135,24 @@ static const struct row {
 	M("certificate of a secret", A C "    certificate_file: /etc/c.pem\n", 10, 23, "belongs to a \"key\""),
 	M("secret and key", A C "    key: /etc/k.pem\n", 10, 10, "make several entries of \"credentials\""),
 	M("key without a path", A HEAD PROVIDER TENANT ID "    key: k.pem\n", 9, 10, "absolute path, or a URI"),
-	M("key with a PIN", A HEAD PROVIDER TENANT ID "    key: \"pkcs11:object=a?pin-value=1234\"\n", 9, 10, "must not hold a PIN"),
+	M("key with a PIN", A HEAD PROVIDER TENANT ID "    key: \"pkcs11:object=a?pin-value=1234\"\n", 9, 10,
+	    "must not hold a PIN"),
 	M("key with a day", A HEAD PROVIDER TENANT ID "    key: /k.pem\n    secret_expires: 2090-01-01\n", 10, 21,
 	    "belongs to a secret"),
-	M("key, and secrets are sent", A HEAD PROVIDER TENANT ID "    key: /k.pem\n    client_auth: client_secret_post\n",
-	    10, 18, "write private_key_jwt"),
+	M("key, and secrets are sent", A HEAD PROVIDER TENANT ID "    key: /k.pem\n    client_auth: "
+	    "client_secret_post\n", 10, 18, "write private_key_jwt"),
 	M("keys alone, and secrets are sent", A HEAD PROVIDER TENANT ID "    client_auth: client_secret_post\n"
 	    "    credentials:\n      - key: /k.pem\n      - key: /l.pem\n", 9, 18, "write private_key_jwt"),
-	M("endpoint of another cloud", A C "    token_endpoint: https://login.microsoftonline.us/{tenant}/oauth2/v2.0/token\n",
+	M("endpoint of another cloud", A C
+	    "    token_endpoint: https://login.microsoftonline.us/{tenant}/oauth2/v2.0/token\n",
 	    10, 21, "write \"cloud: gcc-high\" and leave token_endpoint out"),
 	M("endpoint of the public cloud", A C "    cloud: dod\n"
 	    "    token_endpoint: https://LOGIN.microsoftonline.com:443/{tenant}/oauth2/v2.0/token\n", 11, 21,
 	    "write \"cloud: public\""),
 	M("scope of another cloud", A C "    scope: https://outlook.office365.us/.default\n", 10, 12,
 	    "write \"scope: https://outlook.office365.com/.default\""),
-	M("scope of the public cloud", A C "    cloud: china\n    scope: https://outlook.office365.com/.default\n", 11, 12,
-	    "write \"scope: https://partner.outlook.cn/.default\""),
+	M("scope of the public cloud", A C "    cloud: china\n    scope: https://outlook.office365.com/.default\n", 11,
+	    12, "write \"scope: https://partner.outlook.cn/.default\""),
 	M("by hand, scope of another cloud", A CUSTOM
 	    "    token_endpoint: https://login.microsoftonline.us/contoso.com/oauth2/v2.0/token\n"
 	    "    scope: https://outlook.office365.com/.default\n", 10, 12,
@@ -170,14 +172,16 @@ static const struct row {
 	    "    assertion_file: /a\n    client_auth: client_secret_post\n",
 	    10, 18, "write private_key_jwt"),
 	M("identity of a secret", A C "    identity_client_id: " GUID "\n", 10, 25, "belongs to \"managed_identity\""),
-	M("identity alone", A HEAD PROVIDER TENANT ID "    identity_client_id: " GUID "\n", 5, 3, "\"managed_identity\""),
+	M("identity alone", A HEAD PROVIDER TENANT ID "    identity_client_id: "
+	    "" GUID "\n", 5, 3, "\"managed_identity\""),
 	M("identity is no GUID", A HEAD PROVIDER TENANT ID "    managed_identity: imds\n    identity_object_id: mine\n",
 	    10, 25,
 	    "must be a GUID"),
 	M("no resource ID", A HEAD PROVIDER TENANT ID
 	    "    managed_identity: imds\n    identity_resource_id: /providers/Microsoft\n",
 	    10, 27, "/subscriptions/"),
-	M("platform", A HEAD PROVIDER TENANT ID "    managed_identity: vm\n", 9, 23, "imds, app-service, azure-arc, auto"),
+	M("platform", A HEAD PROVIDER TENANT ID "    managed_identity: vm\n", 9, 23, "imds, app-service, azure-arc, "
+	    "auto"),
 	M("two selectors", A HEAD PROVIDER TENANT ID "    managed_identity: auto\n    identity_client_id: " GUID
 	    "\n    identity_object_id: " GUID "\n", 11, 25, "leave the others out"),
 	M("Arc chooses by resource alone", A HEAD PROVIDER TENANT ID
@@ -187,24 +191,28 @@ static const struct row {
 	M("grant with a secret", A HEAD PROVIDER GRANT SECRET, 8, 25, "takes no credential"),
 	M("grant with a list", A HEAD PROVIDER GRANT "    credentials:\n" S9, 8, 5, "takes no credential"),
 	M("grant with a client ID", A HEAD PROVIDER GRANT ID, 8, 16, "write \"identity_client_id\""),
-	M("grant with a permission", A HEAD PROVIDER GRANT "    scope: https://outlook.office365.com/SMTP.SendAsApp\n", 8, 12,
-	    "RESOURCE/.default"),
+	M("grant with a permission", A HEAD PROVIDER GRANT "    scope: https://outlook.office365.com/SMTP.SendAsApp\n",
+	    8, 12, "RESOURCE/.default"),
 	M("grant without a scope", A HEAD "    provider: custom\n" GRANT, 5, 3, "lacks \"scope\""),
-	M("grant with a workload", A HEAD PROVIDER GRANT "    workload_identity: yes\n", 8, 24, "client_credentials alone"),
+	M("grant with a workload", A HEAD PROVIDER GRANT "    workload_identity: yes\n", 8, 24, "client_credentials "
+	    "alone"),
 	M("workload, a word", A C "    workload_identity: maybe\n", 10, 24, "neither yes nor no"),
 	M("refresh token, relative", A C "    refresh_token_file: a\n", 10, 25, "absolute path"),
 	M("refresh token in a folder", A C "    refresh_token_file: /a/\n", 10, 25, "not a directory"),
-	M("one refresh token of two clients", A C "    grant: refresh_token\n    refresh_token_file: /a\n  d:\n" PROVIDER TENANT ID
+	M("one refresh token of two clients", A C
+	    "    grant: refresh_token\n    refresh_token_file: /a\n  d:\n" PROVIDER TENANT ID
 	    SECRET "    grant: refresh_token\n    refresh_token_file: /a\n", 18, 25, "client \"c\"'s already"),
 	M("nothing to prove oneself with", A C "    client_auth: none\n", 10, 18, "for \"grant: refresh_token\" alone"),
-	M("none, and a secret", A C "    client_auth: none\n    grant: refresh_token\n", 9, 25, "remove one of the two"),
-	M("none, and a list", A HEAD PROVIDER TENANT ID "    client_auth: none\n    grant: refresh_token\n    credentials:\n" S9,
-	    11, 5, "remove one of the two"),
-	M("none, and a key", A HEAD PROVIDER TENANT ID "    key: /k.pem\n    client_auth: none\n    grant: refresh_token\n", 9, 10,
+	M("none, and a secret", A C "    client_auth: none\n    grant: refresh_token\n", 9, 25,
 	    "remove one of the two"),
-	M("neither credential nor none", A HEAD PROVIDER TENANT ID "    grant: refresh_token\n", 5, 3, "\"client_auth: none\""),
-	MN("outlook.com without a user", A HEAD "    provider: outlook.com\n    grant: client_credentials\n" ID, 5, 3, 3,
-	    "needs one tenant"),
+	M("none, and a list", A HEAD PROVIDER TENANT ID "    client_auth: none\n    grant: refresh_token\n    "
+	    "credentials:\n" S9, 11, 5, "remove one of the two"),
+	M("none, and a key", A HEAD PROVIDER TENANT ID "    key: /k.pem\n    client_auth: none\n    grant: "
+	    "refresh_token\n", 9, 10, "remove one of the two"),
+	M("neither credential nor none", A HEAD PROVIDER TENANT ID "    grant: refresh_token\n", 5, 3, "\"client_auth: "
+	    "none\""),
+	MN("outlook.com without a user", A HEAD "    provider: outlook.com\n    grant: client_credentials\n" ID, 5, 3,
+	    3, "needs one tenant"),
 	M("gmail without a secret", A HEAD "    provider: gmail\n" ID, 5, 3, "has no credential"),
 	M("secret in the file", A HEAD PROVIDER TENANT ID "    client_secret: abc\n" SECRET, 9, 5,
 	    "a file of its own"),
@@ -247,17 +255,19 @@ static const struct row {
 	M("service account elsewhere", A HEAD PROVIDER TENANT ID ACCOUNT_FILE, 9, 27, "is for grant jwt-bearer"),
 	M("service account and key", A G ACCOUNT_FILE "    key: /k\n", 7, 27, "make several entries"),
 	M("service account and key_id", A G ACCOUNT_FILE "    key_id: k\n", 8, 13, "belongs to a \"key\""),
-	M("service account and client_auth", A G ACCOUNT_FILE "    client_auth: private_key_jwt\n", 8, 18, "signs the grant"),
+	M("service account and client_auth", A G ACCOUNT_FILE "    client_auth: "
+	    "private_key_jwt\n", 8, 18, "signs the grant"),
 	M("service account and a day", A G ACCOUNT_FILE "    secret_expires: 2090-01-01\n", 8, 21, "do not expire"),
 	M("service account, relative", A G "    service_account_file: a.json\n", 7, 27, "absolute"),
 	M("no mailbox", A "    user: scanner\n" G ACCOUNT_FILE, 2, 3, "\"scanner\" is no plain mail address"),
-	M("quoted mailbox", A "  '\"a\"@contoso.com':\n    client: c\n" G ACCOUNT_FILE, 4, 3, "is no plain mail address"),
+	M("quoted mailbox", A "  '\"a\"@contoso.com':\n    client: c\n" G ACCOUNT_FILE, 4, 3, "is no plain mail "
+	    "address"),
 	M("gmail.send", A G ACCOUNT_FILE "    scope: https://www.googleapis.com/auth/gmail.send\n", 8, 12,
 	    "write \"scope: https://mail.google.com/\""),
 	M("Google and a resource", A G ACCOUNT_FILE "    resource: urn:a\n", 8, 15, "is not for grant jwt-bearer"),
 	M("a bare key for Google", A G "    key: /k\n", 5, 3, "lacks \"client_id\""),
-	M("one of two without a name", A G "    credentials:\n      - service_account_file: /a\n      - key: /k\n", 5, 3,
-	    "lacks \"client_id\""),
+	M("one of two without a name", A G "    credentials:\n      - service_account_file: /a\n      - key: /k\n", 5,
+	    3, "lacks \"client_id\""),
 	M("issuer of a client", A HEAD PROVIDER TENANT ID "    key: /k\n    assertion_issuer: x\n", 10, 23,
 	    "is for grant jwt-bearer"),
 	M("jwt-bearer at Microsoft", A HEAD PROVIDER TENANT ID "    key: /k\n    grant: jwt-bearer\n", 10, 12,
@@ -294,7 +304,8 @@ static const struct row {
 	    "credential:NAME"),
 	M("socket path too long",
 	    A C "listen:\n  - path: /run/"
-	    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n",
+	    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n",
 	    11, 11, "at most 106"),
 	M("listen is a mapping", A C "listen:\n  path: /run/a\n", 11, 3, "- path:"),
 	M("listen without path", A C "listen:\n  - mode: 0666\n", 11, 5, "lacks \"path\""),
@@ -306,8 +317,8 @@ static const struct row {
 	M("proxy's scheme", A C "    proxy: ftp://p:21\n", 10, 12, "scheme"),
 	M("proxy with password", A C "    proxy: http://u:p@proxy:3128\n", 10, 12,
 	    "name that with proxy_credentials_file"),
-	M("proxy's password beside the file", A C "    proxy: http://proxy:3128\n    proxy_credentials_file: user:hunter2\n", 11,
-	    29, "must be the absolute path"),
+	M("proxy's password beside the file", A C "    proxy: http://proxy:3128\n    proxy_credentials_file: "
+	    "user:hunter2\n", 11, 29, "must be the absolute path"),
 	M("password for SOCKS 4", A C "    proxy: socks4a://proxy:1080\n    proxy_credentials_file: /p\n", 11, 29,
 	    "write the proxy as socks5h://HOST:PORT"),
 	M("proxy's port", A C "    proxy: http://proxy:99999\n", 10, 12, "HOST:PORT"),
@@ -370,7 +381,8 @@ static const struct row {
 	M("codes of two tenants", A CUSTOM TENANT "    token_endpoint: https://idp.example/{tenant}/token\n"
 	    "    device_authorization_endpoint: https://idp.example/{tenant}/{tenant}\n", 11, 36, "{tenant} twice"),
 	M("nine credentials",
-	    A HEAD PROVIDER TENANT ID "    credentials:\n" S9 S9 S9 S9 S9 S9 S9 S9 S9, 18, 9, "more than 8 credentials"),
+	    A HEAD PROVIDER TENANT ID "    credentials:\n" S9 S9 S9 S9 S9 S9 S9 S9 S9, 18, 9,
+	    "more than 8 credentials"),
 	M("a credential of nothing", A HEAD PROVIDER TENANT ID "    credentials:\n      - key_id: a\n", 10, 9,
 	    "neither \"client_secret_file\" nor \"key\""),
 	M("credential of another kind",

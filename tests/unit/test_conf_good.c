@@ -449,7 +449,8 @@ static void workload(void **state)
 	    "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token");
 	assert_string_equal(c->clients[0].oc.credential[0].assertion_file, "/mine");
 	conf_free(c);
-	c = conf_good(ACCOUNT HEAD PROVIDER "    workload_identity: yes\n    credentials:\n      - client_secret_file: /a\n"
+	c = conf_good(ACCOUNT HEAD PROVIDER "    workload_identity: yes\n    credentials:\n      - client_secret_file: "
+	    "/a\n"
 	    "      - assertion_file: /b\n");
 	assert_int_equal(c->clients[0].oc.ncredentials, 2);
 	assert_string_equal(c->clients[0].oc.credential[1].assertion_file, "/b");
@@ -474,7 +475,8 @@ static void workload(void **state)
 			fail_msg("%s", variables[i]);
 		conf_report_free(&r);
 		c = conf_dir_load(&d, CONF_CHECK_SECRETS | CONF_BY_HAND, &r);
-		if (c == NULL || r.n != 1 || !conf_says(&r, 'w', "cannot be checked here") || !conf_says(&r, 'w', variables[i]))
+		if (c == NULL || r.n != 1 || !conf_says(&r, 'w', "cannot be checked here") ||
+		    !conf_says(&r, 'w', variables[i]))
 			fail_msg("%s, by hand", variables[i]);
 		conf_free(c);
 		conf_report_free(&r);
@@ -498,7 +500,8 @@ static void workload(void **state)
 /* The environment that a platform needs: an error of the daemon's, a warning of whoever looks from elsewhere. */
 static void platform(void **state)
 {
-	static const char text[] = ACCOUNT HEAD PROVIDER "    grant: managed_identity\n    managed_identity: app-service\n";
+	static const char text[] = ACCOUNT HEAD PROVIDER "    grant: managed_identity\n    managed_identity: "
+	    "app-service\n";
 	static const char arc[] = ACCOUNT HEAD PROVIDER "    grant: managed_identity\n"
 	    "    identity_client_id: 61111111-2222-3333-4444-555555555555\n";
 	struct conf_report r;
@@ -578,15 +581,19 @@ static void other_user(void **state)
 static void clouds(void **state)
 {
 	static const char *const rows[] = {
-		ACCOUNT "    relays: [smtp.office365.us, outlook-dod.office365.us, webmail.apps.mil, relay.contoso.com]\n"
-		    CLIENT "    cloud: dod\n",
-		ACCOUNT "    relays: [smtp.office365.com, outlook.office.com, \"*.mx.microsoft\", \"*\", notoffice365.us]\n" CLIENT,
+		ACCOUNT "    relays: [smtp.office365.us, outlook-dod.office365.us, webmail.apps.mil, "
+		    "relay.contoso.com]\n" CLIENT "    cloud: dod\n",
+		ACCOUNT "    relays: [smtp.office365.com, outlook.office.com, \"*.mx.microsoft\", \"*\", "
+		    "notoffice365.us]\n" CLIENT,
 		ACCOUNT CLIENT "    token_endpoint: https://login.microsoft.com/{tenant}/oauth2/v2.0/token\n",
-		ACCOUNT CLIENT "    cloud: gcc-high\n    token_endpoint: https://login.microsoftonline.us/{tenant}/oauth2/v2.0/token\n",
-		ACCOUNT CLIENT "    token_endpoint: https://login.microsoftonline.com.example/{tenant}/oauth2/v2.0/token\n",
+		ACCOUNT CLIENT "    cloud: gcc-high\n"
+		    "    token_endpoint: https://login.microsoftonline.us/{tenant}/oauth2/v2.0/token\n",
+		ACCOUNT CLIENT
+		    "    token_endpoint: https://login.microsoftonline.com.example/{tenant}/oauth2/v2.0/token\n",
 		ACCOUNT CUSTOM "    token_endpoint: https://login.microsoftonline.us/contoso.com/oauth2/v2.0/token\n"
 		    "    scope: https://outlook.office365.us/.default\n",
-		ACCOUNT CUSTOM "    token_endpoint: https://idp.example/token\n    scope: https://outlook.office365.us/.default\n",
+		ACCOUNT CUSTOM "    token_endpoint: https://idp.example/token\n    scope: "
+		    "https://outlook.office365.us/.default\n",
 		ACCOUNT "    relays: smtp.office365.us\n" CUSTOM "    token_endpoint: https://idp.example/token\n",
 		ACCOUNT HEAD PROVIDER TENANT ID "    client_auth: client_secret_basic\n"
 		    "    credentials:\n      - key: /k.pem\n      - client_secret_file: /s\n",
@@ -636,7 +643,8 @@ static void warnings(void **state)
 		{ ACCOUNT "    relays: [smtp.office365.com, SMTP.office365.us]\n" CLIENT,
 		    "write \"relays: smtp.office365.com\", or \"cloud: gcc-high\" for the client", 4, 5 },
 		{ ACCOUNT "    relays: \"*.outlook.cn\"\n" CLIENT, "\"cloud: china\"", 4, 5 },
-		{ ACCOUNT "    relays: smtp.office365.com.\n" CLIENT "    cloud: dod\n", "\"relays: outlook-dod.office365.us\"", 4, 5 },
+		{ ACCOUNT "    relays: smtp.office365.com.\n" CLIENT "    cloud: dod\n",
+		    "\"relays: outlook-dod.office365.us\"", 4, 5 },
 		{ ACCOUNT CLIENT "    proxy_credentials_file: /nowhere/p\n", "there is no \"proxy\"", 10, 29 },
 		{ ACCOUNT CLIENT "    no_proxy: localhost\n", "there is no \"proxy\"", 10, 5 },
 		{ ACCOUNT CUSTOM TENANT "    token_endpoint: https://idp.example/token\n",
@@ -650,8 +658,8 @@ static void warnings(void **state)
 		{ ACCOUNT HEAD PROVIDER "    grant: managed_identity\n    proxy: http://proxy:3128\n",
 		    "\"proxy\" is not used", 8, 12 },
 		{ ACCOUNT CLIENT "    secret_expires: 2026-01-01\n", "that day has come", 10, 21 },
-		{ ACCOUNT HEAD "    provider: google-workspace\n    service_account_file: /a\n    scope: https://example.org/mail\n",
-		    "Gmail's SMTP takes tokens for", 8, 12 },
+		{ ACCOUNT HEAD "    provider: google-workspace\n    service_account_file: /a\n    scope: "
+		    "https://example.org/mail\n", "Gmail's SMTP takes tokens for", 8, 12 },
 		{ ACCOUNT CLIENT "metrics_interval: 1m\n", "there is no \"metrics_file\"", 10, 19 },
 		{ ACCOUNT "    allow_users: [65534]\n" CLIENT, "never matches", 4, 19 },
 		{ ACCOUNT CLIENT "listen:\n  - path: /run/a\n    owner: no-such-user-x\n",
@@ -791,7 +799,8 @@ static void fingerprint_identity(void **state)
 {
 #define MI ACCOUNT HEAD PROVIDER "    grant: managed_identity\n"
 	static const char *const row[] = {
-		MI, MI "    managed_identity: imds\n", MI "    managed_identity: app-service\n", MI "    cloud: china\n",
+		MI, MI "    managed_identity: imds\n", MI "    managed_identity: app-service\n",
+		MI "    cloud: china\n",
 		MI "    identity_client_id: 61111111-2222-3333-4444-555555555555\n",
 		MI "    identity_client_id: 71111111-2222-3333-4444-555555555555\n",
 		MI "    identity_object_id: 61111111-2222-3333-4444-555555555555\n",

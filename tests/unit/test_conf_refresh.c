@@ -29,25 +29,29 @@ static const struct {
 	const char *name, *text, *endpoint, *scope;
 	enum oauth_auth auth;
 } rows[] = {
-	{ "outlook.com", HEAD "    provider: outlook.com\n" ID, "https://login.microsoftonline.com/consumers/oauth2/v2.0/token",
-	    SMTP("outlook.office.com"), OAUTH_AUTH_NONE },
+	{ "outlook.com", HEAD "    provider: outlook.com\n" ID,
+	    "https://login.microsoftonline.com/consumers/oauth2/v2.0/token", SMTP("outlook.office.com"),
+	    OAUTH_AUTH_NONE },
 	{ "outlook.com with a secret", HEAD "    provider: outlook.com\n" ID SECRET,
-	    "https://login.microsoftonline.com/consumers/oauth2/v2.0/token", SMTP("outlook.office.com"), OAUTH_AUTH_SECRET_POST },
+	    "https://login.microsoftonline.com/consumers/oauth2/v2.0/token", SMTP("outlook.office.com"),
+	    OAUTH_AUTH_SECRET_POST },
 	{ "gmail", HEAD "    provider: gmail\n    client_id: a.apps.googleusercontent.com\n" SECRET,
 	    "https://oauth2.googleapis.com/token", "https://mail.google.com/", OAUTH_AUTH_SECRET_POST },
 	{ "Exchange Online", CLIENT REFRESH, "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token",
 	    SMTP("outlook.office.com"), OAUTH_AUTH_SECRET_POST },
 	{ "Exchange Online, public", HEAD PROVIDER TENANT ID REFRESH NONE,
-	    "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token", SMTP("outlook.office.com"), OAUTH_AUTH_NONE },
+	    "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token", SMTP("outlook.office.com"),
+	    OAUTH_AUTH_NONE },
 	{ "Exchange Online, key", HEAD PROVIDER TENANT ID "    key: /k.pem\n" REFRESH,
 	    "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token", SMTP("outlook.office.com"),
 	    OAUTH_AUTH_PRIVATE_KEY_JWT },
 	{ "many tenants", HEAD PROVIDER "    tenant: organizations\n" ID REFRESH NONE,
-	    "https://login.microsoftonline.com/organizations/oauth2/v2.0/token", SMTP("outlook.office.com"), OAUTH_AUTH_NONE },
+	    "https://login.microsoftonline.com/organizations/oauth2/v2.0/token", SMTP("outlook.office.com"),
+	    OAUTH_AUTH_NONE },
 	{ "gcc-high", CLOUD("gcc-high"), "https://login.microsoftonline.us/contoso.com/oauth2/v2.0/token",
 	    SMTP("outlook.office365.us"), OAUTH_AUTH_SECRET_POST },
-	{ "dod", CLOUD("dod"), "https://login.microsoftonline.us/contoso.com/oauth2/v2.0/token", SMTP("outlook.office365.us"),
-	    OAUTH_AUTH_SECRET_POST },
+	{ "dod", CLOUD("dod"), "https://login.microsoftonline.us/contoso.com/oauth2/v2.0/token",
+	    SMTP("outlook.office365.us"), OAUTH_AUTH_SECRET_POST },
 	{ "china", CLOUD("china"), "https://login.partner.microsoftonline.cn/contoso.com/oauth2/v2.0/token",
 	    SMTP("partner.outlook.cn"), OAUTH_AUTH_SECRET_POST },
 	{ "custom", CUSTOM "    token_endpoint: https://idp.example/token\n" REFRESH, "https://idp.example/token", NULL,
@@ -78,7 +82,8 @@ static void presets(void **state)
 		struct conf *c = load(rows[i].text, &r);
 		const struct oauth_client *k = &c->clients[0].oc;
 
-		if (r.n != 0 || k->grant != OAUTH_GRANT_REFRESH_TOKEN || strcmp(k->token_endpoint, rows[i].endpoint) != 0 ||
+		if (r.n != 0 || k->grant != OAUTH_GRANT_REFRESH_TOKEN ||
+		    strcmp(k->token_endpoint, rows[i].endpoint) != 0 ||
 		    strcmp(k->scope == NULL ? "" : k->scope, rows[i].scope == NULL ? "" : rows[i].scope) != 0 ||
 		    k->ncredentials != 1 || k->credential[0].auth != rows[i].auth) {
 			conf_show(rows[i].name, &r);
@@ -147,7 +152,8 @@ static void fingerprints(void **state)
 static void file(void **state)
 {
 	static const struct { const char *content; mode_t mode; const char *part; } files[] = {
-		{ "token\n", 0600, NULL }, { NULL, 0, "mta-xoauth2 login" }, { "", 0600, "empty" }, { "token", 0644, "open to others" },
+		{ "token\n", 0600, NULL }, { NULL, 0, "mta-xoauth2 login" }, { "", 0600, "empty" },
+		{ "token", 0644, "open to others" },
 	};
 	const struct passwd *self = getpwuid(geteuid());
 	char text[512], path[128];
@@ -158,8 +164,8 @@ static void file(void **state)
 		skip();
 	conf_dir_make(&d);
 	snprintf(path, sizeof path, "%s/token", d.path);
-	snprintf(text, sizeof text, ACCOUNT "%s    refresh_token_file: %s\nuser: %s\n", HEAD PROVIDER TENANT ID REFRESH NONE, path,
-	    self->pw_name);
+	snprintf(text, sizeof text, ACCOUNT "%s    refresh_token_file: %s\nuser: %s\n",
+	    HEAD PROVIDER TENANT ID REFRESH NONE, path, self->pw_name);
 	conf_dir_write(&d, "tokend.yaml", text, strlen(text));
 	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
 		struct conf_report r;
@@ -196,8 +202,8 @@ static void file_by_others(void **state)
 	conf_dir_make(&d);
 	assert_int_equal(chown(d.path, 1, 1), 0);		/* daemon's */
 	snprintf(path, sizeof path, "%s/token", d.path);
-	snprintf(text, sizeof text, ACCOUNT "%s    refresh_token_file: %s\nuser: daemon\n", HEAD PROVIDER TENANT ID REFRESH NONE,
-	    path);
+	snprintf(text, sizeof text, ACCOUNT "%s    refresh_token_file: %s\nuser: daemon\n",
+	    HEAD PROVIDER TENANT ID REFRESH NONE, path);
 	conf_dir_write(&d, "tokend.yaml", text, strlen(text));
 	conf_dir_write(&d, "token", "token\n", 6);
 	assert_int_equal(chmod(path, 0600), 0);
@@ -231,7 +237,8 @@ static void file_by_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(presets), cmocka_unit_test(warned_of), cmocka_unit_test(fingerprints), cmocka_unit_test(file),
+		cmocka_unit_test(presets), cmocka_unit_test(warned_of), cmocka_unit_test(fingerprints),
+		cmocka_unit_test(file),
 		cmocka_unit_test(file_by_others),
 	};
 

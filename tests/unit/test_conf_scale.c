@@ -105,10 +105,13 @@ static void scale(void **state)
 /* By the linker in the place of oauth/key.c's. */
 static unsigned opened;
 static bool pin_refused;
-enum mx_class __real_oauth_key_open(const struct oauth_credential *c, uint64_t now_s, struct oauth_key **k, struct mx_err *e);
-enum mx_class __wrap_oauth_key_open(const struct oauth_credential *c, uint64_t now_s, struct oauth_key **k, struct mx_err *e);
+enum mx_class __real_oauth_key_open(const struct oauth_credential *c, uint64_t now_s, struct oauth_key **k,
+    struct mx_err *e);
+enum mx_class __wrap_oauth_key_open(const struct oauth_credential *c, uint64_t now_s, struct oauth_key **k,
+    struct mx_err *e);
 
-enum mx_class __wrap_oauth_key_open(const struct oauth_credential *c, uint64_t now_s, struct oauth_key **k, struct mx_err *e)
+enum mx_class __wrap_oauth_key_open(const struct oauth_credential *c, uint64_t now_s, struct oauth_key **k,
+    struct mx_err *e)
 {
 	opened++;
 	if (pin_refused) {
@@ -118,7 +121,9 @@ enum mx_class __wrap_oauth_key_open(const struct oauth_credential *c, uint64_t n
 	return __real_oauth_key_open(c, now_s, k, e);
 }
 
-/* Many clients that prove themselves with one key: it is opened once, and each of them knows when its certificate ends. */
+/*
+ * Many clients that prove themselves with one key: it is opened once, and each of them knows when its certificate ends.
+ */
 static void shared_key(void **state)
 {
 	const size_t cap = (size_t)MANY * 400;
@@ -132,8 +137,8 @@ static void shared_key(void **state)
 	(void)state;
 	assert_non_null(text);
 	conf_dir_make(&d);
-	snprintf(command, sizeof command, "cd %s && umask 077 && OPENSSL_CONF=/dev/null openssl req -x509 -newkey rsa:2048 -nodes "
-	    "-subj /CN=shared -days 400 -keyout k.pem -out c.pem -config /dev/stdin 2>log <<-X\n[req]\n"
+	snprintf(command, sizeof command, "cd %s && umask 077 && OPENSSL_CONF=/dev/null openssl req -x509 -newkey "
+	    "rsa:2048 -nodes -subj /CN=shared -days 400 -keyout k.pem -out c.pem -config /dev/stdin 2>log <<-X\n[req]\n"
 	    "distinguished_name=dn\n[dn]\nX\n", d.path);
 	assert_int_equal(system(command), 0);
 	n += (size_t)snprintf(text + n, cap - n, "clients:\n");
@@ -144,7 +149,8 @@ static void shared_key(void **state)
 		    i, i, i, d.path, d.path);
 	n += (size_t)snprintf(text + n, cap - n, "accounts:\n");
 	for (unsigned i = 0; i < MANY; i++)
-		n += (size_t)snprintf(text + n, cap - n, "  \"*@domain%u.example.com\":\n    client: client-%u\n", i, i);
+		n += (size_t)snprintf(text + n, cap - n, "  \"*@domain%u.example.com\":\n    client: client-%u\n", i,
+		    i);
 	n += (size_t)snprintf(text + n, cap - n, "user: root\n");
 	assert_true(n < cap);
 	conf_dir_write(&d, "tokend.yaml", text, n);
@@ -168,7 +174,8 @@ static void shared_key(void **state)
 /* A daemon that ended with this would be started again and again, until the device locks itself. */
 static void a_pin_that_is_refused_is_a_warning(void **state)
 {
-	static const char text[] = ACCOUNT HEAD PROVIDER TENANT ID "    key: pkcs11:object=mail\n    key_passphrase_file: /nowhere/pin\n"
+	static const char text[] = ACCOUNT HEAD PROVIDER TENANT ID "    key: pkcs11:object=mail\n    "
+	    "key_passphrase_file: /nowhere/pin\n"
 	    "user: root\n";
 	struct conf_report r;
 	struct conf_dir d;

@@ -36,7 +36,8 @@ static void forget(void *ctx, void *kept)
 
 static void put(struct fake *f, const char *name, uint64_t fingerprint, bool each)
 {
-	struct engine_params p = { .name = name, .fingerprint = fingerprint, .min_remaining_s = 300, .stale_until_s = 60,
+	struct engine_params p = { .name = name, .fingerprint = fingerprint, .min_remaining_s = 300,
+	    .stale_until_s = 60,
 		.backoff_min_ms = 1000, .backoff_max_ms = 300000, .each = each };
 
 	assert_non_null(engine_put(f->e, &p));
@@ -154,11 +155,13 @@ enum stage { BEFORE, PUTTING, COMMITTED, SETTLED, ABORTED };
 
 static void asked_at_each_stage(void **state)
 {
-	static const struct { const char *what; enum stage at; uint64_t fingerprint; bool there, each; const char *want; } rows[] = {
+	static const struct { const char *what; enum stage at; uint64_t fingerprint; bool there, each; const char *want;
+	    } rows[] = {
 		{ "kept, before", BEFORE, 1, true, true, "T" }, { "kept, putting", PUTTING, 1, true, true, "T" },
 		{ "kept, committed", COMMITTED, 1, true, true, "T" }, { "kept, settled", SETTLED, 1, true, true, "T" },
 		{ "changed, before", BEFORE, 2, true, true, "T" }, { "changed, putting", PUTTING, 2, true, true, "T" },
-		{ "changed, committed", COMMITTED, 2, true, true, "T" }, { "changed, settled", SETTLED, 2, true, true, "T" },
+		{ "changed, committed", COMMITTED, 2, true, true, "T" },
+		{ "changed, settled", SETTLED, 2, true, true, "T" },
 		{ "aborted, putting", ABORTED, 2, true, true, "T" },
 		{ "removed, before", BEFORE, 1, false, true, "client-removed" },
 		{ "removed, putting", PUTTING, 1, false, true, "client-removed" },
@@ -188,7 +191,8 @@ static void asked_at_each_stage(void **state)
 			engine_abort(f.e);
 		} else {
 			engine_commit(f.e);
-			if (at == COMMITTED)		/* beside the old one, if there is one, that is not settled yet */
+			/* beside the old one, if there is one, that is not settled yet */
+			if (at == COMMITTED)
 				assert_false(fake_ask(sub(&f, "a@x"), &x));
 			while (engine_settle(f.e, 1))
 				;
@@ -209,7 +213,8 @@ static void asked_at_each_stage(void **state)
 			if (rows[i].fingerprint == 1 && (at == BEFORE || at == PUTTING))
 				assert_int_equal(f.started, before);
 			while (!x.answered || !other.answered) {
-				struct engine_client *c = engine_sub_find(engine_find(f.e, "g"), !x.answered ? "a@x" : "other@x");
+				struct engine_client *c = engine_sub_find(engine_find(f.e, "g"),
+				    !x.answered ? "a@x" : "other@x");
 
 				assert_non_null(c);
 				assert_true(c->in_flight);

@@ -47,8 +47,8 @@ void oauth_http_free(struct oauth_http *h)
 	(void)h;
 }
 
-struct oauth_fetch *oauth_http_start(struct oauth_http *h, const struct oauth_client *c, const struct oauth_credential *k,
-    const struct oauth_want *w, oauth_fetch_done *done, void *arg)
+struct oauth_fetch *oauth_http_start(struct oauth_http *h, const struct oauth_client *c,
+    const struct oauth_credential *k, const struct oauth_want *w, oauth_fetch_done *done, void *arg)
 {
 	(void)h, (void)c, (void)w;
 	if (memory_for == 0)
@@ -357,7 +357,10 @@ static void the_crowd_ends(void **state)
 	end(NULL);
 }
 
-/* Each allocation fails in turn, alone and with all behind it: who asked is answered once or told so, and nothing is left. */
+/*
+ * Each allocation fails in turn, alone and with all behind it: who asked is answered once or told so, and nothing is
+ * left.
+ */
 static void without_memory(void **state)
 {
 	unsigned long n = 0;

@@ -153,7 +153,10 @@ static void a_crowd_leaves_room(void **state)
 	assert_int_equal(in, 7 * GATE_MAX);	/* each had its turn */
 }
 
-/* Three hosts make a crowd; of a fourth all but a few wait, and nothing of its own ends: they proceed when the crowd ends. */
+/*
+ * Three hosts make a crowd; of a fourth all but a few wait, and nothing of its own ends: they proceed when the crowd
+ * ends.
+ */
 static void the_end_of_a_crowd_is_told(void **state)
 {
 	static struct gate_ticket crowd[3][GATE_MAX], t[GATE_MAX], u[GATE_MAX];

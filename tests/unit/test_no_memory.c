@@ -154,7 +154,8 @@ static bool ask(struct world *w, int i, const char *name)
 
 static bool put(struct world *w, const char *name, uint64_t fingerprint)
 {
-	struct engine_params p = { .name = name, .fingerprint = fingerprint, .min_remaining_s = 300, .stale_until_s = 60,
+	struct engine_params p = { .name = name, .fingerprint = fingerprint, .min_remaining_s = 300,
+	    .stale_until_s = 60,
 		.backoff_min_ms = 1000, .backoff_max_ms = 300000, .each = name[0] == 'e' };
 
 	return engine_put(w->e, &p) != NULL;
@@ -168,7 +169,8 @@ static void token(struct world *w, const char *text)
 
 	for (; n > 0 && w->nasked > 0; n--) {
 		struct mx_secret t = { 0 };
-		struct engine_result r = { .token = &t, .id = text, .expires_in_s = 3600, .retry_after_s = -1, .err = &err };
+		struct engine_result r = { .token = &t, .id = text, .expires_in_s = 3600, .retry_after_s = -1,
+		    .err = &err };
 		struct engine_client *c = w->asked[0];
 
 		mx_fail(&err, MX_TEMP, "no-memory", "no memory");
@@ -394,10 +396,11 @@ static void configuration_without_memory(void **state)
 
 	(void)state;
 	conf_dir_make(&d);
-	n = snprintf(text, sizeof text, "clients:\n  c:\n    provider: custom\n    client_id: relay\n    client_secret_file: "
-	    "%s/secret\n    token_endpoint: https://id.example/token\n    proxy: http://proxy.example:3128\n    no_proxy: "
-	    "[a.example, b.example]\naccounts:\n  \"*@contoso.com\":\n    client: c\n    allow_users: [root, 4711]\n    relays: "
-	    "[\"*.example.com\", mail.example.org]\n  bob@contoso.com:\n    client: c\n", d.path);
+	n = snprintf(text, sizeof text, "clients:\n  c:\n    provider: custom\n    client_id: relay\n    "
+	    "client_secret_file: %s/secret\n    token_endpoint: https://id.example/token\n    proxy: "
+	    "http://proxy.example:3128\n    no_proxy: [a.example, b.example]\naccounts:\n  \"*@contoso.com\":\n    "
+	    "client: c\n    allow_users: [root, 4711]\n    relays: [\"*.example.com\", mail.example.org]\n  "
+	    "bob@contoso.com:\n    client: c\n", d.path);
 	conf_dir_write(&d, "tokend.yaml", text, (size_t)n);
 	conf_dir_write(&d, "conf.d/more.yaml", "accounts:\n  \"*\": {client: c}\n", 29);
 	(void)umask(077);
@@ -435,7 +438,8 @@ static void identity(void *arg)
 	    .token_endpoint = "https://id.example/token",
 		.client_id = "relay", .scope = "mail", .credential = &k, .ncredentials = 1 };
 	static const char text[] = "{\"access_token\":\"a.e30.c\",\"expires_on\":\"3600\"}";
-	const struct oauth_http_reply h = { .status = 200, .retry_after_s = -1, .body = text, .body_len = sizeof text - 1 };
+	const struct oauth_http_reply h = { .status = 200, .retry_after_s = -1, .body = text,
+	    .body_len = sizeof text - 1 };
 	struct oauth_exchange x;
 	struct oauth_failure f;
 	struct oauth_token t;
@@ -462,7 +466,8 @@ static void renewal(void *arg)
 	struct mx_err e;
 
 	if (oauth_refresh_lock(path, &l, &e) != MX_OK) {
-		assert_string_equal(e.code, strstr(e.code, "no-memory") != NULL ? "no-memory" : "refresh-token-unwritable");
+		assert_string_equal(e.code, strstr(e.code, "no-memory") != NULL ? "no-memory" :
+		    "refresh-token-unwritable");
 		return;
 	}
 	assert_int_equal(oauth_refresh_read(l, &s, &e), MX_OK);
@@ -488,7 +493,8 @@ static void store_of_a_refresh_token_without_memory(void **state)
 static void reply(void *arg)
 {
 	const char *text = arg;
-	struct oauth_http_reply h = { .status = 200, .content_type = "application/json", .retry_after_s = -1, .body = text,
+	struct oauth_http_reply h = { .status = 200, .content_type = "application/json", .retry_after_s = -1,
+	    .body = text,
 		.body_len = strlen(text) };
 	struct oauth_token t;
 	struct oauth_failure f;
@@ -504,11 +510,13 @@ static void reply(void *arg)
 static void request_and_reply_without_memory(void **state)
 {
 	static char good[] = "{\"access_token\":\"abcde\",\"token_type\":\"Bearer\",\"expires_in\":3600}";
-	static char bad[] = "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: no\",\"error_codes\":[7000215]}";
+	static char bad[] = "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: "
+	    "no\",\"error_codes\":[7000215]}";
 
 	(void)state;
 	at_every_place(request, NULL, NULL);
-	assert_int_equal(setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1/", 1) | setenv("IDENTITY_HEADER", "secret", 1), 0);
+	assert_int_equal(setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1/", 1) | setenv("IDENTITY_HEADER", "secret", 1),
+	    0);
 	failalloc_ours_only = true;		/* json-c dies of a failure within it; see parse() in oauth/reply.c */
 	assert_in_range(at_every_place(identity, NULL, NULL), 1, PLACES_MAX);
 	assert_in_range(at_every_place(reply, NULL, good), 1, PLACES_MAX);
@@ -543,15 +551,16 @@ static void opens_again(void *arg)
 static void key_without_memory(void **state)
 {
 	char key[128], cert[128], pass[128], command[512];
-	struct oauth_credential c = { .key = key, .certificate_file = cert, .key_passphrase_file = pass, .alg = OAUTH_ALG_PS256,
+	struct oauth_credential c = { .key = key, .certificate_file = cert, .key_passphrase_file = pass,
+	    .alg = OAUTH_ALG_PS256,
 		.thumbprint = OAUTH_THUMB_S256 };
 	struct conf_dir d;
 
 	(void)state;
 	conf_dir_make(&d);
-	snprintf(command, sizeof command, "cd %s && umask 077 && echo secret >p && printf '[req]\\ndistinguished_name=dn\\n[dn]\\n' "
-	    ">r && OPENSSL_CONF=/dev/null openssl req -x509 -newkey rsa:2048 -passout file:p -subj /CN=x -days 9 -keyout k -out c "
-	    "-config r 2>log", d.path);
+	snprintf(command, sizeof command, "cd %s && umask 077 && echo secret >p && printf "
+	    "'[req]\\ndistinguished_name=dn\\n[dn]\\n' >r && OPENSSL_CONF=/dev/null openssl req -x509 -newkey rsa:2048 "
+	    "-passout file:p -subj /CN=x -days 9 -keyout k -out c -config r 2>log", d.path);
 	assert_int_equal(system(command), 0);
 	snprintf(key, sizeof key, "%s/k", d.path);
 	snprintf(cert, sizeof cert, "%s/c", d.path);
@@ -632,7 +641,8 @@ static void transfer_without_memory(void **state)
 {
 	struct oauth_credential k = { .auth = OAUTH_AUTH_SECRET_POST };
 	struct oauth_client c = { .name = "c", .grant = OAUTH_GRANT_CLIENT_CREDENTIALS, .client_id = "relay",
-		.token_endpoint = "https://127.0.0.1:1/token", .credential = &k, .ncredentials = 1, .timeout_ms = 5000 };
+		.token_endpoint = "https://127.0.0.1:1/token", .credential = &k, .ncredentials = 1,
+		.timeout_ms = 5000 };
 	struct conf_dir d;
 	char path[128];
 

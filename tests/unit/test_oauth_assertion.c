@@ -49,10 +49,13 @@ static int setup(void **state)
 	snprintf(rsa, sizeof rsa, "%s/rsa.pem", dir);
 	snprintf(ec, sizeof ec, "%s/ec.pem", dir);
 	snprintf(crt, sizeof crt, "%s/rsa.crt", dir);
-	assert_int_equal(run("umask 077; cp %s/tests/data/assertion/* %s && chmod 600 %s", src != NULL ? src : ".", dir, rsa), 0);
-	assert_int_equal(run("umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out %s", ec), 0);
+	assert_int_equal(run("umask 077; cp %s/tests/data/assertion/* %s && chmod 600 %s", src != NULL ? src : ".", dir,
+	    rsa), 0);
+	assert_int_equal(run("umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out %s", ec),
+	    0);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(run("openssl pkey -in %s -pubout -out %s.pub", i == 0 ? rsa : ec, i == 0 ? rsa : ec), 0);
+		assert_int_equal(run("openssl pkey -in %s -pubout -out %s.pub", i == 0 ? rsa : ec, i == 0 ? rsa : ec),
+		    0);
 	return 0;
 }
 
@@ -207,14 +210,16 @@ static void test_grant_vector(void **state)
 	assert_true(n > 500 && want[n - 1] == '\n');
 	want[n - 1] = '\0';
 	assert_int_equal(oauth_grant_assertion(&c, k, "mailer@mail-project-4711.iam.gserviceaccount.com",
-	    "Scanner.Room+1@example.org", "https://mail.google.com/", "https://oauth2.googleapis.com/token", NOW, &jwt, &e), MX_OK);
+	    "Scanner.Room+1@example.org", "https://mail.google.com/", "https://oauth2.googleapis.com/token", NOW, &jwt,
+	    &e), MX_OK);
 	assert_string_equal(jwt.p, want);
 	verified(&jwt, rsa, "");
 	mx_secret_free(&jwt);
 	c.audience = "https://op.example";
 	assert_int_equal(oauth_grant_assertion(&c, k, "i", "a\"b@x", NULL, ENDPOINT, 0, &jwt, &e), MX_OK);
 	(void)part(&jwt, 1, text);
-	assert_string_equal(text, "{\"iss\":\"i\",\"sub\":\"a\\\"b@x\",\"aud\":\"https://op.example\",\"iat\":0,\"exp\":600}");
+	assert_string_equal(text,
+	    "{\"iss\":\"i\",\"sub\":\"a\\\"b@x\",\"aud\":\"https://op.example\",\"iat\":0,\"exp\":600}");
 	mx_secret_free(&jwt);
 	assert_int_equal(oauth_grant_assertion(&c, k, "i", "\xff@x", NULL, ENDPOINT, NOW, &jwt, &e), MX_CONFIG);
 	assert_string_equal(e.code, "assertion-malformed");
@@ -233,12 +238,13 @@ static const struct {
 	    CLAIMS(ENDPOINT) },
 	{ { .key = rsa, .certificate_file = crt, .alg = OAUTH_ALG_RS256, .thumbprint = OAUTH_THUMB_SHA1 }, "",
 	    "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"x5t\":\"NR7fmP_ivvUrdvYywk3TuxrR9zk\"}", CLAIMS(ENDPOINT) },
-	{ { .key = rsa, .alg = OAUTH_ALG_PS256, .typ = "client-authentication+jwt", .audience = "https://op.example" }, PSS,
-	    "{\"alg\":\"PS256\",\"typ\":\"client-authentication+jwt\"}", CLAIMS("https://op.example") },
+	{ { .key = rsa, .alg = OAUTH_ALG_PS256, .typ = "client-authentication+jwt", .audience = "https://op.example" },
+	    PSS, "{\"alg\":\"PS256\",\"typ\":\"client-authentication+jwt\"}", CLAIMS("https://op.example") },
 	{ { .key = ec, .alg = OAUTH_ALG_ES256, .key_id = "2026" }, "",
 	    "{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\"2026\"}", CLAIMS(ENDPOINT) },
 	{ { .key = ec, .alg = OAUTH_ALG_ES256, .key_id = "a\"b\\c\n\x1f\xC3\xBC\x7f/", .audience = "\t\"" }, "",
-	    "{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\"a\\\"b\\\\c\\u000a\\u001f\xC3\xBC\x7f/\"}", CLAIMS("\\u0009\\\"") },
+	    "{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\"a\\\"b\\\\c\\u000a\\u001f\xC3\xBC\x7f/\"}",
+	    CLAIMS("\\u0009\\\"") },
 };
 
 static void test_rows(void **state)
@@ -298,8 +304,8 @@ static void test_pss_salt(void **state)
 	n = part(&jwt, 2, sig);
 	put("sig", sig, n);
 	put("signed", jwt.p, signed_length(&jwt));
-	assert_int_not_equal(run("openssl dgst -sha256 -verify %s.pub -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:20 "
-	    "-signature %s/sig %s/signed >%s/log 2>&1", rsa, dir, dir, dir), 0);
+	assert_int_not_equal(run("openssl dgst -sha256 -verify %s.pub -sigopt rsa_padding_mode:pss -sigopt "
+	    "rsa_pss_saltlen:20 -signature %s/sig %s/signed >%s/log 2>&1", rsa, dir, dir, dir), 0);
 	mx_secret_free(&jwt);
 	mx_secret_free(&again);
 	oauth_key_free(k);
@@ -353,7 +359,8 @@ static void test_thumbprints(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_vector), cmocka_unit_test(test_grant_vector), cmocka_unit_test(test_rows), cmocka_unit_test(test_es256_zeros),
+		cmocka_unit_test(test_vector), cmocka_unit_test(test_grant_vector), cmocka_unit_test(test_rows),
+		    cmocka_unit_test(test_es256_zeros),
 		cmocka_unit_test(test_pss_salt), cmocka_unit_test(test_malformed), cmocka_unit_test(test_thumbprints),
 	};
 

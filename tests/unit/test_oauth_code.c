@@ -108,7 +108,8 @@ static const struct { const char *name, *query; enum oauth_code_answer want; con
 	{ "encoded", S "&code=4%2F0Ax%2b+y", OAUTH_CODE_GOT, "4/0Ax+ y" },
 	{ "others beside", "a=b&&" S "&session_state=x&code=abc&scope=y", OAUTH_CODE_GOT, "abc" },
 	{ "the issuer", "code=abc&" S "&iss=https%3A%2F%2Fid.test%3A8443", OAUTH_CODE_GOT, "abc" },
-	{ "the issuer, with a path", "code=abc&" S "&iss=HTTPS%3A%2F%2Fid.test%3A8443%2Ftenant", OAUTH_CODE_GOT, "abc" },
+	{ "the issuer, with a path", "code=abc&" S "&iss=HTTPS%3A%2F%2Fid.test%3A8443%2Ftenant", OAUTH_CODE_GOT,
+	    "abc" },
 	{ "another issuer", "code=abc&" S "&iss=https%3A%2F%2Fevil.test", OAUTH_CODE_NONE, NULL },
 	{ "an issuer that only begins so", "code=abc&" S "&iss=https%3A%2F%2Fid.test%3A84431", OAUTH_CODE_NONE, NULL },
 	{ "an issuer without a port", "code=abc&" S "&iss=https%3A%2F%2Fid.test", OAUTH_CODE_NONE, NULL },
@@ -130,7 +131,8 @@ static const struct { const char *name, *query; enum oauth_code_answer want; con
 	{ "declined, without state", "error=access_denied", OAUTH_CODE_NONE, NULL },
 	{ "refused", "error=invalid_scope&" S, OAUTH_CODE_REFUSED, "authorization-refused" },
 	{ "refused, with a code", "error=server_error&code=abc&" S, OAUTH_CODE_REFUSED, "authorization-refused" },
-	{ "refused, with controls", "error=x%1b%5b2J&error_description=%07%9b&" S, OAUTH_CODE_REFUSED, "authorization-refused" },
+	{ "refused, with controls", "error=x%1b%5b2J&error_description=%07%9b&" S, OAUTH_CODE_REFUSED,
+	    "authorization-refused" },
 };
 
 static void check(const char *name, enum oauth_code_answer got, enum oauth_code_answer want, struct mx_secret *code,
@@ -156,7 +158,8 @@ static void test_take(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < N(answers); i++) {
-		const enum oauth_code_answer r = oauth_code_take(&client, &asked, answers[i].query, strlen(answers[i].query), &code, &e);
+		const enum oauth_code_answer r = oauth_code_take(&client, &asked, answers[i].query,
+		    strlen(answers[i].query), &code, &e);
 
 		check(answers[i].name, r, answers[i].want, &code, &e, answers[i].code);
 	}
@@ -222,7 +225,8 @@ static void test_pasted(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < N(pasted); i++) {
-		const enum oauth_code_answer r = oauth_code_pasted(&client, &asked, pasted[i].text, strlen(pasted[i].text), &code, &e);
+		const enum oauth_code_answer r = oauth_code_pasted(&client, &asked, pasted[i].text,
+		    strlen(pasted[i].text), &code, &e);
 
 		check(pasted[i].name, r, pasted[i].want, &code, &e, pasted[i].code);
 	}

@@ -42,7 +42,8 @@ static const char tpm[] =
     "export TPM2TOOLS_TCTI=swtpm:path=$PWD/s TPM2OPENSSL_TCTI=swtpm:path=$PWD/s\n"
     "tpm2_createprimary -Q -C o -c p.ctx\n"
     "key() { tpm2_flushcontext -t; tpm2_create -Q -C p.ctx -G $1 -u k.pub -r k.priv $3; tpm2_flushcontext -t\n"
-    "tpm2_load -Q -C p.ctx -u k.pub -r k.priv -c k.ctx; tpm2_evictcontrol -Q -C o -c k.ctx $2; tpm2_flushcontext -t; }\n"
+    "tpm2_load -Q -C p.ctx -u k.pub -r k.priv -c k.ctx; tpm2_evictcontrol -Q -C o -c k.ctx $2; tpm2_flushcontext -t; "
+    "}\n"
     "key rsa2048 0x81000001; key ecc256 0x81000002; key rsa2048 0x81000003 '-p 4711'\n"
     "conf tpm2; export OPENSSL_CONF=$PWD/openssl.cnf; q='-propquery ?provider=tpm2'\n"
     "openssl pkey -in handle:0x81000001 -pubout -out rsa.pub\n"
@@ -59,7 +60,8 @@ static const char token[] =
     "lib=$(find /usr/lib -name libsofthsm2.so | head -n 1); mkdir tokens; echo 4711 >pin; echo 4712 >badpin\n"
     "printf 'directories.tokendir = %s/tokens\\nobjectstore.backend = file\\n' \"$PWD\" >softhsm2.conf\n"
     "export SOFTHSM2_CONF=$PWD/softhsm2.conf\n"
-    "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out k.pem; openssl pkey -in k.pem -pubout -out rsa.pub\n"
+    "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out k.pem; openssl pkey -in k.pem -pubout -out "
+    "rsa.pub\n"
     "softhsm2-util --init-token --free --label mail --pin 4711 --so-pin 4711\n"
     "softhsm2-util --import k.pem --token mail --label key --id 01 --pin 4711\n"
     "printf '[req]\\ndistinguished_name=dn\\n[dn]\\n' >req.cnf\n"
@@ -163,8 +165,9 @@ static void verify(const struct mx_secret *jwt, const char *pub, enum oauth_alg 
 		assert_int_equal(fwrite(sig, 1, (size_t)len, f), len);
 		assert_int_equal(fclose(f), 0);
 	}
-	assert_true(snprintf(line, sizeof line, "OPENSSL_CONF=/dev/null openssl dgst -sha256 -verify %s %s -signature sig signed",
-	    pub, alg == OAUTH_ALG_PS256 ? "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32" : "") > 0);
+	assert_true(snprintf(line, sizeof line, "OPENSSL_CONF=/dev/null openssl dgst -sha256 -verify %s %s -signature "
+	    "sig signed", pub, alg == OAUTH_ALG_PS256 ? "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32" :
+	    "") > 0);
 	assert_int_equal(run(line), 0);
 }
 
@@ -209,8 +212,9 @@ static void refused(const char *key, const char *pin, enum oauth_alg alg, const 
 }
 
 /*
- * A PIN that was refused is not sent again, however often the key is asked for: the TPM counts refusals, and locks itself at
- * the third. After the file was written anew the device hears of it once more, and with the right one it signs.
+ * A PIN that was refused is not sent again, however often the key is asked for: the TPM counts refusals, and locks
+ * itself at the third. After the file was written anew the device hears of it once more, and with the right one it
+ * signs.
  */
 static void counts_no_more(void)
 {
@@ -281,7 +285,8 @@ static void in_token(void)
 	signs("pkcs11:token=mail;object=key;type=private", "pin", NULL, OAUTH_ALG_PS256, "rsa.pub");
 	signs("pkcs11:token=mail;object=key;type=private", "pin", "rsa.crt", OAUTH_ALG_PS256, "rsa.pub");
 	signs("pkcs11:token=mail;object=key;type=private?pin-value=4711", NULL, "rsa.crt", OAUTH_ALG_RS256, "rsa.pub");
-	refused("pkcs11:token=mail;object=nothing;type=private?pin-value=4711", NULL, OAUTH_ALG_PS256, "key-unreadable");
+	refused("pkcs11:token=mail;object=nothing;type=private?pin-value=4711", NULL, OAUTH_ALG_PS256,
+	    "key-unreadable");
 }
 
 /* Two programs are made of this file, for OpenSSL reads its configuration once in a process. */

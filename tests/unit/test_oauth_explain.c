@@ -148,8 +148,8 @@ static const struct { const char *error, *said, *code; } google[] = {
 	{ "access_denied", "Requested client not authorized.", "delegation-missing" },
 	{ "access_denied", NULL, "policy-blocked" },
 	{ "invalid_grant", "Invalid JWT Signature.", "key-rejected" },
-	{ "invalid_grant", "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check "
-	    "your iat and exp values in the JWT claim.", "assertion-expired" },
+	{ "invalid_grant", "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. "
+	    "Check your iat and exp values in the JWT claim.", "assertion-expired" },
 	{ "invalid_grant", "Invalid email or User ID", "mailbox-unknown" },
 	{ "invalid_grant", "Invalid grant: account not found", "mailbox-unknown" },
 	{ "invalid_grant", "Bad Request", "grant-rejected" },

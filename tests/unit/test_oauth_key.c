@@ -38,7 +38,8 @@ static const char script[] =
     "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out ec384.pem\n"
     "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:secp256k1 -out k1.pem\n"
     "openssl genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -out pss.pem\n"
-    "openssl genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_pss_keygen_md:sha512 -out pss512.pem\n"
+    "openssl genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_pss_keygen_md:sha512 -out "
+    "pss512.pem\n"
     "openssl genpkey -algorithm ED25519 -out ed.pem\n"
     "crt rsa.pem rsa 30; crt other.pem other 30; crt ec.pem ec 30; crt pss.pem pss 30\n"
     "openssl rsa -in rsa.pem -traditional -out pkcs1.pem\n"
@@ -54,7 +55,8 @@ static const char script[] =
     "openssl pkcs12 -export -inkey rsa.pem -in rsa.crt -certfile other.crt -passout 'pass:pass phrase' -out rsa.p12\n"
     "openssl pkcs12 -export -inkey rsa.pem -in rsa.crt -passout pass: -out open.p12\n"
     "openssl pkcs12 -export -inkey rsa.pem -nocerts -passout pass: -out bare.p12\n"
-    "openssl pkcs12 -export -legacy -inkey rsa.pem -in rsa.crt -passout 'pass:pass phrase' -out old.p12 || cp /dev/null old.p12\n"
+    "openssl pkcs12 -export -legacy -inkey rsa.pem -in rsa.crt -passout 'pass:pass phrase' -out old.p12 || cp "
+    "/dev/null old.p12\n"
     "cat rsa.pem rsa.crt >both.pem; cat other.crt rsa.crt rsa.pem >chain.pem; cat rsa.pem other.crt >wrong.pem\n"
     "cat rsa.crt rsa.pem >keyin.crt\n"
     "cp rsa.pem world.pem; chmod 644 world.pem; cp rsa.pem group.pem; chmod 640 group.pem\n"
@@ -80,7 +82,8 @@ static int setup(void **state)
 	assert_non_null(f = fopen(file, "w"));
 	assert_true(fputs(script, f) >= 0);
 	assert_int_equal(fclose(f), 0);
-	assert_true(snprintf(command, sizeof command, "cd %s && sh make.sh >log 2>&1 || { cat log >&2; exit 1; }", dir) > 0);
+	assert_true(snprintf(command, sizeof command, "cd %s && sh make.sh >log 2>&1 || { cat log >&2; exit 1; }",
+	    dir) > 0);
 	assert_int_equal(system(command), 0);
 	assert_true(snprintf(file, sizeof file, "%s/cred", dir) > 0);
 	return setenv("CREDENTIALS_DIRECTORY", file, 1);
@@ -191,13 +194,16 @@ static const struct row {
 	{ "bare.p12", NULL, NULL, PS, TH, false, "certificate-needed", NULL },
 	{ "rsa.pem", NULL, "other.crt", PS, TH, false, "key-certificate-mismatch", "/other.crt" },
 	{ "rsa.pem", NULL, "ec.crt", PS, NO, false, "key-certificate-mismatch", "/ec.crt" },
-	{ "rsa.pem", NULL, "chain.pem", PS, TH, false, "key-certificate-mismatch", "/chain.pem" },	/* the first counts */
+	/* the first counts */
+	{ "rsa.pem", NULL, "chain.pem", PS, TH, false, "key-certificate-mismatch", "/chain.pem" },
 	{ "wrong.pem", NULL, NULL, PS, TH, false, "key-certificate-mismatch", NULL },
 	/* keys in devices */
 	{ "tpm.pem", NULL, NULL, PS, NO, false, "key-provider-missing", "tpm2-openssl" },
 	{ "handle:0x81000001", NULL, NULL, PS, NO, false, "key-provider-missing", "tpm2-openssl" },
-	{ "pkcs11:token=mail;object=key?pin-value=4711", NULL, NULL, PS, NO, false, "key-provider-missing", "pkcs11-provider" },
-	{ "pkcs11:token=mail;pin-value=4711;object=key", NULL, NULL, PS, NO, false, "key-provider-missing", "token=mail" },
+	{ "pkcs11:token=mail;object=key?pin-value=4711", NULL, NULL, PS, NO, false, "key-provider-missing",
+	    "pkcs11-provider" },
+	{ "pkcs11:token=mail;pin-value=4711;object=key", NULL, NULL, PS, NO, false, "key-provider-missing",
+	    "token=mail" },
 	{ "nosuch:thing", NULL, NULL, PS, NO, false, "key-provider-missing", "\"nosuch:\"" },
 };
 
@@ -229,7 +235,8 @@ static void test_rows(void **state)
 			if (oauth_key_try(k, r->alg, &e) != MX_OK)
 				fail_msg("%s (%zu) does not sign: %s: %s", r->key, i, e.code, e.text);
 			if ((oauth_key_not_after(k) > now + 29 * 86400) != r->has_cert)
-				fail_msg("%s (%zu): ends at %llu", r->key, i, (unsigned long long)oauth_key_not_after(k));
+				fail_msg("%s (%zu): ends at %llu", r->key, i,
+				    (unsigned long long)oauth_key_not_after(k));
 		} else if (cls != MX_CONFIG || k != NULL || strcmp(e.code, r->code) != 0 ||
 		    strstr(e.text, r->names != NULL ? r->names : c.key) == NULL || strstr(e.text, "4711") != NULL ||
 		    strstr(e.text, "pass phrase") != NULL || strlen(e.text) > MX_TEXT_MAX - 5) {
@@ -292,7 +299,9 @@ static void test_file_uris(void **state)
 	}
 }
 
-/* OpenSSL looks for a file with the URI as its name first: whoever can make one where a program runs exchanges the key. */
+/*
+ * OpenSSL looks for a file with the URI as its name first: whoever can make one where a program runs exchanges the key.
+ */
 static void test_no_file_by_the_name_of_a_uri(void **state)
 {
 	struct oauth_credential c = { .key = "nosuch:thing", .alg = PS };
@@ -346,7 +355,8 @@ static void test_pins_in_uris(void **state)
 static void test_when_it_ends(void **state)
 {
 	char key[256], cert[256], pass[256];
-	struct oauth_credential c = { .key = in_dir("nowhere.pem", key), .certificate_file = in_dir("rsa.crt", cert), .alg = PS };
+	struct oauth_credential c = { .key = in_dir("nowhere.pem", key), .certificate_file = in_dir("rsa.crt", cert),
+	    .alg = PS };
 	uint64_t ends, soon = (uint64_t)time(NULL) + 29 * 86400, late = soon + 2 * 86400;
 	struct mx_err e;
 

@@ -45,7 +45,8 @@ static const struct {
 	enum oauth_repeat repeat;
 } requests[] = {
 	{ "codes, public client", OAUTH_FOR_DEVICE, &none, "https://id.test/device",
-	    "client_id=the+id&scope=https%3A%2F%2Foutlook.office.com%2FSMTP.Send+offline_access", false, OAUTH_REPEAT_SAME },
+	    "client_id=the+id&scope=https%3A%2F%2Foutlook.office.com%2FSMTP.Send+offline_access", false,
+	    OAUTH_REPEAT_SAME },
 	{ "codes, secret in the body", OAUTH_FOR_DEVICE, &post, "https://id.test/device",
 	    "client_id=the+id&client_secret=s%26cret%3D%25&"
 	    "scope=https%3A%2F%2Foutlook.office.com%2FSMTP.Send+offline_access", false, OAUTH_REPEAT_SAME },
@@ -55,7 +56,8 @@ static const struct {
 	    DEVICE_TOKEN "&client_id=the+id", false, OAUTH_REPEAT_NEVER },
 	{ "token, secret in the body", OAUTH_FOR_DEVICE_TOKEN, &post, "https://id.test/token",
 	    DEVICE_TOKEN "&client_id=the+id&client_secret=s%26cret%3D%25", false, OAUTH_REPEAT_NEVER },
-	{ "token, Basic", OAUTH_FOR_DEVICE_TOKEN, &basic, "https://id.test/token", DEVICE_TOKEN, true, OAUTH_REPEAT_NEVER },
+	{ "token, Basic", OAUTH_FOR_DEVICE_TOKEN, &basic, "https://id.test/token", DEVICE_TOKEN, true,
+	    OAUTH_REPEAT_NEVER },
 };
 
 static void test_requests(void **state)
@@ -119,12 +121,14 @@ static const struct {
 	const char *name, *body, *user_code, *uri, *complete;
 	uint32_t expires, interval;
 } good[] = {
-	{ "RFC 8628 section 3.2", "{" CODES "," URI ",\"verification_uri_complete\":\"https://id.test/device?user_code=ABCD-EFGH\","
+	{ "RFC 8628 section 3.2", "{" CODES "," URI
+	    ",\"verification_uri_complete\":\"https://id.test/device?user_code=ABCD-EFGH\","
 	    "\"expires_in\":1800,\"interval\":5}", "ABCD-EFGH", "https://id.test/device",
 	    "https://id.test/device?user_code=ABCD-EFGH", 1800, 5 },
 	{ "Microsoft", "{" CODES "," URI ",\"expires_in\":900,\"interval\":5,\"message\":\"To sign in, use ...\"}",
 	    "ABCD-EFGH", "https://id.test/device", "", 900, 5 },
-	{ "Google", "{" CODES ",\"verification_url\":\"https://www.google.com/device\",\"expires_in\":1800,\"interval\":5}",
+	{ "Google", "{" CODES
+	    ",\"verification_url\":\"https://www.google.com/device\",\"expires_in\":1800,\"interval\":5}",
 	    "ABCD-EFGH", "https://www.google.com/device", "", 1800, 5 },
 	{ "the RFC's name counts", "{" CODES "," URI ",\"verification_url\":\"https://no.test\"}",
 	    "ABCD-EFGH", "https://id.test/device", "", 900, 5 },
@@ -133,14 +137,16 @@ static const struct {
 	    "https://id.test/device", "", 900, 5 },
 	{ "strings", "{" CODES "," URI ",\"expires_in\":\"60\",\"interval\":\"7\"}", "ABCD-EFGH",
 	    "https://id.test/device", "", 60, 7 },
-	{ "zero", "{" CODES "," URI ",\"expires_in\":0,\"interval\":0}", "ABCD-EFGH", "https://id.test/device", "", 1, 1 },
+	{ "zero", "{" CODES "," URI ",\"expires_in\":0,\"interval\":0}", "ABCD-EFGH", "https://id.test/device", "", 1,
+	    1 },
 	{ "negative", "{" CODES "," URI ",\"expires_in\":-5,\"interval\":-5}", "ABCD-EFGH",
 	    "https://id.test/device", "", 1, 1 },
 	{ "a fraction", "{" CODES "," URI ",\"expires_in\":60.9,\"interval\":1.5}", "ABCD-EFGH",
 	    "https://id.test/device", "", 60, 1 },
-	{ "absurd", "{" CODES "," URI ",\"expires_in\":1e99,\"interval\":86400}", "ABCD-EFGH", "https://id.test/device", "",
-	    OAUTH_DEVICE_LIFE_MAX_S, 300 },
-	{ "beyond 64 bits", "{" CODES "," URI ",\"expires_in\":99999999999999999999999,\"interval\":-99999999999999999999999}",
+	{ "absurd", "{" CODES "," URI ",\"expires_in\":1e99,\"interval\":86400}", "ABCD-EFGH", "https://id.test/device",
+	    "", OAUTH_DEVICE_LIFE_MAX_S, 300 },
+	{ "beyond 64 bits", "{" CODES "," URI
+	    ",\"expires_in\":99999999999999999999999,\"interval\":-99999999999999999999999}",
 	    "ABCD-EFGH", "https://id.test/device", "", OAUTH_DEVICE_LIFE_MAX_S, 1 },
 	{ "no numbers", "{" CODES "," URI ",\"expires_in\":\"soon\",\"interval\":[5]}", "ABCD-EFGH",
 	    "https://id.test/device", "", 900, 5 },
@@ -150,8 +156,8 @@ static const struct {
 	    "https://id.test/device", "", 900, 5 },
 	{ "text that turns round", "{\"device_code\":\"d\",\"user_code\":\"A\xE2\x80\xAE" "B\"," URI "}", "A???B",
 	    "https://id.test/device", "", 900, 5 },
-	{ "a complete URL that is none", "{" CODES "," URI ",\"verification_uri_complete\":\"javascript:alert(1)\"}", "ABCD-EFGH",
-	    "https://id.test/device", "", 900, 5 },
+	{ "a complete URL that is none", "{" CODES "," URI ",\"verification_uri_complete\":\"javascript:alert(1)\"}",
+	    "ABCD-EFGH", "https://id.test/device", "", 900, 5 },
 	{ "empty error", "{\"error\":\"\"," CODES "," URI "}", "ABCD-EFGH", "https://id.test/device", "", 900, 5 },
 };
 
@@ -180,17 +186,23 @@ static void test_good(void **state)
 static const struct { const char *name; long status; const char *body, *code; enum mx_class cls; } bad[] = {
 	{ "nothing", 200, "{}", "reply-no-device-code", MX_PROVIDER },
 	{ "no device_code", 200, "{\"user_code\":\"A\"," URI "}", "reply-no-device-code", MX_PROVIDER },
-	{ "device_code empty", 200, "{\"device_code\":\"\",\"user_code\":\"A\"," URI "}", "reply-no-device-code", MX_PROVIDER },
-	{ "device_code a number", 200, "{\"device_code\":1,\"user_code\":\"A\"," URI "}", "reply-no-device-code", MX_PROVIDER },
+	{ "device_code empty", 200, "{\"device_code\":\"\",\"user_code\":\"A\"," URI "}", "reply-no-device-code",
+	    MX_PROVIDER },
+	{ "device_code a number", 200, "{\"device_code\":1,\"user_code\":\"A\"," URI "}", "reply-no-device-code",
+	    MX_PROVIDER },
 	{ "no user_code", 200, "{\"device_code\":\"d\"," URI "}", "reply-no-device-code", MX_PROVIDER },
-	{ "user_code empty", 200, "{\"device_code\":\"d\",\"user_code\":\"\"," URI "}", "reply-no-device-code", MX_PROVIDER },
-	{ "user_code a line end", 200, "{\"device_code\":\"d\",\"user_code\":\"\\n\"," URI "}", "reply-no-device-code", MX_PROVIDER },
+	{ "user_code empty", 200, "{\"device_code\":\"d\",\"user_code\":\"\"," URI "}", "reply-no-device-code",
+	    MX_PROVIDER },
+	{ "user_code a line end", 200, "{\"device_code\":\"d\",\"user_code\":\"\\n\"," URI "}", "reply-no-device-code",
+	    MX_PROVIDER },
 	{ "user_code never to be typed", 200, "{\"device_code\":\"d\",\"user_code\":"
 	    "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"," URI "}",
 	    "reply-no-device-code", MX_PROVIDER },
 	{ "no URI", 200, "{" CODES "}", "reply-no-device-code", MX_PROVIDER },
-	{ "another scheme", 200, "{" CODES ",\"verification_uri\":\"javascript:alert(1)\"}", "reply-no-device-code", MX_PROVIDER },
-	{ "a token in place of codes", 200, "{\"access_token\":\"t\",\"token_type\":\"Bearer\"}", "reply-no-device-code", MX_PROVIDER },
+	{ "another scheme", 200, "{" CODES ",\"verification_uri\":\"javascript:alert(1)\"}", "reply-no-device-code",
+	    MX_PROVIDER },
+	{ "a token in place of codes", 200, "{\"access_token\":\"t\",\"token_type\":\"Bearer\"}",
+	    "reply-no-device-code", MX_PROVIDER },
 	{ "refused", 400, "{\"error\":\"unauthorized_client\"}", "client-unauthorized", MX_PROVIDER },
 	{ "unknown client", 401, "{\"error\":\"invalid_client\"}", "client-rejected", MX_PROVIDER },
 	{ "not there", 404, "{}", "provider-refused", MX_PROVIDER },
@@ -219,7 +231,8 @@ static void test_bad(void **state)
 /* A code that is never shown is in no text either. */
 static void test_code_is_not_repeated(void **state)
 {
-	const struct oauth_http_reply h = http(200, "{\"device_code\":\"very-secret-code\",\"user_code\":\"\"," URI "}");
+	const struct oauth_http_reply h = http(200, "{\"device_code\":\"very-secret-code\",\"user_code\":\"\"," URI
+	    "}");
 	struct oauth_device d;
 	struct oauth_failure f;
 
@@ -251,13 +264,18 @@ static void test_exchange(void **state)
 	oauth_exchange_free(&x);
 }
 
-/* The client may prove itself with a platform's token: that is fetched first, and the request that follows is the login's. */
+/*
+ * The client may prove itself with a platform's token: that is fetched first, and the request that follows is the
+ * login's.
+ */
 static void test_platform(void **state)
 {
-	const struct oauth_client c = { .name = "c", .grant = OAUTH_GRANT_REFRESH_TOKEN, .client_id = "i", .scope = "mail",
+	const struct oauth_client c = { .name = "c", .grant = OAUTH_GRANT_REFRESH_TOKEN, .client_id = "i",
+	    .scope = "mail",
 		.token_endpoint = "https://id.test/token", .device_authorization_endpoint = "https://id.test/device" };
 	const struct oauth_credential k = { .auth = OAUTH_AUTH_FEDERATED, .platform = OAUTH_PLATFORM_IMDS };
-	const struct oauth_http_reply h = http(200, "{\"access_token\":\"a.b.c\",\"token_type\":\"Bearer\",\"expires_in\":\"3600\"}"),
+	const struct oauth_http_reply h = http(200,
+	    "{\"access_token\":\"a.b.c\",\"token_type\":\"Bearer\",\"expires_in\":\"3600\"}"),
 		codes = http(200, good[0].body);
 	struct oauth_device d;
 	const struct oauth_want w = { .purpose = OAUTH_FOR_DEVICE, .device = &d };
@@ -280,7 +298,8 @@ static void test_platform(void **state)
 
 /* --- asking again ---------------------------------------------------------------------------- */
 
-struct turn { const char *error; enum mx_class cls; int32_t retry_after_s; enum oauth_poll_next next; uint64_t pause_s; };
+struct turn { const char *error; enum mx_class cls; int32_t retry_after_s; enum oauth_poll_next next; uint64_t pause_s;
+    };
 
 /* Plays the turns; the clock is at each one's due time. */
 static void play(const char *name, uint32_t interval, uint32_t life, const struct turn *turn, size_t n)
@@ -316,14 +335,17 @@ static void test_poll(void **state)
 		{ "authorization_pending", MX_PROVIDER, -1, OAUTH_POLL_AGAIN, 10 },
 		{ "slow_down", MX_PROVIDER, -1, OAUTH_POLL_AGAIN, 15 },
 		{ "authorization_pending", MX_PROVIDER, -1, OAUTH_POLL_AGAIN, 15 } };
-	static const struct turn away[] = { PENDING, LOST(10), LOST(20), LOST(40), LOST(60), LOST(60), PENDING, LOST(10) };
-	static const struct turn told[] = { { "", MX_TEMP, 120, OAUTH_POLL_AGAIN, 120 }, { "", MX_TEMP, 1, OAUTH_POLL_AGAIN, 20 } };
+	static const struct turn away[] = { PENDING, LOST(10), LOST(20), LOST(40), LOST(60), LOST(60), PENDING,
+	    LOST(10) };
+	static const struct turn told[] = { { "", MX_TEMP, 120, OAUTH_POLL_AGAIN, 120 },
+	    { "", MX_TEMP, 1, OAUTH_POLL_AGAIN, 20 } };
 	static const struct turn declined[] = { PENDING, { "access_denied", MX_PROVIDER, -1, OAUTH_POLL_OVER, 0 } };
 	static const struct turn entra[] = { { "authorization_declined", MX_PROVIDER, -1, OAUTH_POLL_OVER, 0 } };
 	static const struct turn expired[] = { { "expired_token", MX_PROVIDER, -1, OAUTH_POLL_EXPIRED, 0 } };
 	static const struct turn other[] = { { "invalid_grant", MX_PROVIDER, -1, OAUTH_POLL_OVER, 0 } };
 	static const struct turn tls[] = { { "", MX_CONFIG, -1, OAUTH_POLL_OVER, 0 } };
-	static const struct turn by_clock[] = { PENDING, { "authorization_pending", MX_PROVIDER, -1, OAUTH_POLL_AGAIN, 2 },
+	static const struct turn by_clock[] = { PENDING, { "authorization_pending", MX_PROVIDER, -1, OAUTH_POLL_AGAIN,
+	    2 },
 		{ "authorization_pending", MX_PROVIDER, -1, OAUTH_POLL_EXPIRED, 0 } };
 	static const struct turn lost_by_clock[] = { LOST(7), { "", MX_TEMP, -1, OAUTH_POLL_EXPIRED, 0 } };
 	static const struct turn once[] = { { "authorization_pending", MX_PROVIDER, -1, OAUTH_POLL_EXPIRED, 0 } };
@@ -353,7 +375,8 @@ static const struct { const char *wanted, *granted, *lacks; } scopes[] = {
 	{ "https://outlook.office.com/SMTP.Send offline_access", "https://outlook.office.com/smtp.send", NULL },
 	{ "https://outlook.office.com/SMTP.Send", "SMTP.Send User.Read", NULL },
 	{ "SMTP.Send", "https://outlook.office.com/SMTP.Send", NULL },
-	{ "https://outlook.office.com/SMTP.Send offline_access", "User.Read profile openid", "https://outlook.office.com/SMTP.Send" },
+	{ "https://outlook.office.com/SMTP.Send offline_access", "User.Read profile "
+	    "openid", "https://outlook.office.com/SMTP.Send" },
 	{ "  openid   a  b ", " a ", "b" },
 	{ "Send", "https://x/SMTP.Send", "Send" },
 	{ "https://mail.google.com/", "https://mail.google.com/", NULL },
@@ -375,7 +398,8 @@ static void test_scopes(void **state)
 
 static void test_granted(void **state)
 {
-	const struct oauth_http_reply h = http(200, "{\"access_token\":\"t\",\"token_type\":\"Bearer\",\"scope\":\"a\\u001bb c\"}");
+	const struct oauth_http_reply h = http(200,
+	    "{\"access_token\":\"t\",\"token_type\":\"Bearer\",\"scope\":\"a\\u001bb c\"}");
 	struct oauth_failure f;
 	struct oauth_token t;
 

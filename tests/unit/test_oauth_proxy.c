@@ -103,7 +103,8 @@ static void test_credentials(void **state)
 
 int main(void)
 {
-	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_no_proxy), cmocka_unit_test(test_credentials) };
+	static const struct CMUnitTest tests[] = { cmocka_unit_test(test_no_proxy),
+	    cmocka_unit_test(test_credentials) };
 
 	return cmocka_run_group_tests_name("oauth/proxy", tests, NULL, NULL);
 }

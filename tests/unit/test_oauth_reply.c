@@ -496,7 +496,8 @@ static void test_successors(void **state)
 		assert_int_equal(parse(200, NULL, body, strlen(body), &t, &f), MX_OK);
 		if (t.refresh_malformed != successors[i].malformed || (t.refresh_token.p != NULL) != (want != NULL) ||
 		    (want != NULL && strcmp((char *)t.refresh_token.p, want) != 0))
-			fail_msg("%s: '%s'", successors[i].name, t.refresh_token.p == NULL ? "" : (char *)t.refresh_token.p);
+			fail_msg("%s: '%s'", successors[i].name,
+			    t.refresh_token.p == NULL ? "" : (char *)t.refresh_token.p);
 		mx_secret_free(&t.access_token);
 		mx_secret_free(&t.refresh_token);
 	}

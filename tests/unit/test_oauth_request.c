@@ -231,9 +231,11 @@ static void test_secret_bytes(void **state)
 /* RFC 7523 section 2.1: what Google documents, and what RFC 7521 section 4.1 has beside it. */
 static void test_bearer(void **state)
 {
-	static const struct oauth_credential file = { .auth = OAUTH_AUTH_PRIVATE_KEY_JWT, .service_account_file = "/a" };
+	static const struct oauth_credential file = { .auth = OAUTH_AUTH_PRIVATE_KEY_JWT,
+	    .service_account_file = "/a" };
 	static const struct oauth_credential key = { .auth = OAUTH_AUTH_PRIVATE_KEY_JWT, .key = "/k" };
-	static const struct oauth_credential missing = { .auth = OAUTH_AUTH_PRIVATE_KEY_JWT, .service_account_file = "/nonexistent/a" };
+	static const struct oauth_credential missing = { .auth = OAUTH_AUTH_PRIVATE_KEY_JWT,
+	    .service_account_file = "/nonexistent/a" };
 	struct oauth_client c = contoso;
 	struct mx_secret jwt = { 0 };
 	char id[OAUTH_ACCOUNT_ID_MAX];
@@ -245,14 +247,16 @@ static void test_bearer(void **state)
 	c.scope = "x y";
 	assert_true(mx_secret_set(&jwt, "e30.e30.AA-_", 12));
 	assert_int_equal(oauth_bearer_build_with(&c, &file, &jwt, &r, &e), MX_OK);
-	assert_string_equal(r.body.p, "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=e30.e30.AA-_");
+	assert_string_equal(r.body.p,
+	    "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=e30.e30.AA-_");
 	assert_int_equal(r.body.len, strlen((char *)r.body.p));
 	assert_int_equal(r.repeat, OAUTH_REPEAT_ANEW);
 	assert_true(mx_secret_equal(&r.secret, &jwt));
 	assert_null(r.authorization.p);
 	oauth_request_free(&r);
 	assert_int_equal(oauth_bearer_build_with(&c, &key, &jwt, &r, &e), MX_OK);
-	assert_string_equal(r.body.p, "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=e30.e30.AA-_"
+	assert_string_equal(r.body.p,
+	    "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=e30.e30.AA-_"
 	    "&client_id=a+b&scope=x+y");
 	oauth_request_free(&r);
 	mx_secret_free(&jwt);
@@ -294,12 +298,15 @@ static const struct {
 	{ "public, scope", OAUTH_AUTH_NONE, "https://outlook.office.com/SMTP.Send offline_access", "t", "",
 	    "grant_type=refresh_token&refresh_token=t&client_id=id&scope=https%3A%2F%2Foutlook.office.com%2FSMTP.Send+"
 	    "offline_access", "" },
-	{ "post", OAUTH_AUTH_SECRET_POST, "a", "1//0e-x_y/+=", "s~", "grant_type=refresh_token&refresh_token=1%2F%2F0e-x_y%2F%2B%3D"
-	    "&client_id=id&client_secret=s%7E&scope=a", "" },
+	{ "post", OAUTH_AUTH_SECRET_POST, "a", "1//0e-x_y/+=", "s~",
+	    "grant_type=refresh_token&refresh_token=1%2F%2F0e-x_y%2F%2B%3D&client_id=id&client_secret=s%7E&scope=a",
+	    "" },
 	{ "basic", OAUTH_AUTH_SECRET_BASIC, "a", "t & u", "s", "grant_type=refresh_token&refresh_token=t+%26+u&scope=a",
 	    "Basic aWQ6cw==" },
-	{ "private_key_jwt", OAUTH_AUTH_PRIVATE_KEY_JWT, NULL, "t", "h.c.s", "grant_type=refresh_token&refresh_token=t&client_id=id"
-	    "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=h.c.s", "" },
+	{ "private_key_jwt", OAUTH_AUTH_PRIVATE_KEY_JWT, NULL, "t", "h.c.s",
+	    "grant_type=refresh_token&refresh_token=t&client_id=id"
+	    "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"
+	    "&client_assertion=h.c.s", "" },
 };
 
 static void test_refresh(void **state)
@@ -322,14 +329,16 @@ static void test_refresh(void **state)
 		if (strcmp((char *)r.body.p, refreshes[i].body) != 0)
 			fail_msg("%s: '%s'", refreshes[i].name, (char *)r.body.p);
 		assert_int_equal(r.body.len, strlen(refreshes[i].body));
-		assert_string_equal(r.authorization.p == NULL ? "" : (char *)r.authorization.p, refreshes[i].authorization);
+		assert_string_equal(r.authorization.p == NULL ? "" : (char *)r.authorization.p,
+		    refreshes[i].authorization);
 		assert_int_equal(r.repeat, OAUTH_REPEAT_NEVER);
 		assert_true(mx_secret_equal(&r.grant, &token));
 		oauth_request_free(&r);
 		assert_null(r.grant.p);
 		if (refreshes[i].auth != OAUTH_AUTH_NONE) {	/* a secret that is empty is a mistake here too */
 			mx_secret_free(&proof);
-			assert_int_equal(oauth_request_refresh_with(&c, refreshes[i].auth, &proof, &token, &r, &e), MX_CONFIG);
+			assert_int_equal(oauth_request_refresh_with(&c, refreshes[i].auth, &proof, &token, &r, &e),
+			    MX_CONFIG);
 			assert_string_equal(e.code, "secret-empty");
 		}
 		mx_secret_free(&token);

@@ -73,12 +73,14 @@ static void fill(char text[8192], const char *with)
 	const char *gap = strstr(with, "%s");
 	size_t n = gap != NULL ? (size_t)(gap - with) : strlen(with);
 
-	assert_true(snprintf(text, 8192, "%.*s%s%s", (int)n, with, gap != NULL ? key : "", gap != NULL ? gap + 2 : "") < 8192);
+	assert_true(snprintf(text, 8192, "%.*s%s%s", (int)n, with, gap != NULL ? key : "",
+	    gap != NULL ? gap + 2 : "") < 8192);
 }
 
 static const struct oauth_client google = { .name = "g", .grant = OAUTH_GRANT_JWT_BEARER, .token_endpoint = URI };
 
-#define MEMBERS(type, id, uri) "{\n  \"type\": \"" type "\",\n  \"project_id\": \"mail-project-4711\",\n  \"private_key_id\": \"" \
+#define MEMBERS(type, id, uri) "{\n  \"type\": \"" type "\",\n  \"project_id\": \"mail-project-4711\",\n" \
+	"  \"private_key_id\": \"" \
 	id "\",\n  \"private_key\": \"%s\",\n  \"client_email\": \"" EMAIL "\",\n  \"client_id\": \"" NUMBER "\",\n" \
 	"  \"token_uri\": \"" uri "\",\n  \"universe_domain\": \"googleapis.com\"\n}\n"
 #define GOOD MEMBERS("service_account", "kid-1", URI)
@@ -138,24 +140,31 @@ static const struct { const char *text, *code, *says; mode_t mode; } rows[] = {
 	{ "\xff\xfe", "service-account-malformed", "no UTF-8", 0600 },
 	{ "[]", "service-account-wrong-kind", "another kind", 0600 },
 	{ "\"service_account\"", "service-account-wrong-kind", "another kind", 0600 },
-	{ "{\"installed\":{\"client_id\":\"x\",\"client_secret\":\"y\"}}", "service-account-wrong-kind", "client_secret_", 0600 },
+	{ "{\"installed\":{\"client_id\":\"x\",\"client_secret\":\"y\"}}", "service-account-wrong-kind",
+	    "client_secret_", 0600 },
 	{ "{\"web\":{\"client_id\":\"x\"}}", "service-account-wrong-kind", "with which people sign in", 0600 },
-	{ "{\"type\":\"authorized_user\",\"refresh_token\":\"x\"}", "service-account-wrong-kind", "a person's login", 0600 },
+	{ "{\"type\":\"authorized_user\",\"refresh_token\":\"x\"}", "service-account-wrong-kind", "a person's login",
+	    0600 },
 	{ "{\"type\":\"external_account\"}", "service-account-wrong-kind", "workload identity federation", 0600 },
 	{ "{\"type\":\"impersonated_service_account\"}", "service-account-wrong-kind", "without a key", 0600 },
 	{ "{\"type\":1}", "service-account-wrong-kind", "IAM & Admin, Service Accounts, Keys", 0600 },
-	{ "{\"type\":\"service_account\",\"private_key\":\"x\"}", "service-account-malformed", "lacks client_email", 0600 },
+	{ "{\"type\":\"service_account\",\"private_key\":\"x\"}", "service-account-malformed", "lacks client_email",
+	    0600 },
 	{ "{\"type\":\"service_account\",\"client_email\":\"a@b\",\"private_key_id\":\"k\",\"token_uri\":\"" URI "\"}",
 	    "service-account-malformed", "lacks private_key", 0600 },
-	{ "{\"type\":\"service_account\",\"client_email\":\"a\\u0000b\",\"private_key_id\":\"k\",\"token_uri\":\"" URI "\",\"private_key\":"
-	    "\"x\"}", "service-account-malformed", "no text", 0600 },
-	{ "{\"type\":\"service_account\",\"client_email\":\"a@b\",\"private_key_id\":\"k\",\"token_uri\":\"" URI "\",\"private_key\":\"x\"}",
-	    "service-account-malformed", "cannot read", 0600 },
+	{ "{\"type\":\"service_account\",\"client_email\":\"a\\u0000b\",\"private_key_id\":\"k\",\"token_uri\":\"" URI
+	    "\",\"private_key\":\"x\"}", "service-account-malformed", "no text", 0600 },
+	{ "{\"type\":\"service_account\",\"client_email\":\"a@b\",\"private_key_id\":\"k\",\"token_uri\":\"" URI
+	    "\",\"private_key\":\"x\"}", "service-account-malformed", "cannot read", 0600 },
 	{ MEMBERS("service_account", "", URI), "service-account-malformed", "private_key_id", 0600 },
-	{ MEMBERS("service_account", "k", "https://oauth2.googleapis.com.evil.test/token"), "service-account-foreign", "not followed", 0600 },
-	{ MEMBERS("service_account", "k", "https://oauth2.googleapis.com@evil.test/token"), "service-account-foreign", "not followed", 0600 },
-	{ MEMBERS("service_account", "k", "http://oauth2.googleapis.com/token"), "service-account-foreign", "not followed", 0600 },
-	{ MEMBERS("service_account", "k", "https://accounts.google.com/o/oauth2/token"), "service-account-foreign", "not followed", 0600 },
+	{ MEMBERS("service_account", "k", "https://oauth2.googleapis.com.evil.test/token"), "service-account-foreign",
+	    "not followed", 0600 },
+	{ MEMBERS("service_account", "k", "https://oauth2.googleapis.com@evil.test/token"), "service-account-foreign",
+	    "not followed", 0600 },
+	{ MEMBERS("service_account", "k", "http://oauth2.googleapis.com/token"), "service-account-foreign",
+	    "not followed", 0600 },
+	{ MEMBERS("service_account", "k", "https://accounts.google.com/o/oauth2/token"), "service-account-foreign",
+	    "not followed", 0600 },
 };
 
 static void test_bad(void **state)
@@ -168,7 +177,8 @@ static void test_bad(void **state)
 		fill(text, rows[i].text);
 		put(text, strlen(text), rows[i].mode);
 		if (oauth_service_account_try(&google, path, &e) != MX_CONFIG || strcmp(e.code, rows[i].code) != 0 ||
-		    strstr(e.text, rows[i].says) == NULL || strstr(e.text, path) == NULL || strstr(e.text, "MII") != NULL)
+		    strstr(e.text, rows[i].says) == NULL || strstr(e.text, path) == NULL ||
+		    strstr(e.text, "MII") != NULL)
 			fail_msg("row %zu: %s: %s", i, e.code, e.text);
 	}
 	unlink(path);

@@ -54,7 +54,8 @@ static void thresholds(void **state)
 {
 	static const unsigned days[THRESHOLDS] = { 30, 14, 7, 1, 0 };
 	static const struct { int64_t left, whole; } rows[] = {
-		{ 0, 0 }, { 1, 0 }, { -1, -1 }, { 86399, 0 }, { 86400, 1 }, { -86400, -1 }, { -86401, -2 }, { 30 * 86400, 30 },
+		{ 0, 0 }, { 1, 0 }, { -1, -1 }, { 86399, 0 }, { 86400, 1 }, { -86400, -1 }, { -86401, -2 },
+		    { 30 * 86400, 30 },
 	};
 
 	(void)state;
@@ -88,7 +89,8 @@ static void labels(void **state)
 {
 	static const struct { const char *value, *text; } row[] = {
 		{ "", "k=\"\"" }, { "plain-1.0_x", "k=\"plain-1.0_x\"" }, { "a\"b", "k=\"a\\\"b\"" },
-		{ "a\\nb\\", "k=\"a\\\\nb\\\\\"" }, { "\n\n", "k=\"\\n\\n\"" }, { "\303\244{,}=", "k=\"\303\244{,}=\"" },
+		{ "a\\nb\\", "k=\"a\\\\nb\\\\\"" }, { "\n\n", "k=\"\\n\\n\"" },
+		    { "\303\244{,}=", "k=\"\303\244{,}=\"" },
 	};
 	char text[64];
 	struct mx_buf b;
@@ -263,7 +265,8 @@ static void random_users(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(histogram_buckets), cmocka_unit_test(histogram_tables), cmocka_unit_test(thresholds), cmocka_unit_test(labels),
+		cmocka_unit_test(histogram_buckets), cmocka_unit_test(histogram_tables), cmocka_unit_test(thresholds),
+		    cmocka_unit_test(labels),
 		cmocka_unit_test(limits), cmocka_unit_test(many_users), cmocka_unit_test(places_are_given_away),
 		cmocka_unit_test(random_users),
 	};

@@ -371,7 +371,8 @@ static void long_challenge(void **state)
 	fs.user = "shared@contoso.com";
 	assert_int_equal(fs_start(&fs, "XOAUTH2"), SASL_CONTINUE);
 	assert_int_equal(fs_step(&fs, challenge, 5000), SASL_OK);
-	assert_string_equal(fake_request(&peer, 1), "TOKEND/1\tREJECTED\taccount=app@contoso.com\tuser=shared@contoso.com\t"
+	assert_string_equal(fake_request(&peer, 1),
+	    "TOKEND/1\tREJECTED\taccount=app@contoso.com\tuser=shared@contoso.com\t"
 	    "host=smtp.example.com\ttoken_id=id-1\n");
 	fs_end(&fs);
 }

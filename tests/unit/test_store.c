@@ -279,7 +279,8 @@ static void damaged_and_foreign_files(void **state)
 		keep(s, "c", 1, 500);
 		store_close(s);
 		if (rows[i].at >= 0)
-			damage(rows[i].at, rows[i].bytes, rows[i].bytes == ZEROS ? sizeof ZEROS : strlen(rows[i].bytes));
+			damage(rows[i].at, rows[i].bytes, rows[i].bytes == ZEROS ? sizeof ZEROS :
+			    strlen(rows[i].bytes));
 		if (rows[i].cut > 0)
 			assert_int_equal(truncate(path, rows[i].cut), 0);
 		got = store_open(file(), rows[i].boot, &s);
@@ -393,7 +394,10 @@ static bool later_than(void *ctx, uint64_t fingerprint, const struct engine_save
 	return d->sent_boot_ms > 1000 + *(unsigned *)ctx;
 }
 
-/* Some wait to be recalled, the others go at once, in any order of their places; what went is not found, nor wiped twice. */
+/*
+ * Some wait to be recalled, the others go at once, in any order of their places; what went is not found, nor wiped
+ * twice.
+ */
 static void what_is_wanted_waits(void **state)
 {
 	static const unsigned limits[] = { 30, 60, 60, 99 };	/* numbers up to that one go */
