@@ -131,7 +131,8 @@ static int complain(const struct mx_err *e)
 /* Sockets, then the user, then the configuration as that user reads it. */
 static enum mx_class prepare(struct server *s, const char *path, struct mx_err *e)
 {
-	struct conf *c = load(path, geteuid() == 0 ? 0 : CONF_CHECK_SECRETS, true);
+	const bool root = geteuid() == 0;		/* then it is read twice, and the second time knows more to warn of */
+	struct conf *c = load(path, root ? 0 : CONF_CHECK_SECRETS, !root);
 	size_t i, n;
 	int handed = notify_listen_fds();
 	enum mx_class cls;
@@ -145,11 +146,11 @@ static enum mx_class prepare(struct server *s, const char *path, struct mx_err *
 	for (i = 0; i < n; i++)
 		if ((cls = listen_make(&s->listeners, &c->listen[i], c->user, e)) != MX_OK)
 			goto out;
-	if (geteuid() == 0) {
+	if (root) {
 		if ((cls = process_drop(c->user, e)) != MX_OK)
 			goto out;
 		conf_free(c);
-		if ((c = load(path, CONF_CHECK_SECRETS, false)) == NULL) {
+		if ((c = load(path, CONF_CHECK_SECRETS, true)) == NULL) {
 			cls = mx_fail(e, MX_CONFIG, "configuration-wrong", wrong);
 			goto out;
 		}

@@ -359,6 +359,8 @@ def test_dates_alone_keep_nothing_from_starting(up, workdir, pki, binaries, kind
     assert checked.returncode == 0 and said in checked.stderr and "warning" in checked.stderr, checked
     assert up(tokend).sasl(BOX).ok and len(recorder.requests) == 1 and b"assertion" not in recorder.requests[0].body
     assert f"code={code} next=2" in tokend.log()
+    told, = [line for line in tokend.log().splitlines() if ": warning: " in line and said in line]
+    assert "tokend.yaml:" in told, "the start says so too, once"
 
 
 def test_a_key_that_everybody_may_read(up, workdir, pki, binaries):
