@@ -15,7 +15,7 @@ from mxtest.alone import BOX, SECRET, lone_tokend
 from mxtest.idp import Idp
 from mxtest.proc import descendants, run, wait_for
 from mxtest.recorder import Answer, Recorder, token
-from test_herd import ASKERS, LIMITS, Gated, descriptors, together  # noqa: F401 (descriptors is a fixture)
+from test_herd import ASKERS, LIMITS, Gated, Herd, descriptors, together  # noqa: F401 (descriptors is a fixture)
 
 DAEMON = "mta-xoauth2"
 FIRST = "first~Refresh.Token_0/+="
@@ -205,6 +205,18 @@ def test_a_thousand_askers_cause_one_renewal(up, workdir, pki, recorder, store, 
     tokend = up(daemon(workdir, recorder.url, pki, store, top=LIMITS))
     together(tokend, recorder, Gated("first"))
     assert ASKERS == 1000 and len(recorder.requests) == 1
+
+
+def test_a_thousand_askers_at_a_provider_that_minds_reuse(up, workdir, pki, idp, store, binaries):
+    """Three times: the first token, and two rotations of it under load."""
+    tokend = up(daemon(workdir, idp.token_endpoint, pki, store, top=LIMITS))
+    for n in range(1, 4):
+        replies = Herd(tokend.socket).ask().replies()
+        assert len(replies) == ASKERS and all(r.ok for r in replies), [r for r in replies if not r.ok][:3]
+        assert len({r.token_id for r in replies}) == 1 and idp.token_requests() == n
+        assert tokend.ask("FLUSH", account=BOX).ok
+    unharmed(idp)
+    store.tidy()
 
 
 def test_a_mail_through_postfix(make_chain, workdir, store):
