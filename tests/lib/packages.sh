@@ -156,7 +156,7 @@ main()
 	for group in "$@"; do
 		case $group in
 		build)		want+=("${build_packages[@]}") ;;
-		e2e)		want+=("${e2e_packages[@]}"); with_servers=(postfix dovecot imtest tinyproxy microsocks) ;;
+		e2e)		want+=("${e2e_packages[@]}"); with_servers=(postfix dovecot imtest exim exim-heavy tinyproxy microsocks) ;;
 		quickstart)	want+=("${quickstart_packages[@]}"); with_servers=(postfix dovecot) ;;
 		mta)		want+=("${quickstart_packages[@]}"); with_servers=(postfix) ;;
 		analysis)	want+=("${analysis_packages[@]}") ;;

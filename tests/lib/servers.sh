@@ -1,11 +1,13 @@
-# servers.sh: Postfix, Dovecot, Cyrus' imtest and two small proxies beside the system, never installed on it. Sourced by packages.sh.
+# servers.sh: Postfix, Exim, Dovecot, Cyrus' imtest and two small proxies beside the system, never installed on it.
+# Sourced by packages.sh.
 # shellcheck shell=bash disable=SC2154
 #
 # A server that is installed already is used as it is (its programs only; never its configuration). One that is missing is
 # downloaded as Debian's package, unpacked to $mx_cache/NAME-VERSION-LAYOUT and made to run there:
 #   - run paths (patchelf) lead to its own libraries;
 #   - Dovecot has two paths compiled in that no setting changes, its library folder and doveconf: both are rewritten, in the
-#     room they have, to the links $mx_cache/l and $mx_cache/dc. That is why $mx_cache is short.
+#     room they have, to the links $mx_cache/l and $mx_cache/dc. That is why $mx_cache is short;
+#   - Exim loses its setuid bit: no such program is left behind. The tests give it to copies of theirs.
 # $mx_cache/NAME is the link to the one in use.
 
 servers_layout=2	# raise when the way of unpacking changes: old trees are then left unused
@@ -14,6 +16,7 @@ server_installed()
 {
 	case $1 in
 	postfix)	[ -x /usr/sbin/postfix ] && [ -x /usr/lib/postfix/sbin/smtp ] ;;
+	exim|exim-heavy) false ;;	# the tests want both, as the packages have them
 	dovecot)	[ -x /usr/sbin/dovecot ] && [ -x /usr/lib/dovecot/submission ] && [ -x /usr/lib/dovecot/imap ] ;;
 	imtest)		[ -x /usr/lib/cyrus/bin/imtest ] || command -v imtest >/dev/null ;;
 	tinyproxy|microsocks)	command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] ;;
@@ -24,6 +27,8 @@ server_packages()
 {
 	case $1 in
 	postfix)	echo postfix ;;
+	exim)		echo exim4-daemon-light exim4-config ;;
+	exim-heavy)	echo exim4-daemon-heavy ;;
 	dovecot)	echo dovecot-core dovecot-submissiond dovecot-imapd ;;
 	imtest)		echo cyrus-clients cyrus-common ;;
 	tinyproxy)	echo tinyproxy-bin ;;
@@ -39,6 +44,8 @@ servers_libraries()
 		server_installed "$s" && continue
 		case $s in
 		postfix) echo patchelf libdb5.3 libicu72 libnsl2 libsasl2-2 libssl3 ;;
+		exim) echo libdb5.3 libgnutls-dane0 libgnutls30 libidn12 libidn2-0 libnsl2 libpcre2-8-0 ;;
+		exim-heavy) echo libldap-2.5-0 libmariadb3 libpam0g libperl5.36 libpq5 libsasl2-2 libspf2-2 libsqlite3-0 ;;
 		dovecot) echo patchelf libapparmor1 libbz2-1.0 libcap2 libcrypt1 libexttextcat-2.0-0 libicu72 liblua5.4-0 \
 			liblz4-1 liblzma5 libpam0g libsodium23 libssl3 libstemmer0d libsystemd0 libtirpc3 libunwind8 \
 			libwrap0 libzstd1 zlib1g ;;
@@ -86,7 +93,7 @@ server_unpack()
 	version=$(dpkg-deb -f "$mx_cache/debs/${packages[0]}"_*.deb Version | tr -c 'A-Za-z0-9.+\n' '_')
 	rm -f "$mx_cache/debs/"*.deb
 	f=$mx_cache/$name-$version-$servers_layout
-	"server_fix_$name" "$new" "$f"
+	"server_fix_${name%-heavy}" "$new" "$f"
 	touch "$new/.complete"
 	rm -rf "$f"
 	mv -T "$new" "$f" || die "cannot put $f in place"
@@ -113,6 +120,12 @@ set_rpath()
 server_fix_postfix()
 {
 	set_rpath "$1" "$2/usr/lib/postfix"
+}
+
+server_fix_exim()
+{
+	chmod u-s "$1/usr/sbin/exim4" || die "cannot change $1/usr/sbin/exim4"
+	rm -rf "${1:?}/usr/share/doc" "${1:?}/usr/share/man"
 }
 
 server_fix_imtest()
@@ -173,6 +186,7 @@ server_check()
 	local bad programs
 	case $1 in
 	postfix)	programs='usr/sbin/postqueue usr/lib/postfix/sbin/master usr/lib/postfix/sbin/smtp' ;;
+	exim*)		programs=usr/sbin/exim4 ;;
 	dovecot)	programs='usr/sbin/dovecot usr/bin/doveconf usr/lib/dovecot/auth usr/lib/dovecot/submission
 				usr/lib/dovecot/imap usr/lib/dovecot/modules/libssl_iostream_openssl.so' ;;
 	imtest)		programs=usr/lib/cyrus/bin/imtest ;;

@@ -66,6 +66,14 @@ def dovecot_root():
     return _root("dovecot", "usr/sbin/dovecot", "usr/lib/dovecot/submission", "usr/lib/dovecot/imap")
 
 
+def exim_root(heavy=False):
+    """Debian's Exim, always the unpacked one; with the light one is exim4-config."""
+    root = CACHE / ("exim-heavy" if heavy else "exim")
+    if not (root / "usr/sbin/exim4").exists():
+        raise Missing(f"Exim is not in {CACHE}: run tests/lib/packages.sh")
+    return root
+
+
 def debian_sasl_dir():
     """The folder with Debian's own SASL plugins (PLAIN, LOGIN...)."""
     for path in SASL_DIRS:

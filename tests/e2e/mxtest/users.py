@@ -22,14 +22,14 @@ def _there(lookup, name):
         return False
 
 
-def ensure():
-    """Makes what is missing and holds a shared lock, so that nobody removes them under us. Root only."""
+def ensure(more=()):
+    """Makes what is missing and holds a shared lock, so that nobody removes them under us. Root only. more: further users."""
     global _lock
     if _lock is None:
         CACHE.mkdir(parents=True, exist_ok=True)
         _lock = open(CACHE / "users.lock", "a")
         fcntl.flock(_lock, fcntl.LOCK_SH)
-    missing_users = [u for u in _users if not _there(pwd.getpwnam, u)]
+    missing_users = [u for u in [*_users, *more] if not _there(pwd.getpwnam, u)]
     missing_groups = [g for g in _groups if not _there(grp.getgrnam, g)]
     if not missing_users and not missing_groups:
         return
