@@ -10,8 +10,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from mxtest import net, paths, users  # noqa: E402
+from mxtest import exim, net, paths, users  # noqa: E402
 from mxtest.chain import Chain  # noqa: E402
+from mxtest.exim_way import EximWay  # noqa: E402
 from mxtest.pki import Pki  # noqa: E402
 from mxtest.proc import raise_on_sigterm, run, supervisor, wait_for  # noqa: E402
 
@@ -143,6 +144,22 @@ def make_chain(up, workdir, pki, binaries):
         up.append(chain)
         return chain.start(without)
     return make
+
+
+@pytest.fixture
+def exim_way(request, up, workdir, pki, binaries):
+    """exim_way(**arguments of EximWay) starts Exim with all it needs; what must always be true is looked at in the end."""
+    if exim.refused():
+        pytest.skip(f"no mount namespace here: {exim.refused()}")
+    ways = []
+
+    def make(**arguments):
+        ways.append(EximWay(workdir / f"{len(ways)}", pki, **arguments))
+        return up(ways[-1])
+    yield make
+    if request.node.rep_call.passed:
+        for way in ways:
+            way.check()
 
 
 @pytest.fixture(scope="session")
