@@ -59,6 +59,27 @@ def test_what_is_told_of_a_long_and_strange_challenge(exim_way, pki, monkeypatch
     assert "dropped=yes" in way.tokend.wait_log("token_rejected client=c")
 
 
+def test_what_one_server_says_is_not_told_of_the_next(exim_way, up, pki):
+    """Two servers: the first takes the login and then has no time, the second does not offer XOAUTH2."""
+    second = up(Relay(pki.cert(), offer=None))
+    way = exim_way(relay=Relay(pki.cert(), MAIL="421 4.3.2 later"), variant="plain", change={"exim.conf": [
+        ("smtp.office365.com::587 byname", f"smtp.office365.com::587:localhost::{second.port} byname")]})
+    mail = way.exim.send(sender=BOX)
+    assert way.exim.queue() == {mail: "waiting"} and way.relay.sessions[0].responses and "STARTTLS" in second.commands
+    assert "defer (-42)" in way.exim.lines(f"{mail} == ")[0]
+    assert "REJECTED" not in way.tokend.log() and "told" not in way.exim.log()
+
+
+@pytest.mark.parametrize("offer", ["AUTH XOAUTH2", None])
+def test_a_refusal_where_acl_variables_must_be_set(exim_way, pki, offer):
+    """strict_acl_vars, which some have."""
+    way = exim_way(relay=Relay(pki.cert(), offer=offer, answer=REFUSED), extra="strict_acl_vars = true")
+    mail = way.exim.send(sender=BOX)
+    if offer:
+        way.deferred(mail, -42, *TOLD)
+    assert "defer (-42)" in way.exim.lines(f"{mail} == ")[0] and "strict" not in way.exim.log()
+
+
 def test_a_refusal_while_the_daemon_is_down_is_not_claimed_as_told(exim_way, pki):
     def answer(user, token):
         way.tokend.kill()
