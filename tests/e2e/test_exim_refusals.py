@@ -98,9 +98,10 @@ def test_a_passing_fault_of_the_server_is_no_refusal(exim_way, pki):
     assert "REJECTED" not in way.tokend.log() and "told" not in way.exim.log()
 
 
-def test_a_refusal_after_the_login_is_none_of_the_token(exim_way, pki):
+@pytest.mark.parametrize("said", ["451 4.7.0 later", "421 4.3.2 later", ""], ids=["451", "421", "connection lost"])
+def test_a_refusal_after_the_login_is_none_of_the_token(exim_way, pki, said):
     """Another deferral raises the same event."""
-    way = exim_way(relay=Relay(pki.cert(), MAIL="451 4.7.0 later"))
+    way = exim_way(relay=Relay(pki.cert(), MAIL=said))
     mail = way.exim.send(sender=BOX)
     assert way.exim.queue() == {mail: "waiting"} and "REJECTED" not in way.tokend.log()
 

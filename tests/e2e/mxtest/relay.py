@@ -28,7 +28,7 @@ class Session:
 class Relay:
     """cert None: no STARTTLS. offer: the AUTH line of EHLO, None for none. answer: to the response: TAKEN, REFUSED, another
     reply, ("challenge", final reply), or a function (user, token) that returns one. replies: MAIL="550 5.7.60 no" and the
-    like, or a function (argument, session) that returns one, or None."""
+    like ("" ends the connection), or a function (argument, session) that returns one, or None."""
 
     def __init__(self, cert, offer="AUTH LOGIN XOAUTH2", answer=TAKEN, port=None, **replies):
         self.cert, self.offer, self.answer, self.replies = cert, offer, answer, replies
@@ -102,6 +102,8 @@ class Relay:
                 if self.offer:
                     more.append(self.offer)
                 say("".join(f"250-{m}\r\n" for m in ["localhost", *more[:-1]]) + f"250 {more[-1]}")
+            elif custom == "":
+                return
             elif custom:
                 say(custom)
             elif verb == "STARTTLS" and self.cert:
