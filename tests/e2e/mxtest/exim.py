@@ -152,9 +152,9 @@ class Exim:
 
     def stop(self):
         """Ends the namespace; the program, which is setuid root, goes."""
+        self.program.unlink(missing_ok=True)
         if self.proc:
             supervisor.stop(self.proc)
-            self.program.unlink()
             self.proc = None
 
     def _program(self, name, text):
