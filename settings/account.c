@@ -91,6 +91,29 @@ static void fold(struct build *b, const char *pattern, uint32_t i, const struct 
 		(void)cf_oom(b);
 }
 
+static void lacks_client(struct build *b, const char *name, const struct conf_where *at)
+{
+	char q[128];
+
+	cf_error(b->r, at, "account %s lacks \"client\": name of the client whose token is used",
+	    mx_quote(q, sizeof q, name, strlen(name)));
+}
+
+/* An entry without a client, of which "allow_users" alone makes sense. pattern: for keeps. */
+static void add_more(struct build *b, const char *pattern, const char *name, const struct conf_where *at,
+    const struct cf_account *w)
+{
+	if (w->allow_users.list.n == 0 || w->user.at.line != 0 || w->allow_groups.at.line != 0 ||
+	    w->allow_token_users.at.line != 0 || w->relays.at.line != 0 || w->mechanisms.at.line != 0) {
+		if (b->clean)
+			lacks_client(b, name, at);
+	} else if (!cf_grow(&b->more, b->nmore, &b->cap_more, sizeof *b->more)) {
+		(void)cf_oom(b);
+	} else {
+		b->more[b->nmore++] = (struct cf_more){ pattern, name, w->allow_users.list, *at };
+	}
+}
+
 void cf_add_account(struct build *b, const char *name, const struct conf_where *at,
     struct cf_account *w)
 {
@@ -106,6 +129,13 @@ void cf_add_account(struct build *b, const char *name, const struct conf_where *
 		return;
 	}
 	n = cf_account_key(key, name, n);
+	if (w->client.s == NULL) {
+		if ((pattern = cf_strdup(b->mem, key, n)) == NULL)
+			(void)cf_oom(b);
+		else
+			add_more(b, pattern, name, at, w);
+		return;
+	}
 	if (cf_map_get(&c->own->exact, key, n, &i)) {
 		cf_error(b->r, at,
 		    "account \"%s\" is given twice%s; upper and lower case and a trailing dot of "
@@ -184,11 +214,58 @@ static void preset_relays(struct conf_account *a)
 		a->nrelays++;
 }
 
+/* Of a list of users and further ones; root: the first list is root's by default, who then keeps his place. */
+static bool joined(struct build *b, const struct conf_names *x, bool root, const struct conf_names *y,
+    struct conf_names *out)
+{
+	const size_t room = x->n + y->n + 1;
+	size_t k;
+
+	*out = (struct conf_names){ .name = cf_alloc(b->mem, room * sizeof *out->name),
+		.id = cf_alloc(b->mem, room * sizeof *out->id) };
+	if (out->name == NULL || out->id == NULL)
+		return cf_oom(b);
+	if (root)
+		out->name[0] = "root", out->id[out->n++] = 0;
+	for (size_t i = 0; i < x->n + y->n; i++) {
+		const struct conf_names *from = i < x->n ? x : y;
+		const char *name = from->name[i < x->n ? i : i - x->n];
+
+		for (k = 0; k < out->n && strcmp(out->name[k], name) != 0; k++)
+			;
+		if (k == out->n)
+			out->name[k] = name, out->id[out->n++] = from->id[i < x->n ? i : i - x->n];
+	}
+	return true;
+}
+
+static void add_users(struct build *b, const struct cf_more *m)
+{
+	struct conf_account *a;
+	char first[512];
+	uint32_t i;
+
+	if (!cf_map_get(&b->c->own->exact, m->pattern, strlen(m->pattern), &i)) {
+		if (!b->broken)
+			lacks_client(b, m->name, &m->at);
+		return;
+	}
+	a = &b->c->accounts[i];
+	if (a->at.file == m->at.file)
+		cf_error(b->r, &m->at, "account \"%s\" is given twice%s", m->name,
+		    cf_first_place(first, sizeof first, &a->at, &m->at));
+	else
+		(void)joined(b, &a->allow_users, a->allow_users.n == 0 && a->allow_groups.n == 0, &m->allow_users,
+		    &a->allow_users);
+}
+
 void cf_link_accounts(struct build *b)
 {
 	struct conf *c = b->c;
 	uint32_t j;
 
+	for (size_t i = 0; i < b->nmore && !b->oom; i++)
+		add_users(b, &b->more[i]);
 	for (size_t i = 0; i < c->naccounts; i++) {
 		const char *name = b->account_side[i].client;
 

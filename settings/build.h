@@ -20,6 +20,9 @@ struct conf_own {
 struct cf_client_side { struct conf_where ca_at, proxy_at, refresh_at; bool used; };
 struct cf_account_side { const char *client; struct conf_where client_at, relays_at; };
 
+/* An entry without "client": adds users to the account of that name in another file. */
+struct cf_more { const char *pattern, *name; struct conf_names allow_users; struct conf_where at; };
+
 struct build {
 	struct conf *c;
 	struct cf_mem *mem;		/* of c->own */
@@ -32,6 +35,9 @@ struct build {
 	struct cf_account_side *account_side;
 	size_t cap_clients, cap_accounts, cap_listen, cap_client_side, cap_account_side;
 	struct cf_map refresh_files;	/* path -> number of the client that has it */
+	bool own_listen;		/* the main file says where to listen */
+	struct cf_more *more;		/* users that further files add to accounts */
+	size_t nmore, cap_more;
 	struct cf_map users, groups;	/* name -> id, so that each is looked up once */
 	struct cf_map lists;		/* text of a list -> number in list */
 	struct conf_names *list;

@@ -6,20 +6,28 @@
 
 #include "settings/build.h"
 
-/* Where the daemon listens when the file does not say. */
+/*
+ * Where the daemon listens when the main file does not say: other files add to that. It comes first, since
+ * tokens are kept beside the first socket.
+ */
 static void default_listen(struct build *b)
 {
 	const struct conf_section *s = &conf_sections[CONF_SECTION_LISTEN];
+	struct conf *c = b->c;
 	struct cf_listen w;
 
+	for (size_t i = 0; i < c->nlisten; i++)
+		if (strcmp(c->listen[i].path, MX_SOCKET) == 0)
+			return;
 	cf_defaults(b, s, &w);
-	if ((b->c->listen = calloc(1, sizeof *b->c->listen)) == NULL) {
+	if (!cf_grow(&c->listen, c->nlisten, &b->cap_listen, sizeof *c->listen)) {
 		(void)cf_oom(b);
 		return;
 	}
-	b->c->listen[0] = (struct conf_listen){ .path = MX_SOCKET, .mode = (mode_t)w.mode.v,
+	memmove(c->listen + 1, c->listen, c->nlisten * sizeof *c->listen);
+	c->listen[0] = (struct conf_listen){ .path = MX_SOCKET, .mode = (mode_t)w.mode.v,
 		.at = { b->main_file, 0, 0 } };
-	b->c->nlisten = 1;
+	c->nlisten++;
 }
 
 static void take_top(struct build *b)
@@ -50,7 +58,7 @@ static void take_top(struct build *b)
 			    c->max_connections);
 		c->max_connections_per_uid = c->max_connections;
 	}
-	if (c->nlisten == 0 && t->listen.at.line == 0)
+	if (!b->own_listen)
 		default_listen(b);
 	if (b->broken || b->r->errors != 0)
 		return;
@@ -103,6 +111,7 @@ static void free_build(struct build *b)
 	free(b->client_side);
 	free(b->account_side);
 	free(b->list);
+	free(b->more);
 	free(b->item.name);
 	free(b->item.id);
 	free(b->text);

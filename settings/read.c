@@ -219,6 +219,7 @@ static bool read_listen(const struct into *m, const struct cf_event *first)
 	struct cf_event e;
 	size_t items = 0;
 
+	m->b->own_listen |= first->at.file == m->b->main_file;
 	if (first->kind != CF_LIST) {
 		if (!first->bad)
 			cf_error(m->b->r, &first->at,

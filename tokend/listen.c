@@ -27,14 +27,14 @@ bool listen_has(const struct listener *list, const char *path)
 	return false;
 }
 
-size_t listen_wanted(const struct listener *list, const struct conf *c)
+bool listen_wanted(const struct listener *list, const struct conf_listen *l)
 {
-	bool by_default = c->nlisten == 1 && c->listen[0].at.line == 0;
+	bool by_default = l->at.line == 0;
 
 	for (; by_default && list != NULL; list = list->next)
 		if (list->inherited)
-			return 0;
-	return c->nlisten;
+			return false;
+	return true;
 }
 
 static enum mx_class add(struct listener **list, int fd, const char *path, bool inherited, struct mx_err *e)

@@ -37,8 +37,8 @@ enum mx_class listen_make(struct listener **list, const struct conf_listen *l, c
 
 bool listen_has(const struct listener *list, const char *path);
 
-/* How many of c's sockets are to be there: the default one is not made beside sockets handed over. */
-size_t listen_wanted(const struct listener *list, const struct conf *c);
+/* Is this socket of the configuration to be there? The default one is not made beside sockets handed over. */
+bool listen_wanted(const struct listener *list, const struct conf_listen *l);
 
 /* Closes and removes what is ours. */
 void listen_close(struct listener *l);

@@ -133,7 +133,7 @@ static enum mx_class prepare(struct server *s, const char *path, struct mx_err *
 {
 	const bool root = geteuid() == 0;		/* then it is read twice, and the second time knows more to warn of */
 	struct conf *c = load(path, root ? 0 : CONF_CHECK_SECRETS, !root);
-	size_t i, n;
+	size_t i;
 	int handed = notify_listen_fds();
 	enum mx_class cls;
 	static const char wrong[] = "the configuration is wrong (see above); nothing was started";
@@ -142,9 +142,9 @@ static enum mx_class prepare(struct server *s, const char *path, struct mx_err *
 		return mx_fail(e, MX_CONFIG, "configuration-wrong", wrong);
 	if ((cls = listen_inherit(&s->listeners, handed, e)) != MX_OK)
 		goto out;
-	n = listen_wanted(s->listeners, c);
-	for (i = 0; i < n; i++)
-		if ((cls = listen_make(&s->listeners, &c->listen[i], c->user, e)) != MX_OK)
+	for (i = 0; i < c->nlisten; i++)
+		if (listen_wanted(s->listeners, &c->listen[i]) &&
+		    (cls = listen_make(&s->listeners, &c->listen[i], c->user, e)) != MX_OK)
 			goto out;
 	if (root) {
 		if ((cls = process_drop(c->user, e)) != MX_OK)

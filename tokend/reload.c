@@ -83,8 +83,9 @@ static bool adjust_sockets(struct server *s, const struct conf *c)
 
 	for (at = &s->listeners; *at != NULL; at = &(*at)->next)
 		had++;
-	for (i = 0; i < listen_wanted(s->listeners, c); i++) {
-		if (listen_make(&s->listeners, &c->listen[i], c->user, &e) != MX_OK) {
+	for (i = 0; i < c->nlisten; i++) {
+		if (listen_wanted(s->listeners, &c->listen[i]) &&
+		    listen_make(&s->listeners, &c->listen[i], c->user, &e) != MX_OK) {
 			log_event(LOG_ERR, "listen_failed", "path=%s text=%s", c->listen[i].path,
 			    mx_quote(text, sizeof text, e.text, strlen(e.text)));
 			keep_first(s, had);

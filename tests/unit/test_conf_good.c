@@ -758,6 +758,65 @@ static void includes(void **state)
 	conf_dir_remove(&d);
 }
 
+/* A file of conf.d adds sockets and, to accounts of other files, users. */
+static void additions(void **state)
+{
+	static const char head[] = "accounts:\n  \"*@contoso.com\":\n    client: c\n"
+	    "  a@b.org:\n    client: c\n    allow_users: [\"1\", \"2\"]\n" CLIENT;
+	static const char more[] = "listen:\n  - path: /jail/s\naccounts:\n  \"*@CONTOSO.com\":\n    allow_users: [\"7\"]\n"
+	    "  a@b.org:\n    allow_users: [\"2\", \"8\"]\n";
+	static const char listen[] = "listen:\n  - path: /own/s\n";
+	struct conf_report r;
+	struct conf_dir d;
+	struct conf *c;
+
+	(void)state;
+	conf_dir_make(&d);
+	conf_dir_write(&d, "tokend.yaml", head, strlen(head));
+	conf_dir_write(&d, "conf.d/10-a.yaml", more, strlen(more));
+	if ((c = conf_dir_load(&d, 0, &r)) == NULL)
+		conf_show("additions", &r);
+	assert_non_null(c);
+	assert_int_equal(c->nlisten, 2);	/* the default stays, and stays the first */
+	assert_string_equal(c->listen[0].path, MX_SOCKET);
+	assert_int_equal(c->listen[0].at.line, 0);
+	assert_string_equal(c->listen[1].path, "/jail/s");
+	assert_int_equal(c->naccounts, 2);
+	assert_int_equal(c->accounts[0].allow_users.n, 2);	/* root, who was allowed by default, stays */
+	assert_true(conf_uid_listed(&c->accounts[0].allow_users, 0) && conf_uid_listed(&c->accounts[0].allow_users, 7));
+	assert_int_equal(c->accounts[1].allow_users.n, 3);
+	assert_false(conf_uid_listed(&c->accounts[1].allow_users, 0));
+	assert_true(conf_uid_listed(&c->accounts[1].allow_users, 1) && conf_uid_listed(&c->accounts[1].allow_users, 8));
+	conf_free(c);
+	conf_report_free(&r);
+	conf_dir_write(&d, "conf.d/20-b.yaml", listen, strlen(listen));
+	assert_non_null(c = conf_dir_load(&d, 0, &r));
+	assert_int_equal(c->nlisten, 3);
+	conf_free(c);
+	conf_report_free(&r);
+	conf_dir_remove(&d);
+}
+
+/* The main file's own list leaves the default out. */
+static void additions_beside_a_list(void **state)
+{
+	static const char head[] = ACCOUNT "listen:\n  - path: /own/s\n" CLIENT, more[] = "listen:\n  - path: /jail/s\n";
+	struct conf_report r;
+	struct conf_dir d;
+	struct conf *c;
+
+	(void)state;
+	conf_dir_make(&d);
+	conf_dir_write(&d, "tokend.yaml", head, strlen(head));
+	conf_dir_write(&d, "conf.d/10-a.yaml", more, strlen(more));
+	assert_non_null(c = conf_dir_load(&d, 0, &r));
+	assert_int_equal(c->nlisten, 2);
+	assert_string_equal(c->listen[0].path, "/own/s");
+	conf_free(c);
+	conf_report_free(&r);
+	conf_dir_remove(&d);
+}
+
 /* The fingerprint changes with whatever makes a token another one, and with nothing else. */
 static void fingerprint(void **state)
 {
@@ -860,6 +919,8 @@ int main(void)
 		cmocka_unit_test(clouds), cmocka_unit_test(warnings), cmocka_unit_test(ends_soon),
 		cmocka_unit_test(dates),
 		cmocka_unit_test(includes),
+		cmocka_unit_test(additions),
+		cmocka_unit_test(additions_beside_a_list),
 		cmocka_unit_test(fingerprint),
 		cmocka_unit_test(fingerprint_identity),
 		cmocka_unit_test(prefixes),
