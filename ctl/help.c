@@ -47,8 +47,8 @@ static void whole(void)
 	puts("\noptions, before or after the verb:");
 	option_list(global_options);
 	puts("\nmta-xoauth2 VERB --help says more of a verb.\n\n"
-	    "exit status: 0 fine, 2 usage, 3 configuration or denied, 4 daemon unreachable,\n"
-	    "5 identity provider, 75 temporary; status --check has its own. See mta-xoauth2(8).");
+	    "exit status: 0 fine, 1 something found, 2 usage, 3 configuration or denied,\n"
+	    "4 daemon unreachable, 5 identity provider, 75 temporary; status --check has its own. See mta-xoauth2(8).");
 }
 
 void help_print(const struct verb *v)

@@ -10,6 +10,7 @@
 
 /* Exit statuses (mta-xoauth2(8)); those of the daemon's errors come from mx_class_info(). */
 #define CTL_FINE 0
+#define CTL_FOUND 1		/* something is not as it should be; status --check has its own */
 #define CTL_USAGE 2
 #define CTL_CONFIG 3
 #define CTL_UNREACHABLE 4	/* no daemon there, or nothing that speaks its protocol */
@@ -24,6 +25,10 @@ struct call {
 	const char *socket, *config;
 	uint32_t timeout_s;
 	bool help, version, json, check, browser;
+	/* of postfix: */
+	const char *relayhost, *account, *sender, *instance, *state;
+	const char *tenant, *client_id, *secret_file;
+	bool dry_run, yes;
 };
 
 /* In struct call: bool, const char *, uint32_t. */
@@ -59,6 +64,7 @@ const struct ctl_option *verb_option(const struct ctl_option *list, const char *
 int check_run(const struct call *c);	/* check.c */
 int login_run(const struct call *c);	/* login.c */
 int status_run(const struct call *c);	/* status.c */
+int postfix_run(const struct call *c);	/* postfix.c */
 int token_run(const struct call *c);	/* token.c */
 int flush_run(const struct call *c);	/* simple.c */
 int reload_run(const struct call *c);

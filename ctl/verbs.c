@@ -36,6 +36,24 @@ static const struct ctl_option status_options[] = {
 	{ .name = NULL }
 };
 
+static const struct ctl_option postfix_options[] = {
+	{ "--relayhost", 0, CTL_TEXT, "RELAY", O(relayhost), "where the mail goes: '[smtp.office365.com]:587'" },
+	{ "--account", 0, CTL_TEXT, "ADDRESS", O(account), "the mailbox that logs in (a password map's by default)" },
+	{ "--sender", 0, CTL_TEXT, "LIST", O(sender), "mail of these alone: @contoso.com,scan@example.org" },
+	{ "--instance", 0, CTL_TEXT, "DIR", O(instance), "Postfix's config_directory (/etc/postfix)" },
+	{ "--dry-run", 0, CTL_FLAG, NULL, O(dry_run), "show what would be changed, and change nothing" },
+	{ "--yes", 'y', CTL_FLAG, NULL, O(yes), "do not ask" },
+	{ "--tenant", 0, CTL_TEXT, "TENANT", O(tenant), "write an Exchange Online client too: its tenant," },
+	{ "--client-id", 0, CTL_TEXT, "ID", O(client_id), "the application's id," },
+	{ "--secret-file", 0, CTL_TEXT, "FILE", O(secret_file), "and the file with its secret" },
+	{ "--config", 'c', CTL_TEXT, "FILE", O(config),
+	    "the daemon's (" MX_SYSCONFDIR "/mta-xoauth2/tokend.yaml); a file is put in conf.d beside it" },
+	{ "--state", 0, CTL_TEXT, "DIR", O(state),
+	    "where what disable needs is kept (" MX_STATEDIR ")" },
+	{ "--json", 0, CTL_FLAG, NULL, O(json), "status as JSON, for programs" },
+	{ .name = NULL }
+};
+
 const struct verb verbs[] = {
 	{ "check", NULL, check_options, check_run, "look for mistakes in the configuration",
 	    "Reads the configuration as the daemon does and prints what is wrong with it on\n"
@@ -54,6 +72,16 @@ const struct verb verbs[] = {
 	    "failed and has no token that serves; a credential has expired; no daemon answers),\n"
 	    "3 UNKNOWN.\n"
 	    "For root and the configuration's admin_users.\n" },
+	{ "postfix", "enable|disable|status", postfix_options, postfix_run, "have Postfix use XOAUTH2, or take that back",
+	    "enable looks at the Postfix first, shows what it is about to change as a diff, and asks:\n"
+	    "a transport of its own in master.cf, default_transport in main.cf (or, with --sender,\n"
+	    "sender_dependent_default_transport_maps), the map exo_accounts, and for the daemon a file\n"
+	    "in conf.d with the socket in the chroot and leave for Postfix's user. A password map\n"
+	    "loses its password for this relay. Then it has Postfix check that, reloads both, and\n"
+	    "asks the daemon for a login as Postfix would. What cannot be changed safely is refused.\n"
+	    "disable puts every file back byte for byte; where somebody has edited one since, it takes\n"
+	    "back its own lines alone, or says which lines are in the way and changes nothing.\n"
+	    "status says what was looked at; exit status 1 if there is something to look at.\n" },
 	{ "token", "ACCOUNT", NULL, token_run, "print an access token for the account",
 	    "Prints the bare token and a newline, nothing else, for programs that take a\n"
 	    "password from a command (msmtp's passwordeval, mutt, curl). For users in the\n"

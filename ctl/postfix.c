@@ -1,0 +1,81 @@
+/*
+ * postfix enable, disable, status: what the command line says is judged here, the rest is in setup/.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "common/text.h"
+#include "ctl/out.h"
+#include "ctl/setup/postfix.h"
+
+#define WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+"
+
+/* An address as a map may have it: Postfix takes what is behind a colon for a password. */
+static bool address(const char *s)
+{
+	const char *at = strchr(s, '@');
+
+	return at != NULL && at > s && at[1] != '\0' && *s != '#' && strpbrk(s, " \t:,\"'\\{}$") == NULL;
+}
+
+/* @domain or address, commas between them. */
+static bool senders(const char *s)
+{
+	size_t n;
+
+	for (; *s != '\0'; s += s[n] == ',' ? n + 1 : n) {
+		const char *at;
+
+		n = strcspn(s, ",");
+		at = memchr(s, '@', n);
+		if (at == NULL || strspn(s, WORD) != (size_t)(at - s) || n < (size_t)(at - s) + 2 ||
+		    strspn(at + 1, WORD) != n - (size_t)(at - s) - 1)
+			return false;
+	}
+	return true;
+}
+
+static int judge_enable(const struct call *c)
+{
+	const int client = (c->tenant != NULL) + (c->client_id != NULL) + (c->secret_file != NULL);
+
+	if (c->relayhost == NULL)
+		return out_usage(c->verb, "enable needs --relayhost, such as '[smtp.office365.com]:587'");
+	if (c->account != NULL && !address(c->account))
+		return out_usage(c->verb, "--account is \"%s\"; it must be an address without blanks, colons and quotes",
+		    c->account);
+	if (c->sender != NULL && !senders(c->sender))
+		return out_usage(c->verb, "--sender is \"%s\"; it must be @DOMAIN or ADDRESS, with commas between several",
+		    c->sender);
+	if (client != 0 && client != 3)
+		return out_usage(c->verb, "--tenant, --client-id and --secret-file are for a new client, and belong together");
+	if (client == 3 && (c->secret_file[0] != '/' || mx_has_ctl(c->secret_file, strlen(c->secret_file)) ||
+	    mx_has_ctl(c->tenant, strlen(c->tenant)) || mx_has_ctl(c->client_id, strlen(c->client_id))))
+		return out_usage(c->verb, "--secret-file must be an absolute path, and none of these may have control characters");
+	return CTL_FINE;
+}
+
+int postfix_run(const struct call *c)
+{
+	static const struct { const char *name; int (*run)(struct pf *p); } what[] = {
+		{ "enable", pf_enable }, { "disable", pf_disable }, { "status", pf_status },
+	};
+	struct pf p;
+	size_t i;
+	int r;
+
+	for (i = 0; i < sizeof what / sizeof what[0] && strcmp(what[i].name, c->arg) != 0; i++)
+		;
+	if (i == sizeof what / sizeof what[0])
+		return out_usage(c->verb, "\"%s\" is none of enable, disable and status", c->arg);
+	if (c->json && what[i].run != pf_status)
+		return out_usage(c->verb, "--json is an option of status");
+	if (what[i].run == pf_enable && (r = judge_enable(c)) != CTL_FINE)
+		return r;
+	r = pf_open(&p, c);
+	if (r == CTL_FINE)
+		r = what[i].run(&p);
+	pf_close(&p);
+	return r;
+}

@@ -1,0 +1,119 @@
+/*
+ * Postfix: what it is set up as, what has to be changed, and how that is made and taken back.
+ */
+#ifndef MX_CTL_SETUP_POSTFIX_H
+#define MX_CTL_SETUP_POSTFIX_H
+
+#include "ctl/setup/file.h"
+#include "ctl/setup/found.h"
+#include "ctl/setup/run.h"
+#include "ctl/setup/state.h"
+#include "ctl/verb.h"
+#include "settings/conf.h"
+
+#define PF_SERVICE "exo"		/* as conf/postfix has it */
+#define PF_ACCOUNTS "exo_accounts"
+
+/* Parameters that are looked at, each by its number in value[]. */
+enum pf_param {
+	PF_COMMANDS, PF_COMPATIBILITY, PF_DEBUG_PEERS, PF_TRANSPORT, PF_ENVIRONMENT, PF_OWNER, PF_VERSION,
+	PF_INSTANCE, PF_NOTIFY, PF_QUEUE, PF_RELAYHOST, PF_SENDERS, PF_CACHE, PF_SOFT_BOUNCE, PF_FILTER,
+	PF_PASSWORDS, PF_SECURITY, PF_TLS_SECURITY, PF_CA_FILE, PF_CA_PATH, PF_POLICY, PF_LEVEL, PF_SYSLOG, PF_N
+};
+
+struct pf {
+	const struct call *c;
+	char *dir;		/* of main.cf and master.cf */
+	char *stage;		/* folder with copies of them that are changed and looked at; NULL: dir itself is */
+	char *postconf, *commands;
+	char *value[PF_N];	/* never NULL once looked at */
+	char *maps;		/* what "postconf -m" says */
+	bool service, chroot;	/* is there such a service, does smtp(8) live in a chroot */
+	char *socket;		/* as the plugin sees it */
+	char *outside;		/* the same as seen from outside the chroot */
+	const char *config;	/* tokend.yaml */
+	struct conf *conf;	/* NULL: it cannot be read, which has been found */
+	uid_t uid;		/* of mail_owner */
+	gid_t gid;
+	char *host;		/* of --relayhost, without brackets; NULL: none was given */
+	uint32_t port;		/* 0: not given */
+	const char *account;	/* of --account, or owned_account; NULL: none */
+	char *owned_account;
+	struct su_found found;
+};
+
+/* Whether dir is a Postfix's and postconf is there. Returns an exit status; what is wrong has been said. */
+int pf_open(struct pf *p, const struct call *c);
+void pf_close(struct pf *p);
+
+bool pf_read_all(struct pf *p);		/* parameters, services, maps; false: said why */
+char *pf_sasl_path(const struct pf *p);	/* folders of plugins, owned; NULL: no memory */
+
+/* Looks at everything; what there is to say is in p->found. false: it could not, which has been said. */
+bool pf_look(struct pf *p);
+void pf_look_daemon(struct pf *p);	/* the part of it that asks the daemon */
+
+/* The first of the tables a parameter names: its type and, behind it, its name. Moves *list on. false: none left. */
+bool pf_table(const char **list, char *type, size_t cap, char *name, size_t room);
+
+/* Is this one of "postconf -m"? */
+bool pf_has_map(const struct pf *p, const char *type);
+
+/* Runs postconf, or another command of Postfix, on folder. false: it failed, and that has been said. */
+bool pf_run(const struct pf *p, const char *folder, const char *command, const char *const args[], struct su_output *o);
+
+/* Copies of main.cf and master.cf to work with; below folder. false: said why. */
+bool pf_stage(struct pf *p, const char *folder);
+
+/*
+ * The changes that set XOAUTH2 up. What cannot be changed safely is in p->found. false: it could not be found out,
+ * which has been said.
+ */
+bool pf_plan(struct pf *p, struct su_set *out);
+bool pf_plan_passwords(struct pf *p, struct su_set *out);	/* postfix_map.c */
+bool pf_plan_daemon(struct pf *p, const char *name, struct su_set *out);	/* postfix_conf.c */
+
+/* The mailbox that the password map has for the relay; owned, NULL: none. */
+char *pf_mapped_user(struct pf *p);
+
+/* A file as it is now. false: it cannot be read, which is found. */
+bool pf_read(struct pf *p, const char *path, struct su_file *f);
+
+/*
+ * A change of "before" to a text, with mode and owner as they are; a new file gets mode and belongs to root. Takes
+ * both over; text NULL: no memory.
+ */
+bool pf_change(struct su_set *out, enum su_kind kind, const char *path, const char *note, struct su_file *before,
+    char *text, size_t n, mode_t mode);
+
+/* Text by parts, NULL behind the last; owned. NULL: no memory. */
+char *pf_text(const char *first, ...);
+
+/* The name of an instance's state: its folder as one word. Owned; NULL: no memory. */
+char *pf_name(const char *dir);
+
+/* What both ways have in common (postfix_apply.c). */
+struct pf_state { char *dir, *undo, *name, *lock; int fd; };
+/* take: make the folder, lock it, clear up. An exit status. To be closed in any case. */
+int pf_state_open(struct pf *p, struct pf_state *s, bool take);
+void pf_state_close(struct pf_state *s);
+bool pf_show(const struct su_set *set);			/* as a diff */
+int pf_confirm(const struct pf *p);			/* CTL_FINE: go on */
+int pf_apply(const struct su_set *set);			/* an exit status; what failed has been said */
+/* Postfix and the daemon take note of what has changed. An exit status. */
+int pf_reload(struct pf *p, const struct su_set *set);
+
+/*
+ * What takes the changes of set back, as the files are now: edits made since are kept. CTL_CONFIG: that is not
+ * possible, and the lines in question have been said. intact: the set's own lines are all there.
+ */
+int pf_undo_plan(const struct su_set *set, struct su_set *undo, bool *intact);
+/* Takes it back, asking nobody: of an interrupted run, or of one whose result is not good. An exit status. */
+int pf_undo(struct pf *p, const struct pf_state *s, const struct su_set *set);
+int pf_undo_finish(struct pf *p, const struct pf_state *s);	/* of one that was interrupted */
+
+int pf_enable(struct pf *p);		/* exit statuses */
+int pf_disable(struct pf *p);
+int pf_status(struct pf *p);
+
+#endif

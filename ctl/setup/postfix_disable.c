@@ -1,0 +1,282 @@
+/*
+ * What was changed is taken back: byte for byte where nobody has touched it since, else line by line.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/out.h"
+#include "ctl/setup/lines.h"
+#include "ctl/setup/postfix.h"
+
+/* Lines from..from+n of an edited file that stand in the way. */
+static void say_conflict(const struct su_change *c, const struct su_file *now, size_t from, size_t n)
+{
+	const char *p = now->p, *end;
+
+	out_error("%s was edited since, right where this tool's lines are; nothing was changed. Take these lines back, or "
+	    "remove this tool's lines by hand, and run this again:%s", c->path,
+	    n == 0 ? " (lines are missing here)" : "");
+	for (size_t i = 0; p != NULL && i < from + (n == 0 ? 1 : n) && *p != '\0'; i++, p = *end != '\0' ? end + 1 : end) {
+		end = p + strcspn(p, "\n");
+		if (i < from)
+			continue;
+		if (c->kind == SU_PASSWORDS)
+			out_error("%s:%zu", c->path, i + 1);
+		else
+			out_error("%s:%zu: %.*s", c->path, i + 1, (int)(end - p), p);
+	}
+}
+
+/* "final" of a file that is neither as it was nor as it was made. */
+static int merged(const struct su_change *c, const struct su_file *now, struct su_file *final)
+{
+	const struct su_text base = { c->after.p, c->after.n }, mine = { c->before.p, c->before.n };
+	const struct su_text theirs = { now->p, now->n };
+	size_t at = 0, n = 0;
+
+	*final = *now;
+	final->p = NULL;
+	switch (su_merge(&base, &mine, &theirs, &final->p, &final->n, &at, &n)) {
+	case SU_MERGED:
+		if (final->n == 0 && !c->before.there) {
+			free(final->p);
+			*final = (struct su_file){ 0 };
+		}
+		return CTL_FINE;
+	case SU_CONFLICT:
+		say_conflict(c, now, at, n);
+		break;
+	case SU_NO_MEMORY:
+		out_error("no memory to compare files");
+		break;
+	}
+	*final = (struct su_file){ 0 };
+	return CTL_CONFIG;
+}
+
+static int undo_file(const struct su_change *c, const struct su_file *now, struct su_file *final, bool *intact)
+{
+	bool ok = true;
+
+	if (su_file_bytes_equal(now, &c->before)) {
+		*intact &= su_file_bytes_equal(&c->before, &c->after);
+		ok = su_file_copy(final, &c->before);
+	} else if (su_file_bytes_equal(now, &c->after)) {
+		ok = su_file_copy(final, &c->before);
+		if (ok && now->there && final->there && (now->mode != c->after.mode || now->uid != c->after.uid ||
+		    now->gid != c->after.gid))
+			final->mode = now->mode, final->uid = now->uid, final->gid = now->gid;
+	} else if (c->kind == SU_INDEX) {	/* made anew of the text: see pf_undo_run() */
+		ok = su_file_copy(final, now);
+	} else if (!now->there) {
+		*intact = false;
+		if (!c->before.there)
+			return CTL_FINE;
+		out_error("%s was removed since; nothing was changed. Put it back (a copy is in the state folder), and run this "
+		    "again", c->path);
+		return CTL_CONFIG;
+	} else {
+		return merged(c, now, final);
+	}
+	if (!ok)
+		out_error("no memory to compare files");
+	return ok ? CTL_FINE : CTL_TEMP;
+}
+
+int pf_undo_plan(const struct su_set *set, struct su_set *undo, bool *intact)
+{
+	struct su_file now, final;
+	int r = CTL_FINE, err;
+
+	*undo = (struct su_set){ 0 };
+	*intact = true;
+	/* Files in the order in which they were made, then folders from the innermost out. */
+	for (size_t i = 0; r == CTL_FINE && i < set->n; i++) {
+		const struct su_change *c = &set->c[i];
+
+		if (c->kind == SU_FOLDER)
+			continue;
+		final = (struct su_file){ 0 };
+		if ((err = su_file_read(c->path, &now)) != 0) {
+			out_error("%s cannot be read (%s)", c->path, strerror(err));
+			r = CTL_CONFIG;
+		} else if ((r = undo_file(c, &now, &final, intact)) == CTL_FINE) {
+			if (!su_set_add(undo, c->kind, c->path, c->note, &now, &final))
+				r = out_failed(ENOMEM);
+		}
+		su_file_free(&now);
+	}
+	for (size_t i = set->n; r == CTL_FINE && i-- > 0;) {
+		struct su_file made = set->c[i].after, none = { 0 };
+
+		if (set->c[i].kind == SU_FOLDER && !su_set_add(undo, SU_FOLDER, set->c[i].path, "", &made, &none))
+			r = out_failed(ENOMEM);
+	}
+	if (r != CTL_FINE)
+		su_set_free(undo);
+	return r;
+}
+
+/* An index whose text was edited is made anew by postmap(1). */
+static void make_indexes(struct pf *p, const struct su_set *undo)
+{
+	for (size_t i = 0; i < undo->n; i++) {
+		const char *const args[] = { undo->c[i].note, NULL };
+		struct su_output o = { 0 };
+
+		if (undo->c[i].kind == SU_INDEX && undo->c[i].after.there &&
+		    su_file_bytes_equal(&undo->c[i].before, &undo->c[i].after))
+			(void)pf_run(p, p->dir, "postmap", args, &o);
+		su_output_free(&o);
+	}
+}
+
+/* The socket that a daemon which does not run any more has left in a folder that is to go. */
+static void remove_socket(struct pf *p, const struct su_set *undo)
+{
+	const char *slash = strrchr(p->outside, '/');
+
+	for (size_t i = 0; i < undo->n; i++)
+		if (undo->c[i].kind == SU_FOLDER && strlen(undo->c[i].path) == (size_t)(slash - p->outside) &&
+		    strncmp(undo->c[i].path, p->outside, (size_t)(slash - p->outside)) == 0)
+			(void)remove(p->outside);
+}
+
+/* The kept undo is carried out, the state goes; both may have been begun by an earlier run. */
+static int carry_out(struct pf *p, const struct pf_state *s, const struct su_set *undo)
+{
+	struct su_set files = *undo, folders;
+	int r, err;
+
+	for (files.n = 0; files.n < undo->n && undo->c[files.n].kind != SU_FOLDER; files.n++)
+		;
+	folders = (struct su_set){ undo->c + files.n, undo->n - files.n, 0 };
+	if ((r = pf_apply(&files)) != CTL_FINE)
+		return r;
+	make_indexes(p, &files);
+	r = pf_reload(p, undo);
+	remove_socket(p, &folders);
+	(void)pf_apply(&folders);	/* one that cannot be removed does no harm */
+	if ((err = su_set_remove(s->dir)) != 0 || (err = su_set_remove(s->undo)) != 0) {
+		out_error("%s cannot be removed (%s)", s->dir, strerror(err));
+		return CTL_CONFIG;
+	}
+	return r == CTL_UNREACHABLE ? CTL_FINE : r;	/* a daemon that does not run has nothing to forget */
+}
+
+static int keep_and_carry_out(struct pf *p, const struct pf_state *s, const struct su_set *undo)
+{
+	int err = su_set_save(s->undo, undo);
+
+	if (err != 0) {
+		out_error("%s cannot be written (%s); nothing was changed", s->undo, strerror(err));
+		return CTL_CONFIG;
+	}
+	return carry_out(p, s, undo);
+}
+
+int pf_undo(struct pf *p, const struct pf_state *s, const struct su_set *set)
+{
+	struct su_set undo;
+	bool intact;
+	int r = pf_undo_plan(set, &undo, &intact);
+
+	if (r == CTL_FINE)
+		r = keep_and_carry_out(p, s, &undo);
+	su_set_free(&undo);
+	return r;
+}
+
+/* Each file is as the interrupted run found it or as it left it; else somebody came between. */
+static int untouched(const struct su_set *undo)
+{
+	struct su_file now;
+	int r = CTL_FINE;
+
+	for (size_t i = 0; r == CTL_FINE && i < undo->n; i++) {
+		if (undo->c[i].kind == SU_FOLDER || undo->c[i].kind == SU_INDEX)
+			continue;
+		if (su_file_read(undo->c[i].path, &now) != 0 || (!su_file_bytes_equal(&now, &undo->c[i].before) &&
+		    !su_file_bytes_equal(&now, &undo->c[i].after))) {
+			out_error("an earlier \"disable\" was interrupted, and %s was edited since; nothing was changed. Take that "
+			    "edit back, run this again, and then make it anew", undo->c[i].path);
+			r = CTL_CONFIG;
+		}
+		su_file_free(&now);
+	}
+	return r;
+}
+
+int pf_undo_finish(struct pf *p, const struct pf_state *s)
+{
+	struct su_set undo;
+	int err, r = CTL_FINE;
+
+	switch (su_set_load(s->undo, &undo, &err)) {
+	case SU_NONE:
+		return CTL_FINE;
+	case SU_DAMAGED:
+		out_error("%s is damaged; nothing was changed", s->undo);
+		return CTL_CONFIG;
+	default:
+		break;
+	}
+	puts("An earlier \"disable\" was interrupted; it is finished first.");
+	if (p->c->dry_run)
+		(void)pf_show(&undo);
+	else if ((r = untouched(&undo)) == CTL_FINE)
+		r = carry_out(p, s, &undo);
+	su_set_free(&undo);
+	return r;
+}
+
+static int disable(struct pf *p, const struct pf_state *s, const struct su_set *set)
+{
+	struct su_set undo;
+	bool intact;
+	int r = pf_undo_plan(set, &undo, &intact);
+
+	if (r == CTL_FINE && !pf_show(&undo))
+		r = CTL_TEMP;
+	if (r == CTL_FINE && p->c->dry_run)
+		puts("\nNothing was changed: --dry-run.");
+	else if (r == CTL_FINE && (r = pf_confirm(p)) == CTL_FINE) {
+		if ((r = keep_and_carry_out(p, s, &undo)) == CTL_FINE)
+			puts("Postfix is as it was before, but for edits that others made since.");
+	}
+	su_set_free(&undo);
+	return r;
+}
+
+int pf_disable(struct pf *p)
+{
+	struct pf_state s;
+	struct su_set set = { 0 };
+	int r, err;
+
+	if (!pf_read_all(p))
+		return CTL_CONFIG;
+	if ((r = pf_state_open(p, &s, !p->c->dry_run)) == CTL_FINE)
+		r = pf_undo_finish(p, &s);
+	if (r == CTL_FINE) {
+		switch (su_set_load(s.dir, &set, &err)) {
+		case SU_NONE:
+			puts("Nothing to take back: \"mta-xoauth2 postfix enable\" has not changed this Postfix.");
+			break;
+		case SU_DAMAGED:
+			out_error("%s is damaged; nothing was changed. Copies of the files as they were are in there (before.*)",
+			    s.dir);
+			r = CTL_CONFIG;
+			break;
+		default:
+			r = disable(p, &s, &set);
+		}
+	}
+	su_set_free(&set);
+	pf_state_close(&s);
+	return r;
+}

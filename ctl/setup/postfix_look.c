@@ -1,0 +1,212 @@
+/*
+ * What a Postfix is like, before anything is changed.
+ */
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "ctl/setup/postfix.h"
+
+#define PLUGIN "libmta-xoauth2.so"
+#define PING_MS 3000
+
+static const char *or_none(const char *s)
+{
+	return *s != '\0' ? s : "(none)";
+}
+
+/* Does a plugin's file speak of this mechanism? */
+static bool speaks_xoauth2(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	bool yes = false;
+	struct stat st;
+	void *m;
+
+	if (fd != -1 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size < (64 << 20) &&
+	    (m = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) != MAP_FAILED) {
+		yes = memmem(m, (size_t)st.st_size, "XOAUTH2", 8) != NULL;	/* with its NUL */
+		(void)munmap(m, (size_t)st.st_size);
+	}
+	if (fd != -1)
+		close(fd);
+	return yes;
+}
+
+static void look_into(struct pf *p, const char *path, bool *found)
+{
+	DIR *d = opendir(path);
+	const struct dirent *e;
+	struct stat st;
+	size_t n;
+
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		n = strlen(e->d_name);
+		if (n < 4 || strcmp(e->d_name + n - 3, ".so") != 0)
+			continue;
+		if (strcmp(e->d_name, PLUGIN) == 0) {
+			if (fstatat(dirfd(d), PLUGIN, &st, 0) == 0 && (st.st_mode & 0444) == 0444)
+				*found = true;
+		} else if (speaks_xoauth2(dirfd(d), e->d_name)) {
+			su_find(&p->found, SU_WRONG, "plugins", "%s/%s knows XOAUTH2 too, and Cyrus SASL takes the one or the "
+			    "other by chance: remove it (its package), then run this again", path, e->d_name);
+		}
+	}
+	if (d != NULL)
+		closedir(d);
+}
+
+static void look_at_plugin(struct pf *p)
+{
+	char *path = pf_sasl_path(p), *rest, *dir, *copy = path != NULL ? strdup(path) : NULL;
+	bool found = false;
+
+	for (rest = copy; copy != NULL && (dir = strsep(&rest, ":")) != NULL;)
+		if (*dir != '\0')
+			look_into(p, dir, &found);
+	if (copy == NULL)
+		p->found.no_memory = true;
+	else if (found)
+		su_find(&p->found, SU_GOOD, "plugin", PLUGIN " is where this Postfix looks for plugins: %s", path);
+	else
+		su_find(&p->found, SU_WRONG, "plugin", PLUGIN " is not, or not readable for everybody, where this Postfix "
+		    "looks for plugins: %s; install it there, or correct SASL_PATH in import_environment", path);
+	free(copy);
+	free(path);
+}
+
+static void look_at_maps(struct pf *p)
+{
+	static const enum pf_param with_maps[] = { PF_PASSWORDS, PF_SENDERS, PF_POLICY };
+	char type[64], name[1024];
+	const char *list;
+	size_t bad = 0;
+
+	if (!pf_has_map(p, "texthash"))
+		su_find(&p->found, SU_WRONG, "maps", "this Postfix has no texthash tables, which the set-up uses");
+	for (size_t i = 0; i < sizeof with_maps / sizeof with_maps[0]; i++)
+		for (list = p->value[with_maps[i]]; pf_table(&list, type, sizeof type, name, sizeof name);)
+			if (!pf_has_map(p, *type != '\0' ? type : "hash")) {
+				su_find(&p->found, SU_WRONG, "maps", "main.cf names a table %s:%s, whose type this Postfix does "
+				    "not have: install the package postfix-%s, or correct the line", type, name, type);
+				bad++;
+			}
+	if (bad == 0 && pf_has_map(p, "texthash"))
+		su_find(&p->found, SU_GOOD, "maps", "all table types that are used are there");
+}
+
+/* Is what such a table says a level at which the server has to prove its name? */
+static bool proves_name(const char *policy)
+{
+	static const char *const good[] = { "secure", "verify", "fingerprint", "dane-only" };
+
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+		if (strncmp(policy, good[i], strlen(good[i])) == 0)
+			return true;
+	return false;
+}
+
+/* A policy for this relay goes before the service's own TLS level. */
+static void look_at_policy(struct pf *p)
+{
+	const char *list = p->value[PF_POLICY], *key = p->c->relayhost;
+	char type[64], name[1024];
+
+	while (key != NULL && pf_table(&list, type, sizeof type, name, sizeof name)) {
+		char *postmap = su_join(p->commands, "/postmap", ""), *map = su_join(type, ":", name);
+		const char *const argv[] = { postmap, "-c", p->dir, "-q", key, map, NULL };
+		struct su_output o = { 0 };
+
+		if (map != NULL && postmap != NULL && pf_has_map(p, type) && su_run(argv, &o) && o.status == 0) {
+			o.out[strcspn(o.out, "\n")] = '\0';
+			if (!proves_name(o.out))
+				su_find(&p->found, SU_WRONG, "tls", "smtp_tls_policy_maps (%s) has \"%s\" for %s: a token would go "
+				    "to a server that has not proved its name; make it \"secure\", or remove the line", map,
+				    o.out, key);
+		}
+		su_output_free(&o);
+		free(postmap);
+		free(map);
+	}
+}
+
+static void look_at_service(struct pf *p)
+{
+	su_find(&p->found, SU_GOOD, "postfix", "version %s, %s, mail_owner %s", p->value[PF_VERSION], p->dir,
+	    p->value[PF_OWNER]);
+	if (strtod(p->value[PF_VERSION], NULL) < 3)
+		su_find(&p->found, SU_WRONG, "postfix", "version %s is too old: 3.0 is the first that will do",
+		    p->value[PF_VERSION]);
+	su_find(&p->found, SU_GOOD, "chroot", p->chroot ? "smtp(8) runs in a chroot: %s" : "smtp(8) runs in no chroot",
+	    p->value[PF_QUEUE]);
+	su_find(&p->found, SU_GOOD, "sasl", "mechanism filter %s, security options %s, under TLS %s (of other mail: the "
+	    "service " PF_SERVICE " has its own)", or_none(p->value[PF_FILTER]), or_none(p->value[PF_SECURITY]),
+	    or_none(p->value[PF_TLS_SECURITY]));
+	su_find(&p->found, SU_GOOD, "tls", "smtp_tls_security_level is %s (of other mail)", or_none(p->value[PF_LEVEL]));
+	if (*p->value[PF_CACHE] != '\0')
+		su_find(&p->found, SU_ODD, "cache", "smtp_sasl_auth_cache_name is set: one refused login blocks an account for "
+		    "90 days, even after its repair; " PF_SERVICE " does without, other mail does not");
+	else
+		su_find(&p->found, SU_GOOD, "cache", "no smtp_sasl_auth_cache_name");
+	if (strcmp(p->value[PF_SOFT_BOUNCE], "yes") != 0)
+		su_find(&p->found, SU_ODD, "bounce", "smtp_sasl_auth_soft_bounce is %s: a refused login bounces mail; "
+		    PF_SERVICE " has \"yes\", other mail does not", p->value[PF_SOFT_BOUNCE]);
+	else
+		su_find(&p->found, SU_GOOD, "bounce", "smtp_sasl_auth_soft_bounce is yes");
+	if (*p->value[PF_DEBUG_PEERS] != '\0')
+		su_find(&p->found, SU_ODD, "leaks", "debug_peer_list is %s: the token of such a relay is logged",
+		    p->value[PF_DEBUG_PEERS]);
+	if (strstr(p->value[PF_NOTIFY], "protocol") != NULL)
+		su_find(&p->found, SU_ODD, "leaks", "notify_classes has \"protocol\", which mails tokens to the postmaster");
+}
+
+static void look_at_conf(struct pf *p)
+{
+	struct conf_report r;
+
+	conf_free(p->conf);
+	p->conf = conf_load(p->config, 0, &r);
+	if (p->conf != NULL)
+		su_find(&p->found, SU_GOOD, "daemon", "%s: clients: %zu, accounts: %zu", p->config, p->conf->nclients,
+		    p->conf->naccounts);
+	else if (access(p->config, F_OK) == 0 || errno != ENOENT || p->c->tenant == NULL)
+		su_find(&p->found, SU_WRONG, "daemon", "%s: %s; mta-xoauth2 check shows all of it", p->config,
+		    r.n > 0 ? r.c[0].text : "cannot be read");
+	conf_report_free(&r);
+}
+
+void pf_look_daemon(struct pf *p)
+{
+	const struct su_asker a = { p->chroot ? p->value[PF_QUEUE] : NULL, p->uid, p->gid, p->socket,
+		mx_now_ms() + PING_MS };
+	uint64_t left;
+	struct mx_err e;
+
+	if (geteuid() != 0)
+		su_find(&p->found, SU_ODD, "socket", "not tried: only root can become %s", p->value[PF_OWNER]);
+	else if (su_ask_as(&a, MX_VERB_PING, NULL, NULL, 0, &left, &e) == MX_OK)
+		su_find(&p->found, SU_GOOD, "socket", "the token daemon answers %s at %s%s", p->value[PF_OWNER], p->socket,
+		    p->chroot ? " in the chroot" : "");
+	else
+		su_find(&p->found, SU_ODD, "socket", "%s%s: %s", p->chroot ? "in the chroot, " : "", p->socket, e.text);
+}
+
+bool pf_look(struct pf *p)
+{
+	if (!pf_read_all(p))
+		return false;
+	look_at_service(p);
+	look_at_plugin(p);
+	look_at_maps(p);
+	look_at_policy(p);
+	look_at_conf(p);
+	return !p->found.no_memory;
+}

@@ -1,0 +1,231 @@
+/*
+ * What has to be changed: exactly what conf/postfix has. postconf(1) edits copies, and these are what is shown and
+ * what is put in place.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "ctl/out.h"
+#include "ctl/setup/postfix.h"
+
+/* Where distributions have the authorities that everybody trusts. */
+static const char *const authorities[] = { "/etc/ssl/certs/ca-certificates.crt",
+	"/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem", NULL };
+
+char *pf_text(const char *first, ...)
+{
+	char *out = strdup(first), *more;
+	const char *s;
+	va_list ap;
+
+	va_start(ap, first);
+	while (out != NULL && (s = va_arg(ap, const char *)) != NULL) {
+		more = su_join(out, s, "");
+		free(out);
+		out = more;
+	}
+	va_end(ap);
+	return out;
+}
+
+bool pf_read(struct pf *p, const char *path, struct su_file *f)
+{
+	int err = su_file_read(path, f);
+
+	if (err == 0)
+		return true;
+	if (err == ELOOP)
+		su_find(&p->found, SU_WRONG, "files", "%s is a symbolic link: whoever made it wants to change the file it points "
+		    "to by other means, which this tool would break", path);
+	else
+		su_find(&p->found, SU_WRONG, "files", "%s cannot be read (%s)", path, strerror(err));
+	su_file_free(f);
+	return false;
+}
+
+bool pf_change(struct su_set *out, enum su_kind kind, const char *path, const char *note, struct su_file *before,
+    char *text, size_t n, mode_t mode)
+{
+	struct su_file after = { .there = true, .p = text, .n = n, .mode = before->there ? before->mode : mode,
+		.uid = before->there ? before->uid : 0, .gid = before->there ? before->gid : 0 };
+
+	if (text == NULL) {
+		su_file_free(before);
+		return false;
+	}
+	return su_set_add(out, kind, path, note, before, &after);
+}
+
+bool pf_stage(struct pf *p, const char *folder)
+{
+	static const char *const file[] = { "/main.cf", "/master.cf" };
+	struct su_file f;
+	int err;
+
+	p->stage = strdup(folder);
+	for (size_t i = 0; p->stage != NULL && i < 2; i++) {
+		char *from = su_join(p->dir, file[i], ""), *to = su_join(folder, file[i], "");
+
+		err = from == NULL || to == NULL ? ENOMEM : su_file_read(from, &f);
+		if (err == ELOOP) {	/* found again, and said, by the plan; to look at it is no harm */
+			char *real = realpath(from, NULL);
+
+			err = real != NULL ? su_file_read(real, &f) : errno;
+			free(real);
+		}
+		if (err == 0) {
+			f.mode = 0600, f.uid = geteuid(), f.gid = getegid();
+			err = su_file_put(to, &f);
+			su_file_free(&f);
+		}
+		if (err != 0)
+			out_error("%s%s cannot be copied to %s (%s)", p->dir, file[i], folder, strerror(err));
+		free(from);
+		free(to);
+		if (err != 0)
+			return false;
+	}
+	return p->stage != NULL;
+}
+
+/* The service's line for postconf -M; NULL: no memory. */
+static char *service_line(const struct pf *p)
+{
+	const char *ca = NULL;
+
+	for (size_t i = 0; authorities[i] != NULL && ca == NULL; i++)
+		if (access(authorities[i], R_OK) == 0)
+			ca = authorities[i];
+	if (*p->value[PF_CA_FILE] != '\0' || *p->value[PF_CA_PATH] != '\0')
+		ca = NULL;	/* main.cf's own counts here too */
+	return pf_text(PF_SERVICE "/unix=" PF_SERVICE " unix - - ", p->chroot ? "y" : "n", " - 2 smtp"
+	    " -o syslog_name=", *p->value[PF_INSTANCE] != '\0' && strcmp(p->value[PF_INSTANCE], "-") != 0 ?
+	    p->value[PF_INSTANCE] : "postfix", "/" PF_SERVICE
+	    " -o smtp_sasl_auth_enable=yes"
+	    " -o smtp_sasl_password_maps=texthash:", p->dir, "/" PF_ACCOUNTS
+	    " -o smtp_sasl_mechanism_filter=xoauth2"
+	    " -o smtp_sasl_tls_security_options=noanonymous"
+	    " -o smtp_tls_security_level=secure", ca != NULL ? " -o smtp_tls_CAfile=" : "", ca != NULL ? ca : "",
+	    *p->value[PF_CACHE] != '\0' ? " -o smtp_sasl_auth_cache_name=" : "",
+	    strcmp(p->value[PF_SOFT_BOUNCE], "yes") != 0 ? " -o smtp_sasl_auth_soft_bounce=yes" : "", NULL);
+}
+
+/* sender_dependent_default_transport_maps with --sender's patterns before what is there. */
+static char *senders_line(const struct pf *p)
+{
+	static const char *const args[] = { "-h", "sender_dependent_default_transport_maps", NULL };
+	char *out = strdup("sender_dependent_default_transport_maps=inline:{"), *copy = strdup(p->c->sender), *rest = copy;
+	struct su_output o;
+	char *one, *more;
+
+	while (copy != NULL && out != NULL && (one = strsep(&rest, ",")) != NULL) {
+		more = pf_text(out, " { ", one, " = " PF_SERVICE ":", p->c->relayhost, " }", NULL);
+		free(out);
+		out = more;
+	}
+	free(copy);
+	if (out != NULL && pf_run(p, p->stage, "postconf", args, &o)) {
+		o.out[strcspn(o.out, "\n")] = '\0';
+		more = pf_text(out, " }", *o.out != '\0' ? ", " : "", o.out, NULL);
+	} else {
+		more = NULL;
+	}
+	su_output_free(&o);
+	free(out);
+	return more;
+}
+
+static bool edit(struct pf *p)
+{
+	char *where = p->c->sender != NULL ? senders_line(p) :
+	    pf_text("default_transport=" PF_SERVICE ":", p->c->relayhost, NULL);
+	char *service = service_line(p);
+	const char *const master[] = { "-M", service, NULL };
+	const char *const lines[] = { where, PF_SERVICE "_destination_rate_delay=2s",
+		PF_SERVICE "_destination_concurrency_limit=2", PF_SERVICE "_initial_destination_concurrency=1" };
+	struct su_output o = { 0 };
+	bool ok = where != NULL && service != NULL && pf_run(p, p->stage, "postconf", master, &o);
+
+	su_output_free(&o);
+	/* One by one: several at once would come in an order of postconf's own, another each time. */
+	for (size_t i = 0; ok && i < sizeof lines / sizeof lines[0]; i++) {
+		const char *const one[] = { "-e", lines[i], NULL };
+
+		ok = pf_run(p, p->stage, "postconf", one, &o);
+		su_output_free(&o);
+	}
+	free(where);
+	free(service);
+	return ok;
+}
+
+/* A file of Postfix as the stage has it now. */
+static bool take_edited(struct pf *p, const char *name, const char *note, struct su_set *out)
+{
+	char *path = su_join(p->dir, name, ""), *copy = su_join(p->stage, name, "");
+	struct su_file before = { 0 }, after = { 0 };
+	bool ok = path != NULL && copy != NULL;
+
+	if (ok && pf_read(p, path, &before)) {
+		ok = su_file_read(copy, &after) == 0 && after.there &&
+		    pf_change(out, SU_FILE, path, note, &before, after.p, after.n, 0644);
+		if (ok)
+			after.p = NULL;
+	}
+	su_file_free(&before);
+	free(after.p);
+	free(path);
+	free(copy);
+	return ok;
+}
+
+static bool accounts_file(struct pf *p, struct su_set *out)
+{
+	char *path = su_join(p->dir, "/" PF_ACCOUNTS, ""), *text;
+	struct su_file before;
+	bool ok = false;
+
+	if (path == NULL)
+		return false;
+	if (!pf_read(p, path, &before)) {
+		ok = true;
+	} else if (before.there) {
+		su_find(&p->found, SU_WRONG, "files", "%s is there already, and was not made by this tool: is this set up by hand? "
+		    "If it is not needed, remove it", path);
+		su_file_free(&before);
+		ok = true;
+	} else {
+		text = pf_text("# Which mailbox logs in at which server. There is no password: nothing here is secret.\n"
+		    "# After a change: postfix reload\n", p->c->relayhost, " ", p->account, "\n", NULL);
+		ok = pf_change(out, SU_FILE, path, "", &before, text, text != NULL ? strlen(text) : 0, 0644);
+	}
+	free(path);
+	return ok;
+}
+
+bool pf_plan(struct pf *p, struct su_set *out)
+{
+	const char *now = p->value[PF_TRANSPORT];
+	char *name = pf_name(p->dir), *note = pf_text(p->c->relayhost, " ", p->account, " ",
+	    p->c->sender != NULL ? p->c->sender : "-", NULL);
+	bool ok;
+
+	if (p->service)
+		su_find(&p->found, SU_WRONG, "service", "%s/master.cf has a service \"" PF_SERVICE "\" that was not made by this "
+		    "tool: is this set up by hand? If it is not needed, remove it", p->dir);
+	if (p->c->sender == NULL && strcmp(now, "smtp") != 0)
+		su_find(&p->found, SU_WRONG, "transport", "default_transport is %s already: remove that line, or name the senders "
+		    "that are to go this way with --sender", now);
+	ok = name != NULL && note != NULL && edit(p) && accounts_file(p, out) && pf_plan_passwords(p, out) &&
+	    pf_plan_daemon(p, name, out) && take_edited(p, "/master.cf", "", out) &&
+	    take_edited(p, "/main.cf", note, out);
+	free(name);
+	free(note);
+	return ok && !p->found.no_memory;
+}

@@ -1,0 +1,50 @@
+/*
+ * Programs of the mail server: no shell, a clean environment, bounded output, a limit of time. And the daemon, asked
+ * as the mail server's user would ask it.
+ */
+#ifndef MX_CTL_SETUP_RUN_H
+#define MX_CTL_SETUP_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/status.h"
+#include "common/wire.h"
+
+#define SU_OUTPUT_MAX ((size_t)256 * 1024)	/* bytes of standard output, and of standard error */
+#define SU_RUN_S 60				/* longest time for one program */
+#define SU_ARGS_MAX 40
+
+struct su_output {
+	char *out, *err;	/* owned; NUL-terminated */
+	int status;		/* of its exit; 127: it was not there */
+};
+
+/*
+ * Runs argv[0], a path, and waits. false: it could not be run to its end, and that has been said. o is to be freed in
+ * any case.
+ */
+bool su_run(const char *const argv[], struct su_output *o);
+void su_output_free(struct su_output *o);
+
+/* A program of that name on the caller's PATH or where such programs are; owned, NULL: none. */
+char *su_find_program(const char *name);
+
+struct su_asker {
+	const char *root;	/* of its chroot; NULL: none */
+	uid_t uid;
+	gid_t gid;
+	const char *socket;	/* as seen from in there */
+	uint64_t deadline_ms;	/* on mx_now_ms() */
+};
+
+/*
+ * PING, or SASL for account at host and port. MX_OK: *left_s is the life left of the token, which is wiped unseen.
+ * Takes root.
+ */
+enum mx_class su_ask_as(const struct su_asker *a, enum mx_verb v, const char *account, const char *host,
+    uint32_t port, uint64_t *left_s, struct mx_err *e);
+
+#endif
