@@ -43,16 +43,20 @@ static int judge_enable(const struct call *c)
 	if (c->relayhost == NULL)
 		return out_usage(c->verb, "enable needs --relayhost, such as '[smtp.office365.com]:587'");
 	if (c->account != NULL && !address(c->account))
-		return out_usage(c->verb, "--account is \"%s\"; it must be an address without blanks, colons and quotes",
+		return out_usage(c->verb, "--account is \"%s\"; it must be an address without blanks, colons and "
+		    "quotes",
 		    c->account);
 	if (c->sender != NULL && !senders(c->sender))
-		return out_usage(c->verb, "--sender is \"%s\"; it must be @DOMAIN or ADDRESS, with commas between several",
+		return out_usage(c->verb, "--sender is \"%s\"; it must be @DOMAIN or ADDRESS, with commas between "
+		    "several",
 		    c->sender);
 	if (client != 0 && client != 3)
-		return out_usage(c->verb, "--tenant, --client-id and --secret-file are for a new client, and belong together");
+		return out_usage(c->verb, "--tenant, --client-id and --secret-file are for a new client, and belong "
+		    "together");
 	if (client == 3 && (c->secret_file[0] != '/' || mx_has_ctl(c->secret_file, strlen(c->secret_file)) ||
 	    mx_has_ctl(c->tenant, strlen(c->tenant)) || mx_has_ctl(c->client_id, strlen(c->client_id))))
-		return out_usage(c->verb, "--secret-file must be an absolute path, and none of these may have control characters");
+		return out_usage(c->verb, "--secret-file must be an absolute path, and none of these may have control "
+		    "characters");
 	return CTL_FINE;
 }
 

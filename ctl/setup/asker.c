@@ -72,7 +72,8 @@ enum mx_class su_ask_as(const struct su_asker *a, enum mx_verb v, const char *ac
 		_exit(write(fd[1], &r, sizeof r) == (ssize_t)sizeof r ? 0 : 1);
 	}
 	close(fd[1]);
-	while (got < sizeof r && ((n = read(fd[0], (char *)&r + got, sizeof r - got)) > 0 || (n == -1 && errno == EINTR)))
+	while (got < sizeof r && ((n = read(fd[0], (char *)&r + got, sizeof r - got)) > 0 || (n == -1 && errno ==
+	    EINTR)))
 		got += n > 0 ? (size_t)n : 0;
 	close(fd[0]);
 	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)

@@ -148,8 +148,11 @@ static int put_temp(const char *temp, const struct su_file *f)
 int su_file_clear(const char *path)
 {
 	char *temp = su_join(path, SU_TEMP, "");
-	int err = temp == NULL ? ENOMEM : unlink(temp) == -1 && errno != ENOENT && errno != ENOTDIR ? errno : 0;
+	int err = temp == NULL ? ENOMEM : 0;
 
+	/* Looked for first: a file system that is read-only refuses to remove even what is not there. */
+	if (temp != NULL && access(temp, F_OK) == 0 && unlink(temp) == -1)
+		err = errno;
 	free(temp);
 	return err;
 }

@@ -16,7 +16,8 @@ static const char *const name_of[PF_N] = {
 	[PF_ENVIRONMENT] = "import_environment", [PF_OWNER] = "mail_owner", [PF_VERSION] = "mail_version",
 	[PF_INSTANCE] = "multi_instance_name", [PF_NOTIFY] = "notify_classes", [PF_QUEUE] = "queue_directory",
 	[PF_RELAYHOST] = "relayhost", [PF_SENDERS] = "sender_dependent_default_transport_maps",
-	[PF_CACHE] = "smtp_sasl_auth_cache_name", [PF_SOFT_BOUNCE] = "smtp_sasl_auth_soft_bounce",
+	[PF_SENDER_RELAYS] = "sender_dependent_relayhost_maps", [PF_CACHE] = "smtp_sasl_auth_cache_name",
+	[PF_SOFT_BOUNCE] = "smtp_sasl_auth_soft_bounce",
 	[PF_FILTER] = "smtp_sasl_mechanism_filter", [PF_PASSWORDS] = "smtp_sasl_password_maps",
 	[PF_SECURITY] = "smtp_sasl_security_options", [PF_TLS_SECURITY] = "smtp_sasl_tls_security_options",
 	[PF_CA_FILE] = "smtp_tls_CAfile", [PF_CA_PATH] = "smtp_tls_CApath", [PF_POLICY] = "smtp_tls_policy_maps",
@@ -26,7 +27,8 @@ static const char *const name_of[PF_N] = {
 /* What goes into configuration files and into postconf's arguments as it is. */
 static bool plain_path(const char *s)
 {
-	return *s == '/' && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@~") == strlen(s);
+	return *s == '/' && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@~") ==
+	    strlen(s);
 }
 
 bool pf_run(const struct pf *p, const char *folder, const char *command, const char *const args[], struct su_output *o)
@@ -240,10 +242,11 @@ static int take_relay(struct pf *p)
 	if (s == NULL)
 		return CTL_FINE;
 	if (end == NULL || end == s + 1 || end - s > MX_HOST_MAX ||
-	    strspn(s + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:") != (size_t)(end - s - 1) ||
+	    strspn(s + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:") !=
+	    (size_t)(end - s - 1) ||
 	    (end[1] != '\0' && (end[1] != ':' || !mx_parse_uint(end + 2, strlen(end + 2), 1, 65535, &port))))
-		return out_usage(p->c->verb, "--relayhost is \"%s\"; it must look like [smtp.office365.com]:587, brackets "
-		    "and all", s);
+		return out_usage(p->c->verb, "--relayhost is \"%s\"; it must look like [smtp.office365.com]:587, "
+		    "brackets and all", s);
 	p->port = (uint32_t)port;
 	p->host = strndup(s + 1, (size_t)(end - s - 1));
 	return p->host != NULL ? CTL_FINE : out_failed(ENOMEM);

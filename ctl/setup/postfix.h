@@ -17,7 +17,7 @@
 /* Parameters that are looked at, each by its number in value[]. */
 enum pf_param {
 	PF_COMMANDS, PF_COMPATIBILITY, PF_DEBUG_PEERS, PF_TRANSPORT, PF_ENVIRONMENT, PF_OWNER, PF_VERSION,
-	PF_INSTANCE, PF_NOTIFY, PF_QUEUE, PF_RELAYHOST, PF_SENDERS, PF_CACHE, PF_SOFT_BOUNCE, PF_FILTER,
+	PF_INSTANCE, PF_NOTIFY, PF_QUEUE, PF_RELAYHOST, PF_SENDERS, PF_SENDER_RELAYS, PF_CACHE, PF_SOFT_BOUNCE, PF_FILTER,
 	PF_PASSWORDS, PF_SECURITY, PF_TLS_SECURITY, PF_CA_FILE, PF_CA_PATH, PF_POLICY, PF_LEVEL, PF_SYSLOG, PF_N
 };
 
@@ -75,6 +75,17 @@ bool pf_plan_daemon(struct pf *p, const char *name, struct su_set *out);	/* post
 
 /* The mailbox that the password map has for the relay; owned, NULL: none. */
 char *pf_mapped_user(struct pf *p);
+/* What stands for the password there, if that is a path: sasl-xoauth2 has its token files so. Owned, NULL: none. */
+char *pf_mapped_path(struct pf *p);
+
+/* A client for Exchange Online that is to be written. */
+struct pf_client { char *tenant, *id, *secret_file, *proxy, *ca_file; };	/* owned; the last two may be NULL */
+void pf_client_free(struct pf_client *k);
+/*
+ * Of the plugin sasl-xoauth2, whose token file this is: its client, and a change that keeps its secret in a file.
+ * What cannot be taken over is found. false: no memory.
+ */
+bool pf_take_over(struct pf *p, const char *token_file, struct pf_client *k, struct su_set *out);
 
 /* A file as it is now. false: it cannot be read, which is found. */
 bool pf_read(struct pf *p, const char *path, struct su_file *f);
@@ -85,6 +96,8 @@ bool pf_read(struct pf *p, const char *path, struct su_file *f);
  */
 bool pf_change(struct su_set *out, enum su_kind kind, const char *path, const char *note, struct su_file *before,
     char *text, size_t n, mode_t mode);
+
+bool pf_folder(struct su_set *out, const char *path);	/* made, if it is not there */
 
 /* Text by parts, NULL behind the last; owned. NULL: no memory. */
 char *pf_text(const char *first, ...);
@@ -99,6 +112,7 @@ int pf_state_open(struct pf *p, struct pf_state *s, bool take);
 void pf_state_close(struct pf_state *s);
 bool pf_show(const struct su_set *set);			/* as a diff */
 int pf_confirm(const struct pf *p);			/* CTL_FINE: go on */
+int pf_unchanged(const struct su_set *set);		/* since it was shown: CTL_FINE */
 int pf_apply(const struct su_set *set);			/* an exit status; what failed has been said */
 /* Postfix and the daemon take note of what has changed. An exit status. */
 int pf_reload(struct pf *p, const struct su_set *set);

@@ -87,11 +87,15 @@ bool pf_show(const struct su_set *set)
 		const struct su_text before = { c->before.there ? c->before.p : NULL, c->before.n };
 		const struct su_text after = { c->after.there ? c->after.p : NULL, c->after.n };
 
-		if (c->kind == SU_FOLDER) {
+		if (c->kind == SU_SECRET) {
+			fputs(c->after.there ? "new file, with the client's secret: " : "removed: ", stdout);
+			out_text(stdout, c->path, strlen(c->path));
+			putchar('\n');
+		} else if (c->kind == SU_FOLDER) {
 			show_folder(c);
 		} else if (c->kind == SU_INDEX) {
-			printf("made anew by postmap: ");
-			out_text(stdout, c->note, strlen(c->note));
+			fputs("made of its text: ", stdout);
+			out_text(stdout, c->path, strlen(c->path));
 			putchar('\n');
 		} else if (!su_file_bytes_equal(&c->before, &c->after) &&
 		    !su_diff_show(stdout, c->path, &before, &after, c->kind == SU_PASSWORDS)) {
@@ -109,14 +113,30 @@ int pf_confirm(const struct pf *p)
 	if (p->c->yes)
 		return CTL_FINE;
 	if (isatty(0) == 0)
-		return out_usage(p->c->verb, "nothing was changed: there is no terminal to ask at; look at the diff, and then say "
-		    "--yes");
+		return out_usage(p->c->verb, "nothing was changed: there is no terminal to ask at; look at the diff, "
+		    "and then say --yes");
 	printf("\nMake these changes? [y/N] ");
 	fflush(stdout);
 	if (fgets(line, sizeof line, stdin) != NULL && (strcmp(line, "y\n") == 0 || strcmp(line, "yes\n") == 0))
 		return CTL_FINE;
 	out_error("nothing was changed");
 	return CTL_FOUND;
+}
+
+int pf_unchanged(const struct su_set *set)
+{
+	struct su_file now;
+	bool same = true;
+
+	for (size_t i = 0; same && i < set->n; i++) {
+		if (set->c[i].kind == SU_FOLDER)
+			continue;
+		same = su_file_read(set->c[i].path, &now) == 0 && su_file_equal(&now, &set->c[i].before);
+		su_file_free(&now);
+		if (!same)
+			out_error("%s was changed meanwhile; nothing was done: run this again", set->c[i].path);
+	}
+	return same ? CTL_FINE : CTL_TEMP;
 }
 
 int pf_apply(const struct su_set *set)

@@ -67,6 +67,14 @@ static bool under_systemd(void)
 	return yes;
 }
 
+bool pf_folder(struct su_set *out, const char *path)
+{
+	struct su_file none = { 0 }, made = { .there = true, .mode = 0755 };
+
+	return access(path, F_OK) == 0 || su_set_find(out, path) != NULL ||
+	    su_set_add(out, SU_FOLDER, path, "", &none, &made);
+}
+
 /* Folders of path that are missing below the queue directory; the daemon makes its socket in the last one. */
 static bool plan_folders(struct pf *p, const char *user, struct su_set *out)
 {
@@ -84,7 +92,8 @@ static bool plan_folders(struct pf *p, const char *user, struct su_set *out)
 				after.mode = 0775, after.gid = pw->pw_gid;
 			ok = su_set_add(out, SU_FOLDER, path, "", &before, &after);
 		} else if (!S_ISDIR(st.st_mode)) {
-			su_find(&p->found, SU_WRONG, "socket", "%s is no folder, but the socket in the chroot belongs below it", path);
+			su_find(&p->found, SU_WRONG, "socket", "%s is no folder, but the socket in the chroot belongs "
+			    "below it", path);
 		}
 		*slash = '/';
 	}
@@ -105,8 +114,8 @@ static char *plan_socket(struct pf *p, const char *name, struct su_set *out)
 		if (strcmp(p->conf->listen[i].path, p->outside) == 0)
 			return strdup("");
 	if (strlen(p->outside) > SOCKET_PATH_MAX) {
-		su_find(&p->found, SU_WRONG, "socket", "the socket in the chroot would be %s, which is longer than the %d bytes a "
-		    "socket's path may have", p->outside, SOCKET_PATH_MAX);
+		su_find(&p->found, SU_WRONG, "socket", "the socket in the chroot would be %s, which is longer than "
+		    "the %d bytes a socket's path may have", p->outside, SOCKET_PATH_MAX);
 		return strdup("");
 	}
 	if (!under_systemd())
@@ -115,12 +124,8 @@ static char *plan_socket(struct pf *p, const char *name, struct su_set *out)
 	path = pf_text(MX_SYSCONFDIR "/systemd/system/mta-xoauth2-tokend.socket.d/postfix-", name, ".conf", NULL);
 	text = pf_text("[Socket]\nListenStream=", p->outside, "\n", NULL);
 	ok = path != NULL && text != NULL && plan_folders(p, NULL, out);
-	if (ok && access(MX_SYSCONFDIR "/systemd/system/mta-xoauth2-tokend.socket.d", F_OK) == -1) {
-		struct su_file none = { 0 }, folder = { .there = true, .mode = 0755 };
-
-		ok = su_set_add(out, SU_FOLDER, MX_SYSCONFDIR "/systemd/system/mta-xoauth2-tokend.socket.d", "", &none, &folder);
-	}
-	if (ok && pf_read(p, path, &before)) {
+	if (ok && pf_folder(out, MX_SYSCONFDIR "/systemd/system/mta-xoauth2-tokend.socket.d") && pf_read(p, path,
+	    &before)) {
 		ok = pf_change(out, SU_FILE, path, "", &before, text, strlen(text), 0644);
 		text = NULL;
 	}
@@ -129,47 +134,71 @@ static char *plan_socket(struct pf *p, const char *name, struct su_set *out)
 	return ok ? strdup("") : NULL;
 }
 
-/* A client and an account, of --tenant and its companions. */
-static char *new_client(struct pf *p)
+/* A client of this kind, and an account for it. */
+static char *new_client(struct pf *p, const struct pf_client *k)
 {
-	const struct call *c = p->c;
-	char *account = quoted(p->account), *tenant = quoted(c->tenant), *id = quoted(c->client_id);
-	char *secret = quoted(c->secret_file), *out = NULL;
+	const char *const value[] = { p->account, k->tenant, k->id, k->secret_file, k->proxy, k->ca_file };
+	char *q[sizeof value / sizeof value[0]] = { NULL }, *out = NULL;
+	bool ok = true;
+	size_t i;
 
-	if (account != NULL && tenant != NULL && id != NULL && secret != NULL)
-		out = pf_text("clients:\n  " CLIENT ":\n    provider: exchange-online\n    tenant: ", tenant,
-		    "\n    client_id: ", id, "\n    client_secret_file: ", secret, "\naccounts:\n  ", account,
-		    ":\n    client: " CLIENT "\n    allow_users: [root, ", p->value[PF_OWNER], "]\n", NULL);
-	free(account);
-	free(tenant);
-	free(id);
-	free(secret);
+	for (i = 0; i < sizeof value / sizeof value[0]; i++)
+		ok &= (q[i] = value[i] != NULL ? quoted(value[i]) : strdup("")) != NULL;
+	if (ok)
+		out = pf_text("clients:\n  " CLIENT ":\n    provider: exchange-online\n    tenant: ", q[1],
+		    "\n    client_id: ", q[2], "\n    client_secret_file: ", q[3], *q[4] != '\0' ? "\n    proxy: "
+		    "" : "", q[4],
+		    *q[5] != '\0' ? "\n    ca_file: " : "", q[5], "\naccounts:\n  ", q[0], ":\n    client: " CLIENT
+		    "\n    allow_users: [root, ", p->value[PF_OWNER], "]\n", NULL);
+	for (i = 0; i < sizeof value / sizeof value[0]; i++)
+		free(q[i]);
 	return out;
 }
 
+/* Nobody has an account for it yet: by --tenant and its companions, by sasl-xoauth2, or not at all. */
+static char *plan_client(struct pf *p, struct su_set *out)
+{
+	char *token_file = p->c->tenant == NULL ? pf_mapped_path(p) : NULL, *text = NULL;
+	struct pf_client k = { 0 };
+
+	if (p->conf != NULL && (p->c->tenant != NULL || token_file != NULL) && conf_client_find(p->conf, CLIENT) !=
+	    NULL) {
+		su_find(&p->found, SU_WRONG, "account", "%s has a client \"" CLIENT "\" already: write \"accounts:\" "
+		    "with \"%s\" for it by hand", p->config, p->account);
+		text = strdup("");
+	} else if (p->c->tenant != NULL) {
+		k = (struct pf_client){ strdup(p->c->tenant), strdup(p->c->client_id), strdup(p->c->secret_file),
+		    NULL, NULL };
+		if (k.tenant != NULL && k.id != NULL && k.secret_file != NULL)
+			text = new_client(p, &k);
+	} else if (token_file != NULL) {
+		if (pf_take_over(p, token_file, &k, out))
+			text = k.secret_file != NULL ? new_client(p, &k) : strdup("");
+	} else {
+		if (p->conf != NULL)
+			su_find(&p->found, SU_WRONG, "account", "%s has no account for %s: write \"%s:\" below "
+			    "\"accounts:\", and \"client: NAME\" below that, or give --tenant, --client-id and "
+			    "--secret-file", p->config, p->account,
+			    p->account);
+		text = strdup("");
+	}
+	pf_client_free(&k);
+	free(token_file);
+	return text;
+}
+
 /* Text that lets the mail server's user have the account's token; "" when it may. */
-static char *plan_account(struct pf *p)
+static char *plan_account(struct pf *p, struct su_set *set)
 {
 	const struct conf_account *a = p->conf == NULL ? NULL :
 	    conf_account_find(p->conf, p->account, strlen(p->account));
 	char *pattern, *out;
 
-	if (a == NULL && p->c->tenant != NULL) {
-		if (p->conf != NULL && conf_client_find(p->conf, CLIENT) != NULL)
-			su_find(&p->found, SU_WRONG, "account", "%s has a client \"" CLIENT "\" already: write \"accounts:\" with \"%s\" "
-			    "for it by hand", p->config, p->account);
-		return new_client(p);
-	}
-	if (a == NULL) {
-		if (p->conf != NULL)
-			su_find(&p->found, SU_WRONG, "account", "%s has no account for %s: write \"%s:\" below \"accounts:\", and "
-			    "\"client: NAME\" below that, or give --tenant, --client-id and --secret-file", p->config, p->account,
-			    p->account);
-		return strdup("");
-	}
+	if (a == NULL)
+		return plan_client(p, set);
 	if (!conf_relay_allowed(a, p->host, strlen(p->host)))
-		su_find(&p->found, SU_WRONG, "account", "%s:%u: account \"%s\" does not let tokens go to %s: add that name to its "
-		    "\"relays\"", a->at.file, a->at.line, a->pattern, p->host);
+		su_find(&p->found, SU_WRONG, "account", "%s:%u: account \"%s\" does not let tokens go to %s: add that "
+		    "name to its \"relays\"", a->at.file, a->at.line, a->pattern, p->host);
 	if (conf_uid_listed(&a->allow_users, p->uid) || conf_gid_listed(&a->allow_groups, p->gid))
 		return strdup("");
 	pattern = quoted(a->pattern);
@@ -185,21 +214,19 @@ static bool plan_file(struct pf *p, const char *name, const char *text, struct s
 	const char *slash = strrchr(p->config, '/');
 	char *folder = strndup(p->config, (size_t)(slash - p->config));
 	char *dir = folder != NULL ? su_join(folder, "/conf.d", "") : NULL;
-	char *path = p->conf == NULL ? strdup(p->config) : dir == NULL ? NULL : pf_text(dir, "/50-postfix-", name, ".yaml", NULL);
+	char *path = p->conf == NULL ? strdup(p->config) : dir == NULL ? NULL : pf_text(dir, "/50-postfix-", name,
+	    ".yaml", NULL);
 	char *all = pf_text("# Written by \"mta-xoauth2 postfix enable\" for the Postfix in ", p->dir,
 	    "; \"mta-xoauth2 postfix disable\" takes it back.\n", text, NULL);
 	struct su_file before = { 0 };
 	bool ok = path != NULL && all != NULL;
 
-	if (ok && access(p->conf == NULL ? folder : dir, F_OK) == -1) {
-		struct su_file none = { 0 }, made = { .there = true, .mode = 0755 };
-
-		ok = su_set_add(out, SU_FOLDER, p->conf == NULL ? folder : dir, "", &none, &made);
-	}
+	if (ok)
+		ok = pf_folder(out, p->conf == NULL ? folder : dir);
 	if (ok && pf_read(p, path, &before)) {
 		if (before.there)
-			su_find(&p->found, SU_WRONG, "files", "%s is there already, and this tool has no record of it: look what it is, "
-			    "and remove it", path);
+			su_find(&p->found, SU_WRONG, "files", "%s is there already, and this tool has no record of "
+			    "it: look what it is, and remove it", path);
 		ok = pf_change(out, SU_FILE, path, "", &before, all, strlen(all), 0644);
 		all = NULL;
 	}
@@ -212,7 +239,7 @@ static bool plan_file(struct pf *p, const char *name, const char *text, struct s
 
 bool pf_plan_daemon(struct pf *p, const char *name, struct su_set *out)
 {
-	char *socket = plan_socket(p, name, out), *account = plan_account(p);
+	char *socket = plan_socket(p, name, out), *account = plan_account(p, out);
 	char *text = socket != NULL && account != NULL ? su_join(socket, account, "") : NULL;
 	bool ok = text != NULL && (*text == '\0' || plan_file(p, name, text, out));
 

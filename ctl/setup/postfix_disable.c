@@ -17,14 +17,15 @@ static void say_conflict(const struct su_change *c, const struct su_file *now, s
 {
 	const char *p = now->p, *end;
 
-	out_error("%s was edited since, right where this tool's lines are; nothing was changed. Take these lines back, or "
-	    "remove this tool's lines by hand, and run this again:%s", c->path,
+	out_error("%s was edited since, right where this tool's lines are; nothing was changed. Take these lines "
+	    "back, or remove this tool's lines by hand, and run this again:%s", c->path,
 	    n == 0 ? " (lines are missing here)" : "");
-	for (size_t i = 0; p != NULL && i < from + (n == 0 ? 1 : n) && *p != '\0'; i++, p = *end != '\0' ? end + 1 : end) {
+	for (size_t i = 0; p != NULL && i < from + (n == 0 ? 1 : n) && *p != '\0'; i++, p = *end != '\0' ? end + 1 :
+	    end) {
 		end = p + strcspn(p, "\n");
 		if (i < from)
 			continue;
-		if (c->kind == SU_PASSWORDS)
+		if (c->kind != SU_FILE)
 			out_error("%s:%zu", c->path, i + 1);
 		else
 			out_error("%s:%zu: %.*s", c->path, i + 1, (int)(end - p), p);
@@ -58,7 +59,9 @@ static int merged(const struct su_change *c, const struct su_file *now, struct s
 	return CTL_CONFIG;
 }
 
-static int undo_file(const struct su_change *c, const struct su_file *now, struct su_file *final, bool *intact)
+/* anew: it is an index, and to be made of the text as that then is. */
+static int undo_file(const struct su_change *c, const struct su_file *now, struct su_file *final, bool *intact,
+    bool *anew)
 {
 	bool ok = true;
 
@@ -70,14 +73,15 @@ static int undo_file(const struct su_change *c, const struct su_file *now, struc
 		if (ok && now->there && final->there && (now->mode != c->after.mode || now->uid != c->after.uid ||
 		    now->gid != c->after.gid))
 			final->mode = now->mode, final->uid = now->uid, final->gid = now->gid;
-	} else if (c->kind == SU_INDEX) {	/* made anew of the text: see pf_undo_run() */
+	} else if (c->kind == SU_INDEX) {
+		*anew = true;
 		ok = su_file_copy(final, now);
 	} else if (!now->there) {
 		*intact = false;
 		if (!c->before.there)
 			return CTL_FINE;
-		out_error("%s was removed since; nothing was changed. Put it back (a copy is in the state folder), and run this "
-		    "again", c->path);
+		out_error("%s was removed since; nothing was changed. Put it back (a copy is in the state folder), "
+		    "and run this again", c->path);
 		return CTL_CONFIG;
 	} else {
 		return merged(c, now, final);
@@ -91,6 +95,7 @@ int pf_undo_plan(const struct su_set *set, struct su_set *undo, bool *intact)
 {
 	struct su_file now, final;
 	int r = CTL_FINE, err;
+	bool anew;
 
 	*undo = (struct su_set){ 0 };
 	*intact = true;
@@ -101,11 +106,12 @@ int pf_undo_plan(const struct su_set *set, struct su_set *undo, bool *intact)
 		if (c->kind == SU_FOLDER)
 			continue;
 		final = (struct su_file){ 0 };
+		anew = false;
 		if ((err = su_file_read(c->path, &now)) != 0) {
 			out_error("%s cannot be read (%s)", c->path, strerror(err));
 			r = CTL_CONFIG;
-		} else if ((r = undo_file(c, &now, &final, intact)) == CTL_FINE) {
-			if (!su_set_add(undo, c->kind, c->path, c->note, &now, &final))
+		} else if ((r = undo_file(c, &now, &final, intact, &anew)) == CTL_FINE) {
+			if (!su_set_add(undo, c->kind, c->path, anew ? c->note : "", &now, &final))
 				r = out_failed(ENOMEM);
 		}
 		su_file_free(&now);
@@ -128,8 +134,7 @@ static void make_indexes(struct pf *p, const struct su_set *undo)
 		const char *const args[] = { undo->c[i].note, NULL };
 		struct su_output o = { 0 };
 
-		if (undo->c[i].kind == SU_INDEX && undo->c[i].after.there &&
-		    su_file_bytes_equal(&undo->c[i].before, &undo->c[i].after))
+		if (undo->c[i].kind == SU_INDEX && *undo->c[i].note != '\0')
 			(void)pf_run(p, p->dir, "postmap", args, &o);
 		su_output_free(&o);
 	}
@@ -202,8 +207,8 @@ static int untouched(const struct su_set *undo)
 			continue;
 		if (su_file_read(undo->c[i].path, &now) != 0 || (!su_file_bytes_equal(&now, &undo->c[i].before) &&
 		    !su_file_bytes_equal(&now, &undo->c[i].after))) {
-			out_error("an earlier \"disable\" was interrupted, and %s was edited since; nothing was changed. Take that "
-			    "edit back, run this again, and then make it anew", undo->c[i].path);
+			out_error("an earlier \"disable\" was interrupted, and %s was edited since; nothing was "
+			    "changed. Take that edit back, run this again, and then make it anew", undo->c[i].path);
 			r = CTL_CONFIG;
 		}
 		su_file_free(&now);
@@ -244,7 +249,7 @@ static int disable(struct pf *p, const struct pf_state *s, const struct su_set *
 		r = CTL_TEMP;
 	if (r == CTL_FINE && p->c->dry_run)
 		puts("\nNothing was changed: --dry-run.");
-	else if (r == CTL_FINE && (r = pf_confirm(p)) == CTL_FINE) {
+	else if (r == CTL_FINE && (r = pf_confirm(p)) == CTL_FINE && (r = pf_unchanged(&undo)) == CTL_FINE) {
 		if ((r = keep_and_carry_out(p, s, &undo)) == CTL_FINE)
 			puts("Postfix is as it was before, but for edits that others made since.");
 	}
@@ -268,7 +273,8 @@ int pf_disable(struct pf *p)
 			puts("Nothing to take back: \"mta-xoauth2 postfix enable\" has not changed this Postfix.");
 			break;
 		case SU_DAMAGED:
-			out_error("%s is damaged; nothing was changed. Copies of the files as they were are in there (before.*)",
+			out_error("%s is damaged; nothing was changed. Copies of the files as they were are in there "
+			    "(before.*)",
 			    s.dir);
 			r = CTL_CONFIG;
 			break;

@@ -25,7 +25,8 @@ static int try_login(struct pf *p)
 	if (geteuid() != 0)
 		return CTL_FINE;
 	if (su_ask_as(&a, MX_VERB_SASL, p->account, p->host, p->port, &left, &e) != MX_OK) {
-		out_error("all is set up, but the token daemon has no login for user %s yet: %s", p->value[PF_OWNER], e.text);
+		out_error("all is set up, but the token daemon has no login for user %s yet: %s", p->value[PF_OWNER],
+		    e.text);
 		return ask_exit(&e, strcmp(e.code, "socket-unreachable") != 0);
 	}
 	printf("token daemon: user %s gets a login for ", p->value[PF_OWNER]);
@@ -108,15 +109,16 @@ static int enabled(struct pf *p, const struct su_set *set)
 		same = strlen(p->c->account) + 1 == (size_t)(sender - account) &&
 		    strncmp(account, p->c->account, strlen(p->c->account)) == 0;
 	if (!same || strcmp(p->c->sender != NULL ? p->c->sender : "-", sender) != 0) {
-		out_error("this Postfix is set up already, as: %s (relay, account, senders); run \"mta-xoauth2 postfix disable\" "
-		    "first", note);
+		out_error("this Postfix is set up already, as: %s (relay, account, senders); run \"mta-xoauth2 "
+		    "postfix disable\" first", note);
 		return CTL_CONFIG;
 	}
 	if ((r = pf_undo_plan(set, &undo, &intact)) == CTL_FINE) {
 		if (intact) {
 			puts("This is set up already; nothing was changed.");
 		} else {
-			out_error("this was set up, but lines of it are gone since: run \"mta-xoauth2 postfix disable\" and this again");
+			out_error("this was set up, but lines of it are gone since: run \"mta-xoauth2 postfix "
+			    "disable\" and this again");
 			r = CTL_FOUND;
 		}
 	}
@@ -160,7 +162,7 @@ static int change(struct pf *p, const struct pf_state *s)
 			r = CTL_TEMP;
 		else if (p->c->dry_run)
 			r = CTL_FINE, puts("\nNothing was changed: --dry-run.");
-		else if ((r = pf_confirm(p)) == CTL_FINE)
+		else if ((r = pf_confirm(p)) == CTL_FINE && (r = pf_unchanged(&set)) == CTL_FINE)
 			r = carry_out(p, s, &set);
 	}
 	su_set_free(&set);
@@ -201,7 +203,8 @@ static int begin(struct pf *p, const struct pf_state *s)
 			r = look_and_change(p, s);
 		break;
 	case SU_DAMAGED:
-		out_error("%s is damaged (%s); nothing was changed. Copies of the files as they were are in there (before.*)",
+		out_error("%s is damaged (%s); nothing was changed. Copies of the files as they were are in there "
+		    "(before.*)",
 		    s->dir, err != 0 ? strerror(err) : "its content");
 		return CTL_CONFIG;
 	}

@@ -56,8 +56,9 @@ static void look_into(struct pf *p, const char *path, bool *found)
 			if (fstatat(dirfd(d), PLUGIN, &st, 0) == 0 && (st.st_mode & 0444) == 0444)
 				*found = true;
 		} else if (speaks_xoauth2(dirfd(d), e->d_name)) {
-			su_find(&p->found, SU_WRONG, "plugins", "%s/%s knows XOAUTH2 too, and Cyrus SASL takes the one or the "
-			    "other by chance: remove it (its package), then run this again", path, e->d_name);
+			su_find(&p->found, SU_WRONG, "plugins", "%s/%s knows XOAUTH2 too, and Cyrus SASL takes the "
+			    "one or the other by chance: remove it (its package), then run this "
+			    "again", path, e->d_name);
 		}
 	}
 	if (d != NULL)
@@ -77,8 +78,9 @@ static void look_at_plugin(struct pf *p)
 	else if (found)
 		su_find(&p->found, SU_GOOD, "plugin", PLUGIN " is where this Postfix looks for plugins: %s", path);
 	else
-		su_find(&p->found, SU_WRONG, "plugin", PLUGIN " is not, or not readable for everybody, where this Postfix "
-		    "looks for plugins: %s; install it there, or correct SASL_PATH in import_environment", path);
+		su_find(&p->found, SU_WRONG, "plugin", PLUGIN " is not, or not readable for everybody, where this "
+		    "Postfix looks for plugins: %s; install it there, or correct SASL_PATH in "
+		    "import_environment", path);
 	free(copy);
 	free(path);
 }
@@ -95,8 +97,9 @@ static void look_at_maps(struct pf *p)
 	for (size_t i = 0; i < sizeof with_maps / sizeof with_maps[0]; i++)
 		for (list = p->value[with_maps[i]]; pf_table(&list, type, sizeof type, name, sizeof name);)
 			if (!pf_has_map(p, *type != '\0' ? type : "hash")) {
-				su_find(&p->found, SU_WRONG, "maps", "main.cf names a table %s:%s, whose type this Postfix does "
-				    "not have: install the package postfix-%s, or correct the line", type, name, type);
+				su_find(&p->found, SU_WRONG, "maps", "main.cf names a table %s:%s, whose type this "
+				    "Postfix does not have: install the package postfix-%s, or correct the "
+				    "line", type, name, type);
 				bad++;
 			}
 	if (bad == 0 && pf_has_map(p, "texthash"))
@@ -128,8 +131,9 @@ static void look_at_policy(struct pf *p)
 		if (map != NULL && postmap != NULL && pf_has_map(p, type) && su_run(argv, &o) && o.status == 0) {
 			o.out[strcspn(o.out, "\n")] = '\0';
 			if (!proves_name(o.out))
-				su_find(&p->found, SU_WRONG, "tls", "smtp_tls_policy_maps (%s) has \"%s\" for %s: a token would go "
-				    "to a server that has not proved its name; make it \"secure\", or remove the line", map,
+				su_find(&p->found, SU_WRONG, "tls", "smtp_tls_policy_maps (%s) has \"%s\" for %s: a "
+				    "token would go to a server that has not proved its name; make it \"secure\", or "
+				    "remove the line", map,
 				    o.out, key);
 		}
 		su_output_free(&o);
@@ -147,13 +151,14 @@ static void look_at_service(struct pf *p)
 		    p->value[PF_VERSION]);
 	su_find(&p->found, SU_GOOD, "chroot", p->chroot ? "smtp(8) runs in a chroot: %s" : "smtp(8) runs in no chroot",
 	    p->value[PF_QUEUE]);
-	su_find(&p->found, SU_GOOD, "sasl", "mechanism filter %s, security options %s, under TLS %s (of other mail: the "
-	    "service " PF_SERVICE " has its own)", or_none(p->value[PF_FILTER]), or_none(p->value[PF_SECURITY]),
+	su_find(&p->found, SU_GOOD, "sasl", "mechanism filter %s, security options %s, under TLS %s (of other mail: "
+	    "the service " PF_SERVICE " has its own)", or_none(p->value[PF_FILTER]), or_none(p->value[PF_SECURITY]),
 	    or_none(p->value[PF_TLS_SECURITY]));
-	su_find(&p->found, SU_GOOD, "tls", "smtp_tls_security_level is %s (of other mail)", or_none(p->value[PF_LEVEL]));
+	su_find(&p->found, SU_GOOD, "tls", "smtp_tls_security_level is %s (of other mail)",
+	    or_none(p->value[PF_LEVEL]));
 	if (*p->value[PF_CACHE] != '\0')
-		su_find(&p->found, SU_ODD, "cache", "smtp_sasl_auth_cache_name is set: one refused login blocks an account for "
-		    "90 days, even after its repair; " PF_SERVICE " does without, other mail does not");
+		su_find(&p->found, SU_ODD, "cache", "smtp_sasl_auth_cache_name is set: one refused login blocks an "
+		    "account for 90 days, even after its repair; " PF_SERVICE " does without, other mail does not");
 	else
 		su_find(&p->found, SU_GOOD, "cache", "no smtp_sasl_auth_cache_name");
 	if (strcmp(p->value[PF_SOFT_BOUNCE], "yes") != 0)
@@ -165,11 +170,13 @@ static void look_at_service(struct pf *p)
 		su_find(&p->found, SU_ODD, "leaks", "debug_peer_list is %s: the token of such a relay is logged",
 		    p->value[PF_DEBUG_PEERS]);
 	if (strstr(p->value[PF_NOTIFY], "protocol") != NULL)
-		su_find(&p->found, SU_ODD, "leaks", "notify_classes has \"protocol\", which mails tokens to the postmaster");
+		su_find(&p->found, SU_ODD, "leaks", "notify_classes has \"protocol\", which mails tokens to the "
+		    "postmaster");
 }
 
 static void look_at_conf(struct pf *p)
 {
+	char *token_file = p->c->relayhost != NULL ? pf_mapped_path(p) : NULL;
 	struct conf_report r;
 
 	conf_free(p->conf);
@@ -177,9 +184,12 @@ static void look_at_conf(struct pf *p)
 	if (p->conf != NULL)
 		su_find(&p->found, SU_GOOD, "daemon", "%s: clients: %zu, accounts: %zu", p->config, p->conf->nclients,
 		    p->conf->naccounts);
-	else if (access(p->config, F_OK) == 0 || errno != ENOENT || p->c->tenant == NULL)
+	else if ((p->c->tenant != NULL || token_file != NULL) && access(p->config, F_OK) == -1 && errno == ENOENT)
+		su_find(&p->found, SU_GOOD, "daemon", "%s is not there yet, and is written", p->config);
+	else
 		su_find(&p->found, SU_WRONG, "daemon", "%s: %s; mta-xoauth2 check shows all of it", p->config,
 		    r.n > 0 ? r.c[0].text : "cannot be read");
+	free(token_file);
 	conf_report_free(&r);
 }
 
@@ -193,7 +203,8 @@ void pf_look_daemon(struct pf *p)
 	if (geteuid() != 0)
 		su_find(&p->found, SU_ODD, "socket", "not tried: only root can become %s", p->value[PF_OWNER]);
 	else if (su_ask_as(&a, MX_VERB_PING, NULL, NULL, 0, &left, &e) == MX_OK)
-		su_find(&p->found, SU_GOOD, "socket", "the token daemon answers %s at %s%s", p->value[PF_OWNER], p->socket,
+		su_find(&p->found, SU_GOOD, "socket", "the token daemon answers %s at %s%s", p->value[PF_OWNER],
+		    p->socket,
 		    p->chroot ? " in the chroot" : "");
 	else
 		su_find(&p->found, SU_ODD, "socket", "%s%s: %s", p->chroot ? "in the chroot, " : "", p->socket, e.text);

@@ -56,20 +56,34 @@ static bool next_source(struct pf *p, const char **list, size_t *type, char *nam
 	return false;
 }
 
-char *pf_mapped_user(struct pf *p)
+static char *mapped(struct pf *p, bool path)
 {
-	const char *list = p->value[PF_PASSWORDS];
-	char name[1024], *user = NULL;
+	const char *list = p->value[PF_PASSWORDS], *s;
+	char name[1024], *out = NULL;
 	struct su_file f;
 	struct line l;
 	size_t type;
 
 	if (next_source(p, &list, &type, name, sizeof name, &f, &l)) {
-		if (l.user_n > 0)
-			user = strndup(l.user, l.user_n);
+		if (!path && l.user_n > 0)
+			out = strndup(l.user, l.user_n);
+		for (s = l.end; path && l.colon != NULL && strchr(" \t\r", s[-1]) != NULL; s--)
+			;
+		if (path && l.colon != NULL && l.colon[1] == '/')
+			out = strndup(l.colon + 1, (size_t)(s - l.colon - 1));
 		su_file_free(&f);
 	}
-	return user;
+	return out;
+}
+
+char *pf_mapped_user(struct pf *p)
+{
+	return mapped(p, false);
+}
+
+char *pf_mapped_path(struct pf *p)
+{
+	return mapped(p, true);
 }
 
 /* The index of the new text, made beside the copies. */
@@ -132,13 +146,14 @@ bool pf_plan_passwords(struct pf *p, struct su_set *out)
 			continue;
 		}
 		if (l.more) {
-			su_find(&p->found, SU_WRONG, "passwords", "%s: the line of %s goes on in the next line: write it in one", name,
+			su_find(&p->found, SU_WRONG, "passwords", "%s: the line of %s goes on in the next line: write "
+			    "it in one", name,
 			    p->c->relayhost);
 			su_file_free(&f);
 			continue;
 		}
-		su_find(&p->found, SU_GOOD, "passwords", "%s has a password for %s, which is not needed any more: it is kept for "
-		    "\"postfix disable\" alone", name, p->c->relayhost);
+		su_find(&p->found, SU_GOOD, "passwords", "%s has a password for %s, which is not needed any more: it "
+		    "is kept for \"postfix disable\" alone", name, p->c->relayhost);
 		text = without_password(&f, &l, &n);
 		/* The text first: Postfix wants the index to be the newer one. */
 		ok = text != NULL && pf_change(out, SU_PASSWORDS, name, "", &f, text, n, 0600) &&

@@ -41,8 +41,8 @@ bool pf_read(struct pf *p, const char *path, struct su_file *f)
 	if (err == 0)
 		return true;
 	if (err == ELOOP)
-		su_find(&p->found, SU_WRONG, "files", "%s is a symbolic link: whoever made it wants to change the file it points "
-		    "to by other means, which this tool would break", path);
+		su_find(&p->found, SU_WRONG, "files", "%s is a symbolic link: whoever made it wants to change the "
+		    "file it points to by other means, which this tool would break", path);
 	else
 		su_find(&p->found, SU_WRONG, "files", "%s cannot be read (%s)", path, strerror(err));
 	su_file_free(f);
@@ -120,7 +120,8 @@ static char *service_line(const struct pf *p)
 static char *senders_line(const struct pf *p)
 {
 	static const char *const args[] = { "-h", "sender_dependent_default_transport_maps", NULL };
-	char *out = strdup("sender_dependent_default_transport_maps=inline:{"), *copy = strdup(p->c->sender), *rest = copy;
+	char *out = strdup("sender_dependent_default_transport_maps=inline:{"), *copy = strdup(p->c->sender), *rest =
+	    copy;
 	struct su_output o;
 	char *one, *more;
 
@@ -196,12 +197,13 @@ static bool accounts_file(struct pf *p, struct su_set *out)
 	if (!pf_read(p, path, &before)) {
 		ok = true;
 	} else if (before.there) {
-		su_find(&p->found, SU_WRONG, "files", "%s is there already, and was not made by this tool: is this set up by hand? "
-		    "If it is not needed, remove it", path);
+		su_find(&p->found, SU_WRONG, "files", "%s is there already, and was not made by this tool: is this "
+		    "set up by hand? If it is not needed, remove it", path);
 		su_file_free(&before);
 		ok = true;
 	} else {
-		text = pf_text("# Which mailbox logs in at which server. There is no password: nothing here is secret.\n"
+		text = pf_text("# Which mailbox logs in at which server. There is no password: nothing here is "
+		    "secret.\n"
 		    "# After a change: postfix reload\n", p->c->relayhost, " ", p->account, "\n", NULL);
 		ok = pf_change(out, SU_FILE, path, "", &before, text, text != NULL ? strlen(text) : 0, 0644);
 	}
@@ -209,19 +211,33 @@ static bool accounts_file(struct pf *p, struct su_set *out)
 	return ok;
 }
 
+/* Other ways out that default_transport would go before, in silence. */
+static void look_at_ways_out(struct pf *p)
+{
+	static const char instead[] = "remove that line, or name the senders that are to go this way with --sender";
+	const char *now = p->value[PF_TRANSPORT], *relay = p->value[PF_RELAYHOST];
+
+	if (strcmp(now, "smtp") != 0)
+		su_find(&p->found, SU_WRONG, "transport", "default_transport is %s already: %s", now, instead);
+	if (*relay != '\0' && strcasecmp(relay, p->c->relayhost) != 0)
+		su_find(&p->found, SU_WRONG, "transport", "relayhost is %s, which would not be used any more: %s", relay,
+		    instead);
+	if (*p->value[PF_SENDER_RELAYS] != '\0')
+		su_find(&p->found, SU_WRONG, "transport", "sender_dependent_relayhost_maps is %s, which would not be used any "
+		    "more: %s", p->value[PF_SENDER_RELAYS], instead);
+}
+
 bool pf_plan(struct pf *p, struct su_set *out)
 {
-	const char *now = p->value[PF_TRANSPORT];
 	char *name = pf_name(p->dir), *note = pf_text(p->c->relayhost, " ", p->account, " ",
 	    p->c->sender != NULL ? p->c->sender : "-", NULL);
 	bool ok;
 
 	if (p->service)
-		su_find(&p->found, SU_WRONG, "service", "%s/master.cf has a service \"" PF_SERVICE "\" that was not made by this "
-		    "tool: is this set up by hand? If it is not needed, remove it", p->dir);
-	if (p->c->sender == NULL && strcmp(now, "smtp") != 0)
-		su_find(&p->found, SU_WRONG, "transport", "default_transport is %s already: remove that line, or name the senders "
-		    "that are to go this way with --sender", now);
+		su_find(&p->found, SU_WRONG, "service", "%s/master.cf has a service \"" PF_SERVICE "\" that was not "
+		    "made by this tool: is this set up by hand? If it is not needed, remove it", p->dir);
+	if (p->c->sender == NULL)
+		look_at_ways_out(p);
 	ok = name != NULL && note != NULL && edit(p) && accounts_file(p, out) && pf_plan_passwords(p, out) &&
 	    pf_plan_daemon(p, name, out) && take_edited(p, "/master.cf", "", out) &&
 	    take_edited(p, "/main.cf", note, out);

@@ -42,15 +42,18 @@ static void look_at_state(struct pf *p, const struct pf_state *s)
 	switch (su_set_load(s->dir, &set, &err)) {
 	case SU_NONE:
 		if (p->service)
-			su_find(&p->found, SU_GOOD, "set-up", "by hand: there is a service " PF_SERVICE " in master.cf");
+			su_find(&p->found, SU_GOOD, "set-up", "by hand: there is a service " PF_SERVICE " in "
+			    "master.cf");
 		else
 			su_find(&p->found, SU_GOOD, "set-up", "none: \"postfix enable\" has not been run");
 		break;
 	case SU_DAMAGED:
-		su_find(&p->found, SU_ODD, "set-up", "%s cannot be used (%s)", s->dir, err != 0 ? strerror(err) : "damaged");
+		su_find(&p->found, SU_ODD, "set-up", "%s cannot be used (%s)", s->dir, err != 0 ? strerror(err) :
+		    "damaged");
 		break;
 	case SU_APPLYING:
-		su_find(&p->found, SU_ODD, "set-up", "\"postfix enable\" was interrupted: run it again, or \"postfix disable\"");
+		su_find(&p->found, SU_ODD, "set-up", "\"postfix enable\" was interrupted: run it again, or \"postfix "
+		    "disable\"");
 		su_set_free(&set);
 		break;
 	case SU_DONE:

@@ -222,7 +222,7 @@ static bool load_change(char **p, const char *dir, struct su_set *s)
 	enum su_kind kind = (enum su_kind)*line;
 	bool bytes = kind != SU_FOLDER;
 
-	if (last == NULL || *second != ' ' || strchr("fpid", *line) == NULL)
+	if (last == NULL || *second != ' ' || strchr("fpisd", *line) == NULL)
 		return false;
 	*end = *last = '\0';
 	*p = last + 1;

@@ -11,6 +11,7 @@ enum su_kind {
 	SU_FILE = 'f',
 	SU_PASSWORDS = 'p',	/* a file whose lines are not all for the eye */
 	SU_INDEX = 'i',		/* made of another file by postmap(1); .note is "TYPE:PATH" of that */
+	SU_SECRET = 's',	/* a file that is for no eye at all */
 	SU_FOLDER = 'd'		/* made, empty; n 0 */
 };
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+import pty
 import re
+import shlex
 import signal
 import subprocess
 
@@ -250,12 +252,15 @@ def refuse_service(s):
     (refuse_policy("may"), 'has "may" for'),
     (add("smtp_sasl_password_maps = nosuch:/etc/x"), "does not have: install the package postfix-nosuch"),
     (add("default_transport = relay:[10.0.0.1]"), "default_transport is relay:[10.0.0.1] already"),
+    (add("relayhost = [10.0.0.1]"), "relayhost is [10.0.0.1], which would not be used any more"),
+    (add("sender_dependent_relayhost_maps = inline:{ { a@example.org = [10.0.0.2] } }"), "sender_dependent_relayhost_maps is"),
     (refuse_no_account, "has no account for"),
     (refuse_relay, 'add that name to its "relays"'),
     (refuse_broken, "mta-xoauth2 check"),
     (refuse_file, "exo_accounts is there already"),
     (refuse_service, 'has a service "exo"'),
-], ids=["link", "other-plugin", "no-plugin", "policy-none", "policy-may", "map-type", "transport", "no-account", "relay", "broken",
+], ids=["link", "other-plugin", "no-plugin", "policy-none", "policy-may", "map-type", "transport", "relayhost", "sender-relays",
+        "no-account", "relay", "broken",
         "file", "service"])
 def test_refused_with_the_reason(setup, change, said):
     s = setup()
@@ -324,10 +329,131 @@ def test_a_new_client(setup, workdir):
     assert s.files() == before
 
 
-@pytest.mark.parametrize("action", ["enable", "disable"])
-def test_killed_at_each_step(setup, workdir, action):
-    """Whatever was done by then, the next run finds it and makes it whole, forwards or backwards."""
+@pytest.mark.parametrize("answer,edit,status,said", [
+    ("y", False, 4, "Try it:"), ("n", False, 1, "nothing was changed"), ("y", True, 75, "main.cf was changed meanwhile"),
+], ids=["yes", "no", "edited-meanwhile"])
+def test_asks_at_a_terminal(setup, answer, edit, status, said):
+    """What somebody edits while the question stands there is not lost."""
     s = setup()
+    before = s.files()
+    pid, fd = pty.fork()
+    if pid == 0:
+        argv = [str(a) for a in s.argv("enable", "--relayhost", s.relay, "--account", BOX)]
+        os.execve(argv[0], argv, s.environment())
+    text = b""
+    while not text.endswith(b"[y/N] "):
+        text += os.read(fd, 4096)
+    if edit:
+        with (s.postfix.etc / "main.cf").open("a") as f:
+            f.write("mailbox_size_limit = 0\n")
+        before = s.files()
+    os.write(fd, answer.encode() + b"\n")
+    try:
+        while more := os.read(fd, 4096):
+            text += more
+    except OSError:     # the end of a terminal
+        pass
+    os.close(fd)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == status, text
+    assert said in text.decode()
+    if status != 4:
+        assert s.files() == before and s.kept() == []
+
+
+def in_namespace(s, *lines):
+    """A script with mounts of its own; the tool is $TOOL with ENABLE and DISABLE for its arguments."""
+    script = "\n".join(("set -eu", *lines))
+    env = s.environment() | {
+        "ENABLE": shlex.join(map(str, s.argv("enable", "--relayhost", s.relay, "--account", BOX, "--yes"))),
+        "DISABLE": shlex.join(map(str, s.argv("disable", "--yes"))), "ETC": str(s.postfix.etc)}
+    env["PATH"] = f"{s.workdir}/bin:" + env["PATH"]
+    return subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, env=env, timeout=120,
+                          stdin=subprocess.DEVNULL)
+
+
+def test_what_cannot_be_written_is_taken_back(setup):
+    """Postfix's folder is on a read-only file system: the daemon's file, which could be written, goes again."""
+    s = setup()
+    before = s.files()
+    done = in_namespace(s, 'mount --bind "$ETC" "$ETC"', 'mount -o remount,ro,bind "$ETC"', 'eval "$ENABLE"')
+    if "mount:" in done.stderr:
+        pytest.skip("no mounts here: " + done.stderr.splitlines()[0])
+    refused(done, 3, "cannot be changed (Read-only file system)", "all of it is taken back")
+    assert s.files() == before and s.kept() == []
+
+
+def test_sockets_made_by_systemd(setup):
+    """Then it is a drop-in of the socket's unit that makes the one in the chroot; a stand-in tells what systemctl was told."""
+    s = setup()
+    before = s.files()
+    etc = re.search(r"\((/\S+)/mta-xoauth2/tokend.yaml\)", s.tokend.tool("check", "--help").stdout)[1]
+    top = "/etc/systemd" if etc == "/etc" else etc
+    (s.workdir / "bin").mkdir()
+    told = s.workdir / "told"
+    (s.workdir / "bin/systemctl").write_text(f"#!/bin/sh\necho \"$@\" >>{told}\n")
+    (s.workdir / "bin/systemctl").chmod(0o755)
+    done = in_namespace(s, f"mount -t tmpfs none {top}", f"mkdir -p {etc}/systemd/system", 'eval "$ENABLE" >&2 || test $? = 4',
+                        f"cd {etc}/systemd/system; grep -r . ", "echo = >>" + str(told), 'eval "$DISABLE" >&2', "find")
+    if "mount:" in done.stderr:
+        pytest.skip("no mounts here: " + done.stderr.splitlines()[0])
+    assert done.returncode == 0, done.stdout + done.stderr
+    name = str(s.postfix.etc)[1:].replace("-", "_2d").replace("_2d", "\0").replace("_", "_5f").replace("\0", "_2d").replace("/", "-")
+    where = f"mta-xoauth2-tokend.socket.d/postfix-{name}.conf"
+    assert done.stdout == f"{where}:[Socket]\n{where}:ListenStream={s.postfix.queue_dir}{s.tokend.socket}\n.\n"
+    restart = ["daemon-reload", "stop mta-xoauth2-tokend.service", "restart mta-xoauth2-tokend.socket",
+               "start mta-xoauth2-tokend.service"]
+    assert told.read_text().splitlines() == ["is-active --quiet mta-xoauth2-tokend.socket", *restart, "=", *restart]
+    assert "listen:" not in done.stderr and "allow_users: [postfix]" in done.stderr
+    assert s.files() == before and s.kept() == []
+
+
+def sasl_xoauth2(s, **more):
+    """A password map and a token file as that plugin has them; Postfix no longer has the plugin."""
+    token = s.workdir / "token.json"
+    token.write_text(json.dumps({"client_id": "11111111-2222-3333-4444-555555555555", "client_secret": PASSWORD,
+                                 "token_endpoint": "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token", **more}))
+    path = s.postfix.etc / "sasl_passwd"
+    path.write_text(f"[smtp.office365.com]:587 app@contoso.com:{token}\n")
+    add("smtp_sasl_password_maps = texthash:ETC/sasl_passwd")(s)
+    return lambda: s.tool("enable", None, "--relayhost", "[smtp.office365.com]:587", "--yes")
+
+
+@pytest.mark.parametrize("fresh", [True, False], ids=["fresh", "beside"])
+def test_sasl_xoauth2_is_taken_over(setup, fresh):
+    s = setup()
+    enable = sasl_xoauth2(s, use_client_credentials="yes")
+    if fresh:
+        s.tokend.config.unlink()
+    before = s.files()
+    done = refused(enable(), 4, 'tenant: "contoso.com"', "is sasl-xoauth2's")
+    assert PASSWORD not in done.stdout + done.stderr
+    secret = s.tokend.dir / "exo.secret"
+    st = secret.stat()
+    assert secret.read_text() == PASSWORD + "\n" and oct(st.st_mode) == "0o100640" and st.st_uid == 0
+    assert st.st_gid == (s.tokend.dir / "chain.secret").stat().st_gid
+    done = fine(s.tokend.tool("check"), "no errors")
+    assert (s.postfix.etc / "sasl_passwd").read_text() == "[smtp.office365.com]:587 app@contoso.com\n"
+    done = fine(s.tool("disable"))
+    assert PASSWORD not in done.stdout + done.stderr
+    assert s.files() == before
+
+
+@pytest.mark.parametrize("more,said", [
+    ({}, "with a refresh token"),
+    ({"use_client_credentials": "yes", "token_endpoint": "https://accounts.google.com/o/oauth2/token"}, "a token_endpoint of Microsoft"),
+    ({"use_client_credentials": "yes", "client_secret": ""}, "lack a client_id, a client_secret"),
+], ids=["refresh-token", "endpoint", "no-secret"])
+def test_sasl_xoauth2_that_cannot_be_taken_over(setup, more, said):
+    s = setup()
+    enable = sasl_xoauth2(s, **more)
+    before = s.files()
+    done = refused(enable(), 3, said, "nothing was changed")
+    assert PASSWORD not in done.stdout + done.stderr
+    assert s.files() == before
+
+
+def killed(s, workdir, action, every):
+    """Whatever was done by then, the next run finds it and makes it whole, forwards or backwards."""
     path = password_relay(s, "hash")
     with (s.postfix.etc / "main.cf").open("a") as f:
         f.write(f"smtp_sasl_password_maps = hash:{path}\n")
@@ -341,17 +467,28 @@ def test_killed_at_each_step(setup, workdir, action):
     assert s.files() == before
     steps = steps if action == "enable" else killer.calls()
     assert steps > 40
-    for n in range(1, steps + 1):
+    for n in range(every, steps + 1, every):
         if action == "disable":
             s.restore(enabled)
         done = s.tool(action, env=killer.env(n))
         assert done.returncode == -signal.SIGKILL, (n, done.stdout, done.stderr)
-        if action == "enable" and n % 8 == 0:   # forwards; Postfix's own check takes its seconds
+        if action == "enable" and n // every % 4 == 0:   # forwards; Postfix's own check takes its seconds
             assert s.tool("enable").returncode in (0, 4)
             assert without_index(s.files()) == without_index(after), n
         fine(s.tool("disable"))
         assert s.files() == before, n
         assert s.kept() == [], n
+
+
+@pytest.mark.parametrize("action", ["enable", "disable"])
+def test_killed_now_and_then(setup, workdir, action):
+    killed(setup(), workdir, action, 13)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("action", ["enable", "disable"])
+def test_killed_at_each_step(setup, workdir, action):
+    killed(setup(), workdir, action, 1)
 
 
 def without_index(files):

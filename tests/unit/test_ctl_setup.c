@@ -194,7 +194,8 @@ static void kept(void **state)
 		assert_string_equal(t.c[i].path, s.c[i].path);
 		assert_string_equal(t.c[i].note, "a note");
 		assert_int_equal(t.c[i].kind, s.c[i].kind);
-		assert_true(su_file_equal(&t.c[i].before, &s.c[i].before) && su_file_equal(&t.c[i].after, &s.c[i].after));
+		assert_true(su_file_equal(&t.c[i].before, &s.c[i].before) && su_file_equal(&t.c[i].after,
+		    &s.c[i].after));
 	}
 	assert_int_equal(su_set_apply(&t, &path), 0);
 	assert_int_equal(stat(one, &st), 0);
