@@ -242,6 +242,7 @@ static bool joined(struct build *b, const struct conf_names *x, bool root, const
 static void add_users(struct build *b, const struct cf_more *m)
 {
 	struct conf_account *a;
+	struct conf_names had;
 	char first[512];
 	uint32_t i;
 
@@ -251,12 +252,12 @@ static void add_users(struct build *b, const struct cf_more *m)
 		return;
 	}
 	a = &b->c->accounts[i];
+	had = a->allow_users;
 	if (a->at.file == m->at.file)
 		cf_error(b->r, &m->at, "account \"%s\" is given twice%s", m->name,
 		    cf_first_place(first, sizeof first, &a->at, &m->at));
 	else
-		(void)joined(b, &a->allow_users, a->allow_users.n == 0 && a->allow_groups.n == 0, &m->allow_users,
-		    &a->allow_users);
+		(void)joined(b, &had, had.n == 0 && a->allow_groups.n == 0, &m->allow_users, &a->allow_users);
 }
 
 void cf_link_accounts(struct build *b)
