@@ -72,7 +72,7 @@ const struct verb verbs[] = {
 	    "failed and has no token that serves; a credential has expired; no daemon answers),\n"
 	    "3 UNKNOWN.\n"
 	    "For root and the configuration's admin_users.\n" },
-	{ "postfix", "enable|disable|status", postfix_options, postfix_run, "have Postfix use XOAUTH2, or take that back",
+	{ "postfix", "ACTION", postfix_options, postfix_run, "have Postfix use XOAUTH2, or not: enable, disable, status",
 	    "enable looks at the Postfix first, shows what it is about to change as a diff, and asks:\n"
 	    "a transport of its own in master.cf, default_transport in main.cf (or, with --sender,\n"
 	    "sender_dependent_default_transport_maps), the map exo_accounts, and for the daemon a file\n"
