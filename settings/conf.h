@@ -16,8 +16,11 @@
 /* Line and column count from 1, columns in characters. Line 0: the file as a whole. */
 struct conf_where { const char *file; unsigned line, column; };
 
+enum conf_protocol { CONF_PROTOCOL_TOKEND, CONF_PROTOCOL_SOCKETMAP };
+
 struct conf_listen {
 	const char *path;
+	enum conf_protocol protocol;
 	mode_t mode;		/* default 0666 */
 	const char *owner;	/* NULL: the daemon's user */
 	const char *group;	/* NULL: the daemon's group */

@@ -43,6 +43,13 @@ static const char *word_mechanism(unsigned i)
 	return i < N(w) ? w[i] : NULL;
 }
 
+static const char *word_protocol(unsigned i)	/* enum conf_protocol */
+{
+	static const char *const w[] = { "tokend", "socketmap" };
+
+	return i < N(w) ? w[i] : NULL;
+}
+
 static const struct { const char *name; int level; } levels[] = {
 	{ "error", LOG_ERR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE }, { "info",
 	    LOG_INFO },
@@ -108,6 +115,8 @@ static const struct conf_key listens[] = {
 	    "owner of the socket (default: the daemon's user)" },
 	{ "path", CONF_T_PATH, F(path), NULL, 2, 106, NULL, cf_bad_socket_path, CONF_K_REQUIRED,
 	    "where the socket is made" },
+	{ "protocol", CONF_T_ENUM, F(protocol), "tokend", 0, 0, word_protocol, NULL, 0,
+	    "what is spoken there: the daemon's own protocol, or Postfix's socketmap" },
 };
 #undef S
 

@@ -85,7 +85,7 @@ struct cf_top {
 	struct cf_value metrics_file, metrics_interval;
 };
 
-struct cf_listen { struct cf_value path, mode, owner, group; };
+struct cf_listen { struct cf_value path, protocol, mode, owner, group; };
 
 struct cf_credential {
 	struct conf_where at;		/* of the entry; line 0: beside the client's other keys */

@@ -210,7 +210,8 @@ static void add_listen(struct build *b, const struct conf_where *at, const struc
 		return;
 	}
 	l = &b->c->listen[b->c->nlisten++];
-	*l = (struct conf_listen){ w->path.s, (mode_t)w->mode.v, w->owner.s, w->group.s, *at };
+	*l = (struct conf_listen){ w->path.s, (enum conf_protocol)w->protocol.v, (mode_t)w->mode.v, w->owner.s,
+	    w->group.s, *at };
 }
 
 static bool read_listen(const struct into *m, const struct cf_event *first)

@@ -15,6 +15,7 @@
 #include "tokend/conn.h"
 #include "tokend/listen.h"
 #include "tokend/log.h"
+#include "tokend/socketmap.h"
 #include "tokend/uids.h"
 
 #define BATCH 64		/* connections taken per wake-up: the rest of the loop has its turn too */
@@ -27,9 +28,10 @@ static struct event *rest;	/* ends a pause */
 static rlim_t descriptors;	/* how many connections there may be by RLIMIT_NOFILE */
 
 /* Says busy without having read, and lets go. u: whose connection it is; it is not counted as open. */
-static void turn_away(struct server *s, int fd, struct uid_entry *u, unsigned long uid, const char *code,
+static void turn_away(struct listener *l, int fd, struct uid_entry *u, unsigned long uid, const char *code,
     const char *why)
 {
+	struct server *s = l->server;
 	char line[MX_TEXT_MAX + 128];
 	struct mx_err e;
 	struct mx_buf b;
@@ -38,7 +40,10 @@ static void turn_away(struct server *s, int fd, struct uid_entry *u, unsigned lo
 	u->turned_away++;
 	mx_fail(&e, MX_BUSY, code, "the token daemon is busy: %s; try again", why);
 	mx_buf_init(&b, line, sizeof line);
-	mx_reply_error(&b, &e, '\t');
+	if (l->protocol == CONF_PROTOCOL_SOCKETMAP)
+		socketmap_error(&b, &e);
+	else
+		mx_reply_error(&b, &e, '\t');
 	(void)send(fd, line, b.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	(void)recv(fd, line, sizeof line, MSG_DONTWAIT);	/* unread input would turn the answer into a reset */
 	close(fd);
@@ -63,8 +68,9 @@ static bool who_is(struct server *s, int fd, struct peer *p, struct uid_entry **
 	return false;
 }
 
-static void take(struct server *s, int fd)
+static void take(struct listener *l, int fd)
 {
+	struct server *s = l->server;
 	const struct conf *c = s->conf->conf;
 	struct uid_entry *u;
 	size_t most = descriptors < c->max_connections ? (size_t)descriptors : c->max_connections;
@@ -77,16 +83,16 @@ static void take(struct server *s, int fd)
 	/* One person may have thousands of user ids: a quarter of all places is not for strangers. */
 	if (s->nconns >= most || (!u->known && uids_strangers() >= most - most / 4)) {
 		if (most < c->max_connections)
-			turn_away(s, fd, u, uid, "no-descriptors", "it has no file descriptors left");
+			turn_away(l, fd, u, uid, "no-descriptors", "it has no file descriptors left");
 		else
-			turn_away(s, fd, u, uid, "too-many-connections", "all its connections are in use");
+			turn_away(l, fd, u, uid, "too-many-connections", "all its connections are in use");
 	} else if (u->open >= c->max_connections_per_uid) {
-		turn_away(s, fd, u, uid, "too-many-of-user", "this user has too many connections open");
+		turn_away(l, fd, u, uid, "too-many-of-user", "this user has too many connections open");
 	} else {
 		uids_open(u);
-		if (!conn_open(s, fd, &p, u)) {
+		if (!conn_open(s, fd, &p, u, l->protocol == CONF_PROTOCOL_SOCKETMAP)) {
 			uids_gone(u);
-			turn_away(s, fd, u, uid, "no-memory", "it has no memory left");
+			turn_away(l, fd, u, uid, "no-memory", "it has no memory left");
 		}
 	}
 }
@@ -116,7 +122,7 @@ static void shed(struct server *s, struct listener *l)
 	fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	why = errno;
 	if (fd != -1 && who_is(s, fd, &p, &u))
-		turn_away(s, fd, u, (unsigned long)p.uid, "no-descriptors", "it has no file descriptors left");
+		turn_away(l, fd, u, (unsigned long)p.uid, "no-descriptors", "it has no file descriptors left");
 	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (fd == -1 && why != EAGAIN) {
 		event_del(l->ev);
@@ -133,7 +139,7 @@ static void on_listener(evutil_socket_t lfd, short what, void *arg)
 	for (i = 0; i < BATCH; i++) {
 		fd = accept4(lfd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd != -1) {
-			take(l->server, fd);
+			take(l, fd);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			shed(l->server, l);
 			return;
@@ -170,6 +176,7 @@ bool accept_watch(struct server *s, const struct conf *c)
 		spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (rest == NULL && (rest = event_new(s->base, -1, 0, resume, s)) == NULL)
 		return false;
+	listen_protocols(s->listeners, c);
 	for (l = s->listeners; l != NULL; l = l->next) {
 		if (l->ev != NULL)
 			continue;
@@ -177,7 +184,8 @@ bool accept_watch(struct server *s, const struct conf *c)
 		l->ev = event_new(s->base, l->fd, EV_READ | EV_PERSIST, on_listener, l);
 		if (l->ev == NULL || event_add(l->ev, NULL) == -1)
 			return false;
-		log_event(LOG_INFO, "listening", "path=%s handed_over=%s", l->path, l->inherited ? "yes" : "no");
+		log_event(LOG_INFO, "listening", "path=%s handed_over=%s protocol=%s", l->path,
+		    l->inherited ? "yes" : "no", l->protocol == CONF_PROTOCOL_SOCKETMAP ? "socketmap" : "tokend");
 	}
 	return true;
 }

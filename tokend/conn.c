@@ -14,6 +14,7 @@
 #include "common/text.h"
 #include "tokend/audit.h"
 #include "tokend/conn.h"
+#include "tokend/socketmap.h"
 
 #define GRACE_TRIES 16		/* an asker that has just connected is about to send: see about_to_send() */
 #define SPARES 32		/* connection structures kept for the next ones */
@@ -39,7 +40,7 @@ static char scratch[MX_WIRE_REQUEST_MAX + 1];	/* one thread, one request at a ti
 
 static void on_event(evutil_socket_t fd, short what, void *arg);
 
-static void conn_free(struct conn *c)
+void conn_free(struct conn *c)
 {
 	struct server *s = c->s;
 
@@ -68,8 +69,7 @@ static void conn_free(struct conn *c)
 	server_last_answer(s);
 }
 
-/* Waits on the descriptor (what) or for time alone. false: no memory. */
-static bool wait_on(struct conn *c, short what, uint64_t ms)
+bool conn_wait_on(struct conn *c, short what, uint64_t ms)
 {
 	struct timeval tv = { (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
 
@@ -99,8 +99,7 @@ static void finish(struct conn *c)
 	c->fd = -1;
 }
 
-/* Counts and logs the request, once its answer is out. */
-static void settle(struct conn *c, const struct mx_err *err)
+void conn_count(struct conn *c, const struct mx_err *err)
 {
 	uint64_t us = mx_now_us() - c->since_us;
 	bool token = c->verb == MX_VERB_SASL || c->verb == MX_VERB_RAW || c->verb == MX_VERB_TOKEN;
@@ -111,7 +110,15 @@ static void settle(struct conn *c, const struct mx_err *err)
 	c->who->requests++;
 	c->who->answers += err == NULL;
 	c->who->denied += err != NULL && err->cls == MX_DENIED;
-	audit_request(c, err, us / 1000);
+}
+
+/* Once the answer is out. */
+void conn_settle(struct conn *c, const struct mx_err *err)
+{
+	uint64_t ms = (mx_now_us() - c->since_us) / 1000;
+
+	conn_count(c, err);
+	audit_request(c, err, ms);
 }
 
 void conn_answer(struct conn *c, const void *answer, size_t n, const struct mx_err *err)
@@ -125,13 +132,13 @@ void conn_answer(struct conn *c, const void *answer, size_t n, const struct mx_e
 		size_t sent = r < 0 ? 0 : (size_t)r;
 
 		if (mx_secret_set(&c->out, (const char *)answer + sent, n - sent) &&
-		    wait_on(c, EV_WRITE | EV_PERSIST, WRITE_MS)) {
-			settle(c, err);
+		    conn_wait_on(c, EV_WRITE | EV_PERSIST, WRITE_MS)) {
+			conn_settle(c, err);
 			return;
 		}
 	}
 	finish(c);
-	settle(c, err);		/* after the asker has gone on */
+	conn_settle(c, err);		/* after the asker has gone on */
 	conn_free(c);
 }
 
@@ -192,7 +199,7 @@ static bool refill(struct stream *t)
 static void end_stream(struct conn *c)
 {
 	finish(c);
-	settle(c, NULL);
+	conn_settle(c, NULL);
 	conn_free(c);
 }
 
@@ -213,7 +220,7 @@ static void stream_some(struct conn *c)
 			more = false;
 	}
 	if (more && (t->done < t->len || t->step == REPORT_MORE) && mx_now_ms() < t->until_ms &&
-	    (c->ev != NULL || wait_on(c, EV_WRITE | EV_PERSIST, WRITE_MS)))
+	    (c->ev != NULL || conn_wait_on(c, EV_WRITE | EV_PERSIST, WRITE_MS)))
 		return;
 	end_stream(c);
 }
@@ -305,18 +312,20 @@ static void read_some(struct conn *c)
 		memcpy(c->in, buf, c->in_len);
 	}
 	spent = (mx_now_us() - c->since_us) / 1000;
-	if (spent >= limit || !wait_on(c, EV_READ, limit - spent))
+	if (spent >= limit || !conn_wait_on(c, EV_READ, limit - spent))
 		fail_with(c, MX_BAD_REQUEST, "request-too-slow", "bad request: it did not arrive in time");
 }
 
 static void on_waiter(struct engine_waiter *w, const struct engine_answer *a)
 {
-	verbs_token((struct conn *)(void *)w, a);
+	struct conn *c = (struct conn *)(void *)w;
+
+	(c->socketmap ? socketmap_token : verbs_token)(c, a);
 }
 
 void conn_wait(struct conn *c, uint32_t deadline_ms)
 {
-	if (!wait_on(c, 0, deadline_ms))
+	if (!conn_wait_on(c, 0, deadline_ms))
 		fail_with(c, MX_BUSY, "no-memory", "the token daemon has no memory left; try again");
 }
 
@@ -326,7 +335,9 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	struct engine_answer a;
 
 	(void)fd;
-	if (c->out.p != NULL || c->stream != NULL) {
+	if (c->socketmap) {
+		socketmap_event(c, (what & EV_TIMEOUT) != 0);
+	} else if (c->out.p != NULL || c->stream != NULL) {
 		if (c->stream != NULL)
 			(what & EV_TIMEOUT ? end_stream : stream_some)(c);
 		else if (what & EV_TIMEOUT)
@@ -343,7 +354,18 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-bool conn_open(struct server *s, int fd, const struct peer *p, struct uid_entry *who)
+void conn_clear_request(struct conn *c)
+{
+	/* The large text fields need no clearing but for their first byte. */
+	c->account[0] = c->user[0] = c->host[0] = c->client[0] = c->token_id[0] = '\0';
+	c->reason = c->mend = "";
+	c->verb = MX_VERB_NONE;
+	c->mech = MX_MECH_NONE;
+	c->expires_in_s = 0;
+	c->since_us = mx_now_us();
+}
+
+bool conn_open(struct server *s, int fd, const struct peer *p, struct uid_entry *who, bool socketmap)
 {
 	struct conn *c = spares;
 
@@ -353,24 +375,21 @@ bool conn_open(struct server *s, int fd, const struct peer *p, struct uid_entry 
 	} else if ((c = malloc(sizeof *c)) == NULL) {
 		return false;
 	}
-	/* The large text fields need no clearing but for their first byte. */
 	memset(c, 0, offsetof(struct conn, account));
-	c->account[0] = c->user[0] = c->host[0] = c->client[0] = c->token_id[0] = '\0';
-	c->reason = c->mend = "";
-	c->expires_in_s = 0;
+	conn_clear_request(c);
 	c->waiter.done = on_waiter;
 	c->s = s;
 	c->fd = fd;
+	c->socketmap = socketmap;
 	c->peer = *p;
 	c->who = who;
-	c->since_us = mx_now_us();
 	c->next = s->conns;
 	c->prev = &s->conns;
 	if (c->next != NULL)
 		c->next->prev = &c->next;
 	s->conns = c;
 	s->nconns++;
-	read_some(c);
+	(socketmap ? socketmap_read : read_some)(c);
 	return true;
 }
 

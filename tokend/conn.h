@@ -1,5 +1,5 @@
 /*
- * One connection: one request, one answer, then it is closed. It is read eagerly, straight after accept,
+ * One connection: one request, one answer, then it is closed (but for socketmap.c, whose connections last). It is read eagerly, straight after accept,
  * so that the usual case never visits the event loop.
  */
 #ifndef MX_TOKEND_CONN_H
@@ -13,13 +13,14 @@
 #include "tokend/server.h"
 #include "tokend/uids.h"
 
-#define CONN_LABEL_MAX 64		/* bytes of a client's name kept for the log */
+#define CONN_LABEL_MAX 65		/* a client's name, NUL included */
 
 struct conn {
 	struct engine_waiter waiter;	/* first member: the engine hands back this address */
 	struct server *s;
 	struct conn *next, **prev;
 	int fd;
+	bool socketmap;			/* it speaks that, and lasts: socketmap.c */
 	struct peer peer;
 	struct uid_entry *who;		/* what that user is counted in */
 	struct event *ev;		/* NULL until it has to wait for something */
@@ -43,7 +44,7 @@ struct conn {
 };
 
 /* Takes over fd, which who has been charged with (uids_open). false: no memory; both are still the caller's. */
-bool conn_open(struct server *s, int fd, const struct peer *p, struct uid_entry *who);
+bool conn_open(struct server *s, int fd, const struct peer *p, struct uid_entry *who, bool socketmap);
 
 /* Ends a request: sends n bytes, closes, then logs. answer is wiped by the caller. err: NULL for success. */
 void conn_answer(struct conn *c, const void *answer, size_t n, const struct mx_err *err);
@@ -58,6 +59,13 @@ void conn_report(struct conn *c, const struct report_kind *kind);
 void conn_fail(struct conn *c, const struct mx_err *err);
 
 void conn_close_all(struct server *s);
+
+/* For socketmap.c: */
+void conn_clear_request(struct conn *c);	/* nothing is asked yet; it begins now */
+bool conn_wait_on(struct conn *c, short what, uint64_t ms);	/* event2's bits, 0: time alone; false: no memory */
+void conn_count(struct conn *c, const struct mx_err *err);	/* a request that has been answered; NULL: success */
+void conn_settle(struct conn *c, const struct mx_err *err);	/* counts it, and writes its line */
+void conn_free(struct conn *c);			/* closes it without a word */
 
 /* verbs.c: one request of len bytes (line[len] is writable). Ends in conn_answer(), conn_wait() or conn_report(). */
 void verbs_handle(struct conn *c, char *line, size_t len);

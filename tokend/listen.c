@@ -37,6 +37,17 @@ bool listen_wanted(const struct listener *list, const struct conf_listen *l)
 	return true;
 }
 
+void listen_protocols(struct listener *list, const struct conf *c)
+{
+	size_t i;
+
+	for (; list != NULL; list = list->next) {
+		for (i = 0; i < c->nlisten && strcmp(c->listen[i].path, list->path) != 0; i++)
+			;
+		list->protocol = i < c->nlisten ? c->listen[i].protocol : CONF_PROTOCOL_TOKEND;
+	}
+}
+
 static enum mx_class add(struct listener **list, int fd, const char *path, bool inherited, struct mx_err *e)
 {
 	struct listener *l = calloc(1, sizeof *l), **at;

@@ -15,6 +15,7 @@ struct listener {
 	int fd;
 	char *path;
 	bool inherited;			/* systemd's: never removed here */
+	enum conf_protocol protocol;	/* of the entry that has its path */
 	unsigned long long dev, ino;	/* of our own socket file: only that one is removed */
 	struct event *ev;
 	struct server *server;		/* once it is watched (accept.h) */
@@ -36,6 +37,9 @@ enum mx_class listen_make(struct listener **list, const struct conf_listen *l, c
     struct mx_err *e);
 
 bool listen_has(const struct listener *list, const char *path);
+
+/* Gives each socket the protocol of its entry in c; one without an entry speaks the daemon's own. */
+void listen_protocols(struct listener *list, const struct conf *c);
 
 /* Is this socket of the configuration to be there? The default one is not made beside sockets handed over. */
 bool listen_wanted(const struct listener *list, const struct conf_listen *l);

@@ -16,6 +16,7 @@
 #include "tokend/cache.h"
 #include "tokend/conn.h"
 #include "tokend/expiry.h"
+#include "tokend/feedback.h"
 #include "tokend/fetcher.h"
 #include "tokend/listen.h"
 #include "tokend/log.h"
@@ -25,6 +26,7 @@
 #include "tokend/renew.h"
 #include "tokend/server.h"
 #include "tokend/side.h"
+#include "tokend/socketmap.h"
 #include "tokend/uids.h"
 #include "tokend/watch.h"
 #include "tokend/watchdog.h"
@@ -154,6 +156,7 @@ static void on_stop(evutil_socket_t sig, short what, void *arg)
 	notify("STOPPING=1");
 	s->stopping = true;
 	listen_close_all(&s->listeners);
+	socketmap_stop(s);
 	event_base_once(s->base, -1, EV_TIMEOUT, on_stop_late, s, &late);
 	server_last_answer(s);
 }
@@ -208,6 +211,7 @@ void server_done(struct server *s)
 	accept_done();
 	audit_done();
 	uids_reset();
+	feedback_reset();
 	fetcher_free(s->fetcher);
 	conf_ref_drop(s->conf);
 	if (s->engine_timer != NULL)

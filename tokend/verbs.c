@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "common/base64.h"
+#include "common/clock.h"
 #include "common/text.h"
 #include "tokend/audit.h"
 #include "tokend/conn.h"
+#include "tokend/feedback.h"
 #include "tokend/log.h"
 #include "tokend/mailbox.h"
 #include "tokend/policy.h"
@@ -96,6 +98,8 @@ void verbs_token(struct conn *c, const struct engine_answer *a)
 	if (cls == MX_OK) {
 		memcpy(c->token_id, a->id, strlen(a->id) + 1);
 		c->expires_in_s = a->expires_in_s;
+		if (c->verb != MX_VERB_TOKEN && c->host[0] != '\0')
+			feedback_note(c->peer.uid, c->host, strlen(c->host), c->client, a->id, NULL, 0, mx_now_ms());
 		conn_answer(c, out.p, out.len, NULL);
 	} else {
 		fail_account(c, &e);
@@ -197,8 +201,7 @@ void verbs_handle(struct conn *c, char *line, size_t len)
 	if (v.reason != NULL) {
 		c->reason = v.reason;
 		c->mend = v.mend;
-		fail(c, MX_DENIED, "denied", "denied by the token daemon's policy; its log has the reason, in the line "
-		    "that begins with \"denied\"");
+		fail(c, MX_DENIED, "denied", MX_DENIED_TEXT);
 		return;
 	}
 	if (r.verb != MX_VERB_PING)

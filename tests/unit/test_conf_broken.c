@@ -244,6 +244,7 @@ static const struct row {
 	M("no mode", A C "listen:\n  - path: /run/a\n    mode: rw\n", 12, 11, "octal"),
 	M("mode too large", A C "listen:\n  - path: /run/a\n    mode: 1777\n", 12, 11, "octal"),
 	M("mode 888", A C "listen:\n  - path: /run/a\n    mode: 888\n", 12, 11, "octal"),
+	M("no protocol", A C "listen:\n  - path: /run/a\n    protocol: netstring\n", 12, 15, "tokend, socketmap"),
 	M("log level", A C "log_level: loud\n", 10, 12, "error, warning, notice, info, debug"),
 	M("token cache", A C "token_cache: tokens\n", 10, 14, "absolute path on tmpfs, or \"none\""),
 	M("token cache, a folder", A C "token_cache: /run/\n", 10, 14, "absolute path"),

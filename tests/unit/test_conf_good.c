@@ -134,6 +134,8 @@ static void every_key(void **state)
 		}
 	assert_int_equal(c->nlisten, 2);
 	assert_string_equal(c->listen[1].path, "/run/x/b.sock");
+	assert_int_equal(c->listen[0].protocol, CONF_PROTOCOL_TOKEND);
+	assert_int_equal(c->listen[1].protocol, CONF_PROTOCOL_SOCKETMAP);
 	assert_int_equal(c->listen[1].mode, 0600);
 	assert_string_equal(c->listen[1].owner, "root");
 	assert_string_equal(c->listen[1].group, "root");
