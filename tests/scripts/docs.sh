@@ -242,7 +242,7 @@ else
 		sed "s|^\(Exec[A-Za-z]*\)=/[^ ]*/mta-xoauth2-tokend|\1=/bin/true|" "$build/conf/systemd/mta-xoauth2-tokend.$u" >"$tmp/units/mta-xoauth2-tokend.$u"
 	done
 	mkdir "$tmp/units/mta-xoauth2-tokend.socket.d"
-	cp conf/systemd/postfix-chroot.conf "$tmp/units/mta-xoauth2-tokend.socket.d/"
+	cp conf/systemd/postfix-chroot.conf conf/systemd/socketmap.conf "$tmp/units/mta-xoauth2-tokend.socket.d/"
 	systemd-analyze verify --man=no "$tmp/units/mta-xoauth2-tokend.service" "$tmp/units/mta-xoauth2-tokend.socket" >"$tmp/out" 2>&1 ||
 		echo "systemd-analyze verify failed" >>"$tmp/out"
 	grep -l '@[A-Za-z_]*@' "$build"/conf/*/mta-xoauth2* 2>/dev/null | sed 's/$/: not all names were replaced/' >>"$tmp/out"
@@ -252,13 +252,17 @@ grep -q '^PrivateUsers=' conf/systemd/*.in && echo "PrivateUsers= makes every pe
 ok "the service leaves users as they are"
 
 # --- samples -----------------------------------------------------------------------------------------
-# What README shows of Postfix is what the files have.
-for f in main.cf master.cf exo_accounts; do
-	grep -v '^#' "conf/postfix/$f" | tr '\t' ' ' | sed '/^ *$/d' | while IFS= read -r line; do
-		tr '\t' ' ' <README.md | grep -qxF -- "$line" || echo "conf/postfix/$f: README.md lacks \"$line\""
+# What README and the Postfix page show is what the files have.
+for f in conf/postfix/*; do
+	case ${f##*/} in
+	main.cf | master.cf | exo_accounts) page=README.md ;;
+	*) page=doc/postfix.md ;;
+	esac
+	grep -v '^#' "$f" | tr '\t' ' ' | sed '/^ *$/d' | while IFS= read -r line; do
+		tr '\t' ' ' <"$page" | grep -qxF -- "$line" || echo "$f: $page lacks \"$line\""
 	done
 done >"$tmp/out"
-ok "README.md and conf/postfix agree"
+ok "README.md, doc/postfix.md and conf/postfix agree"
 
 # --- files -------------------------------------------------------------------------------------------
 # Links, and paths in backquotes that look like ours.
