@@ -11,35 +11,10 @@ import pytest
 from mxtest import paths
 from mxtest.chain import BOX, Chain
 from mxtest.google import account_file
-from mxtest.postfix import Postfix
+from mxtest.snippets import MAILBOX, Recipe
 from mxtest.tokend import Tokend
 
-SNIPPETS = paths.TOP / "conf" / "postfix"
-SERVER, MAILBOX, SOCKET = "[smtp.office365.com]:587", "app@contoso.com", "/run/mta-xoauth2/tokend.sock"
-
-
-class Recipe(Postfix):
-    """A Postfix that knows of XOAUTH2 by the files of conf/postfix alone, with server, mailbox and paths of this test."""
-
-    def snippet(self, name):
-        host, port = self.relay
-        text = (SNIPPETS / name).read_text()
-        for ours, theirs in ((SERVER, f"[{host}]:{port}"), (MAILBOX, self.account), ("/etc/postfix/", f"{self.etc}/"),
-                             ("/etc/ssl/certs/ca-certificates.crt", str(self.cafile))):
-            text = text.replace(ours, theirs)
-        rest = [ln for ln in text.splitlines() if not ln.startswith("#") and re.search("contoso|office365| /etc/", ln)]
-        assert not rest, f"{name}: {rest}"
-        return text
-
-    def configure(self):
-        super().configure()
-        main = (self.etc / "main.cf").read_text()
-        main = re.sub(r"(?m)^(relayhost|smtp_sasl_\w+|smtp_tls_\w+) = .*\n", "", main)
-        (self.etc / "main.cf").write_text(main + self.snippet("main.cf"))
-        with open(self.etc / "master.cf", "a") as f:
-            f.write(self.snippet("master.cf"))
-        (self.etc / "sasl_passwd").unlink()
-        (self.etc / "exo_accounts").write_text(self.snippet("exo_accounts"))
+SOCKET = "/run/mta-xoauth2/tokend.sock"
 
 
 def test_postfix_files(up, workdir, pki, binaries):

@@ -18,12 +18,12 @@ class Chain:
 
     auth: client_secret_post or client_secret_basic; check: "jwt" or "introspection"; mechanism: the one Postfix may use;
     client, account: more keys for tokend.yaml, None takes one away; idp_client: more for the provider's client; idp: another
-    provider (an Entra); tls=False: a server without STARTTLS; postfix, dovecot: more arguments for those classes.
+    provider (an Entra); tls=False: a server without STARTTLS; postfix, dovecot: more arguments for those classes; socketmap: the daemon has that door too.
     """
 
     def __init__(self, folder, pki, box=BOX, mechanism="xoauth2", chroot=True, auth="client_secret_post", check="jwt",
                  secret=SECRET, tls=True, client=None, account=None, idp_client=None, idp=None, top=None, postfix=None,
-                 dovecot=None):
+                 dovecot=None, socketmap=False):
         self.box, self.pki, self.secret = box, pki, secret
         self.idp = idp or Idp(folder / "idp", pki, [{
             "client_id": "chain", "client_secret": secret, "auth": auth, "sub": box,
@@ -36,7 +36,7 @@ class Chain:
         self.tokend = Tokend(folder / "t", {
             "chain": oauth_client(self.idp.token_endpoint, pki.ca, "chain.secret", **{"client_auth": auth, **(client or {})}),
         }, {box: {"client": "chain", "allow_users": ["root", "postfix"], **(account or {})}},
-            secrets={"chain.secret": secret}, top=top, jail=self.postfix if chroot else None)
+            secrets={"chain.secret": secret}, top=top, jail=self.postfix if chroot else None, socketmap=socketmap)
         self.postfix.socket = self.tokend.socket
 
     def servers(self):

@@ -89,17 +89,20 @@ class Postfix:
 
     chroot: smtp(8) in its jail; plugins: folders for SASL_PATH (default: one with our plugin alone); socket: the daemon's
     socket for MTA_XOAUTH2_SOCKET; tls_level "secure" or "may", "none"...; mechanisms: smtp_sasl_mechanism_filter;
-    sasl_tls_options None: Postfix's defaults; processes: limit of smtp processes; extra: lines for main.cf.
+    sasl_tls_options None: Postfix's defaults; processes: limit of smtp processes; extra: lines for main.cf; main: {name: value, or None for
+    none} in place of what main.cf has; master: more lines for
+    master.cf; maps: {file name: text} of more files beside them. In these three "/etc/postfix/" stands for this instance's folder.
     """
 
     def __init__(self, folder, relay, account, cafile="", chroot=True, plugins=None, socket=None, password=None,
                  tls_level="secure", mechanisms="xoauth2, oauthbearer", sasl_tls_options="noanonymous", processes=20,
-                 environment=None, extra=""):
+                 environment=None, extra="", main=None, master="", maps=None):
         self.dir = folder
         self.relay, self.account, self.cafile, self.chroot = relay, account, cafile, chroot
         self.plugins, self.socket, self.password = plugins, socket, password
         self.tls_level, self.mechanisms, self.sasl_tls_options = tls_level, mechanisms, sasl_tls_options
         self.processes, self.environment, self.extra = processes, dict(environment or {}), extra
+        self.main, self.master, self.maps = dict(main or {}), master, dict(maps or {})
         self.etc, self.queue_dir, self.data = folder / "etc", folder / "q", folder / "data"
         self.log_file = folder / "mail.log"
         self.root = paths.postfix_root()
@@ -134,18 +137,24 @@ class Postfix:
                     f"sendmail_path = {self.root}/usr/sbin/sendmail\nmailq_path = {self.root}/usr/bin/mailq\n"
                     f"newaliases_path = {self.root}/usr/bin/newaliases\nmeta_directory = {self.etc}\n"
                     f"shlib_directory = {self.root}/usr/lib/postfix")
-        (self.etc / "main.cf").write_text(_MAIN.format(
+        text = _MAIN.format(
             dir=self.dir, etc=self.etc, queue=self.queue_dir, data=self.data, tree=tree, log=self.log_file,
             name="postfix", relayhost=hop, tls_level=self.tls_level, cafile=self.cafile, mechanisms=self.mechanisms,
             sasl_options=sasl, environment=" ".join(f"{k}={v}" for k, v in env.items()), processes=self.processes,
-            extra=self.extra))
-        (self.etc / "master.cf").write_text(_MASTER.format(n="n", c="y" if self.chroot else "n",
-                                                           processes=self.processes))
+            extra=self.extra)
+        for key, value in self.main.items():
+            text = re.sub(rf"(?m)^{re.escape(key)} *=.*\n", "", text) + \
+                ("" if value is None else f"{key} = {self._here(value)}\n")
+        (self.etc / "main.cf").write_text(text)
+        (self.etc / "master.cf").write_text(_MASTER.format(n="n", c="y" if self.chroot else "n", processes=self.processes) +
+                                            self._here(self.master))
         secret = f":{self.password}" if self.password else ""
         (self.etc / "sasl_passwd").write_text(f"{hop} {self.account}{secret}\n")
         (self.etc / "sasl_passwd").chmod(0o600)
         before = time.time() - 60  # Postfix waits two seconds for a file that has just changed
-        for name in ("main.cf", "master.cf", "sasl_passwd"):
+        for name, content in self.maps.items():
+            (self.etc / name).write_text(self._here(content))
+        for name in ("main.cf", "master.cf", "sasl_passwd", *self.maps):
             os.utime(self.etc / name, (before, before))
         for name in ("postfix-files", "dynamicmaps.cf"):
             if self.root != Path("/"):
@@ -161,6 +170,9 @@ class Postfix:
         for name in ("services", "resolv.conf", "localtime"):
             if Path("/etc", name).exists():
                 shutil.copy(Path("/etc", name), jail / name)
+
+    def _here(self, text):
+        return text.replace("/etc/postfix/", f"{self.etc}/")
 
     def _command(self, name, *args, **kw):
         return run([self.root / "usr/sbin" / name, *args], env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C"}, **kw)

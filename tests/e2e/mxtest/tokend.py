@@ -49,10 +49,10 @@ class Tokend:
     In `clients` a value "secret:NAME" stands for the path of that file. as_root: started as root, it drops to the user
     mta-xoauth2; else it runs as the current user; attribute user: started as that one; launcher: words of a command that
     starts it. jail: a Postfix; a second socket is made at the same absolute path below its queue folder. Tokens are not kept
-    over a restart unless `top` has token_cache: a path, or None for the daemon's own default.
+    over a restart unless `top` has token_cache: a path, or None for the daemon's own default. socketmap: a door for that too.
     """
 
-    def __init__(self, folder, clients=None, accounts=None, secrets=None, top=None, jail=None, config_text=None):
+    def __init__(self, folder, clients=None, accounts=None, secrets=None, top=None, jail=None, config_text=None, socketmap=False):
         self.dir = folder
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)
@@ -60,6 +60,7 @@ class Tokend:
         self.top, self.jail, self.config_text = dict(top or {}), jail, config_text
         self.run_dir = folder / "run"
         self.socket = self.run_dir / "tokend.sock"
+        self.door = self.run_dir / "socketmap.sock" if socketmap else None
         self.config = folder / "tokend.yaml"
         self.log_file = folder / "tokend.log"
         self.environment, self.user, self.launcher = {}, None, []
@@ -99,6 +100,7 @@ class Tokend:
     def write(self):
         """Writes the configuration and secrets (SIGHUP or start makes them count)."""
         sockets = [self.socket] + ([self.jail_socket] if self.jail else [])
+        doors = [s.with_name(self.door.name) for s in sockets] if self.door else []
         for s in sockets:
             s.parent.mkdir(parents=True, exist_ok=True)
             for d in s.parents:
@@ -114,7 +116,8 @@ class Tokend:
         if self.config_text is not None:
             self.config.write_text(self.config_text)
         else:
-            top = {"listen": [{"path": str(s)} for s in sockets], "token_cache": "none", **self.top}
+            listen = [{"path": str(s)} for s in sockets] + [{"path": str(s), "protocol": "socketmap"} for s in doors]
+            top = {"listen": listen, "token_cache": "none", **self.top}
             self.config.write_text(to_yaml({**{k: v for k, v in top.items() if v is not None},
                                           "clients": self._resolve(self.clients),
                                           "accounts": self._resolve(self.accounts)}))
