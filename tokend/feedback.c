@@ -14,17 +14,15 @@ static struct handout table[SETS][WAYS];
 /* Case and one trailing dot do not matter. */
 static uint64_t relay_hash(const char *s, size_t n)
 {
-	uint64_t h = MX_FNV_BASIS;
+	char lower[MX_HOST_MAX];
 	size_t i;
 
 	if (n > 0 && s[n - 1] == '.')
 		n--;
-	for (i = 0; i < n; i++) {
-		char c = s[i] >= 'A' && s[i] <= 'Z' ? (char)(s[i] - 'A' + 'a') : s[i];
-
-		h = mx_fnv(h, &c, 1);
-	}
-	return h;
+	n = n < sizeof lower ? n : sizeof lower;
+	for (i = 0; i < n; i++)
+		lower[i] = s[i] >= 'A' && s[i] <= 'Z' ? (char)(s[i] - 'A' + 'a') : s[i];
+	return mx_fnv(MX_FNV_BASIS, lower, n);
 }
 
 void feedback_note(uid_t uid, const char *relay, size_t n, const char *client, const char *token_id,
@@ -37,9 +35,10 @@ void feedback_note(uid_t uid, const char *relay, size_t n, const char *client, c
 
 	for (i = 0; i < WAYS; i++) {
 		if (set[i].uid == uid && set[i].relay == of_relay && set[i].any_relay == (relay == NULL) &&
+		    set[i].epoch == epoch && set[i].account == account &&
 		    strcmp(set[i].client, client) == 0 && strcmp(set[i].token_id, token_id) == 0) {
-			to = &set[i];
-			break;
+				set[i].at_ms = now_ms;
+			return;
 		}
 		if (set[i].at_ms < to->at_ms)
 			to = &set[i];

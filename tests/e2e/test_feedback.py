@@ -53,7 +53,7 @@ def test_after_a_repair(make, filter_):
     if filter_:
         said = chain.tokend.wait_log("token_rejected client=chain")
         assert "dropped=yes" in said and "535 5.7.3 Authentication unsuccessful" in said
-    chain.postfix.flush()
+    chain.postfix.retry()
     if filter_:
         mail, = exchange.wait("mails", 1)
         chain.postfix.wait_log("status=sent")
@@ -70,7 +70,7 @@ def test_many_refusals_one_new_token(make):
     refuse(exchange)
     chain.postfix.start()
     for n in range(1, 4):
-        chain.postfix.send() if n == 1 else chain.postfix.flush()
+        chain.postfix.send() if n == 1 else chain.postfix.retry()
         chain.postfix.wait_log("said: 535", n)
     wait_for("three reports", lambda: chain.tokend.log().count("token_rejected") >= 3)
     assert chain.tokend.log().count("dropped=yes") == 1 and chain.idp.token_requests() == 2
@@ -152,7 +152,7 @@ def test_no_daemon(make):
     warnings = chain.postfix.lines("warning: ")
     assert warnings and all(re.search("socketmap|delivery status|pipemap|feedback", ln) for ln in warnings), warnings
     exchange.accepts = lambda user, token: True
-    chain.postfix.flush()
+    chain.postfix.retry()
     exchange.wait("mails", 1)
 
 
@@ -180,3 +180,19 @@ def test_a_door_that_is_silent_holds_up_refused_mail_alone(make):
     finally:
         for s in dead:
             s.close()
+
+
+@pytest.mark.parametrize("mech", ["xoauth2", "oauthbearer"])
+def test_a_server_with_a_challenge_is_heard_of_twice(make_chain, mech):
+    """The plugin reports its refusal, and Postfix' status does: one token is dropped, one is fetched, and that one works."""
+    chain = make_chain(without=("postfix",), mechanism=mech, check="introspection", socketmap=True)
+    chain.postfix.main = NO_REUSE | main_cf("feedback.cf", (DOOR, chain.tokend.door))
+    chain.postfix.start()
+    chain.deliver(1)
+    chain.idp.revoke_all()
+    chain.postfix.send(subject="after")
+    chain.postfix.wait_log("status=deferred .*said: 535")
+    wait_for("both reports", lambda: chain.tokend.log().count("token_rejected") >= 2)
+    assert chain.tokend.log().count("dropped=yes") == 1
+    chain.postfix.retry()
+    assert chain.sink.wait(2)[1].subject == "after" and chain.idp.token_requests() == 2

@@ -52,7 +52,7 @@ def test_what_is_no_token_keeps_mail_in_the_queue(make):
     assert chain.sink.count() == 0 and not chain.dovecot.logins()
     chain.tokend.accounts[BOX]["allow_token_users"] = ["postfix"]
     chain.tokend.reload("reloaded ")
-    chain.postfix.flush()
+    chain.postfix.retry()
     chain.sink.wait(1)
 
 
@@ -72,7 +72,7 @@ def test_no_daemon(make):
     status, line = chain.outcome()
     assert status == "deferred" and "dsn=4.3.0" in line
     chain.tokend.start()
-    chain.postfix.flush()
+    chain.postfix.retry()
     chain.sink.wait(1)
 
 

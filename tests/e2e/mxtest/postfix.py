@@ -230,6 +230,13 @@ class Postfix:
         """Tries everything in the queue now, back-off or not."""
         self._command("postqueue", "-c", self.etc, "-f")
 
+    def retry(self):
+        """Tries again what a log line has called deferred, once the queue manager is through with it: until then it would
+        skip that."""
+        wait_for(lambda: f"the queue to rest: {self.queue()}",
+                 lambda: (q := self.queue()) and all(m["queue_name"] == "deferred" for m in q))
+        self.flush()
+
     def queue(self):
         """What is queued: dicts with queue_name, queue_id, sender, recipients [{address, delay_reason}]."""
         out = self._command("postqueue", "-c", self.etc, "-j").stdout
