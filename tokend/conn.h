@@ -1,6 +1,6 @@
 /*
- * One connection: one request, one answer, then it is closed (but for socketmap.c, whose connections last). It is read eagerly, straight after accept,
- * so that the usual case never visits the event loop.
+ * One connection: one request, one answer, then it is closed (but for socketmap.c, whose connections last). It is
+ * read eagerly, straight after accept, so that the usual case never visits the event loop.
  */
 #ifndef MX_TOKEND_CONN_H
 #define MX_TOKEND_CONN_H

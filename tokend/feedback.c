@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/hash.h"
+#include "settings/account.h"
 #include "tokend/feedback.h"
 
 #define SETS 128		/* a power of two */
@@ -11,22 +12,15 @@
 
 static struct handout table[SETS][WAYS];
 
-/* Case and one trailing dot do not matter. */
 static uint64_t relay_hash(const char *s, size_t n)
 {
-	char lower[MX_HOST_MAX];
-	size_t i;
+	char key[MX_HOST_MAX];
 
-	if (n > 0 && s[n - 1] == '.')
-		n--;
-	n = n < sizeof lower ? n : sizeof lower;
-	for (i = 0; i < n; i++)
-		lower[i] = s[i] >= 'A' && s[i] <= 'Z' ? (char)(s[i] - 'A' + 'a') : s[i];
-	return mx_fnv(MX_FNV_BASIS, lower, n);
+	return mx_fnv(MX_FNV_BASIS, key, cf_host_key(key, s, n < sizeof key ? n : sizeof key));
 }
 
-void feedback_note(uid_t uid, const char *relay, size_t n, const char *client, const char *token_id,
-    const void *account, uint64_t epoch, uint64_t now_ms)
+void feedback_note(uid_t uid, const char *relay, size_t n, const char *client, const char *mailbox,
+    const char *token_id, const void *account, uint64_t epoch, uint64_t now_ms)
 {
 	uint64_t of_relay = relay != NULL ? relay_hash(relay, n) : 0;
 	uint64_t h = mx_fnv(mx_fnv(of_relay ^ MX_FNV_BASIS, client, strlen(client)), token_id, strlen(token_id));
@@ -46,6 +40,7 @@ void feedback_note(uid_t uid, const char *relay, size_t n, const char *client, c
 	*to = (struct handout){ .at_ms = now_ms, .relay = of_relay, .any_relay = relay == NULL, .uid = uid,
 	    .account = account, .epoch = epoch };
 	snprintf(to->client, sizeof to->client, "%s", client);
+	snprintf(to->mailbox, sizeof to->mailbox, "%s", mailbox);
 	snprintf(to->token_id, sizeof to->token_id, "%s", token_id);
 }
 

@@ -1,7 +1,7 @@
 /*
  * Which token went to whom for which mail server within the last minute, so that a report of a refusal that names the
  * server alone ("server HOST[ADDRESS] said: 535 ...") finds the tokens it can be about. A table of fixed size; who asks
- * for very many tokens within a minute overwrites the oldest. No clock of its own, and nothing of the daemon.
+ * for very many tokens within a minute overwrites the oldest. No clock of its own, and nothing of the loop.
  */
 #ifndef MX_TOKEND_FEEDBACK_H
 #define MX_TOKEND_FEEDBACK_H
@@ -24,11 +24,12 @@ struct handout {
 	const void *account;		/* without a relay: its account, as long as the epoch is this one */
 	uint64_t epoch;
 	char client[FEEDBACK_CLIENT_MAX], token_id[MX_TOKEN_ID_MAX + 1];
+	char mailbox[MX_ACCOUNT_MAX + 1];	/* what was logged in to: some clients have a token for each */
 };
 
-/* Notes one; the same again is made younger. relay: n bytes, NULL when the asker named none. now_ms: mx_now_ms(). */
-void feedback_note(uid_t uid, const char *relay, size_t n, const char *client, const char *token_id,
-    const void *account, uint64_t epoch, uint64_t now_ms);
+/* Notes one; the same token again is made younger. relay: n bytes, NULL: the asker named none. now_ms: mx_now_ms(). */
+void feedback_note(uid_t uid, const char *relay, size_t n, const char *client, const char *mailbox,
+    const char *token_id, const void *account, uint64_t epoch, uint64_t now_ms);
 
 /* Calls fn for each that uid had for relay, or without naming one, and that is young enough. Returns how many. */
 size_t feedback_each(uid_t uid, const char *relay, size_t n, uint64_t now_ms,

@@ -10,7 +10,8 @@
 #include "tokend/peer.h"
 
 /* What the asker hears, an account that is not known included. */
-#define MX_DENIED_TEXT "denied by the token daemon's policy; its log has the reason, in the line that begins with \"denied\""
+#define MX_DENIED_TEXT "denied by the token daemon's policy; its log has the reason, in the line that begins with " \
+	"\"denied\""
 
 struct policy_verdict {
 	const struct conf_account *account;	/* whose client gives the token; NULL: verb needs none */

@@ -10,20 +10,17 @@
 #include "common/clock.h"
 #include "common/netstring.h"
 #include "common/text.h"
+#include "settings/account.h"
 #include "tokend/audit.h"
 #include "tokend/feedback.h"
 #include "tokend/log.h"
+#include "tokend/mailbox.h"
 #include "tokend/policy.h"
 #include "tokend/socketmap.h"
 
 #define REQUEST_MAX 8000		/* bytes inside the netstring; all of it fits a connection's buffer */
 #define IDLE_MS 30000			/* of a user who has been granted something; Postfix leaves after 10 s */
 #define WRITE_MS 2000
-
-static void account_error(struct mx_err *e, const struct conn *c, const struct mx_err *why)
-{
-	mx_fail(e, why->cls, why->code, "%s: %s", c->account, why->text);
-}
 
 void socketmap_error(struct mx_buf *b, const struct mx_err *e)
 {
@@ -83,7 +80,7 @@ static bool answer_token(struct conn *c, const struct engine_answer *a)
 	bool ok;
 
 	if (a->err != NULL) {
-		account_error(&e, c, a->err);
+		mx_fail(&e, a->err->cls, a->err->code, "%s: %s", c->account, a->err->text);
 		return answer_error(c, &e);
 	}
 	mx_buf_init(&v, value, sizeof value);
@@ -93,8 +90,9 @@ static bool answer_token(struct conn *c, const struct engine_answer *a)
 	mx_netstring_add(&b, v.p, v.len);
 	memcpy(c->token_id, a->id, strlen(a->id) + 1);
 	c->expires_in_s = a->expires_in_s;
-	feedback_note(c->peer.uid, NULL, 0, c->client, a->id,
-	    conf_account_find(c->s->conf->conf, c->account, strlen(c->account)), engine_epoch(c->s->engine), mx_now_ms());
+	feedback_note(c->peer.uid, NULL, 0, c->client, c->user, a->id,
+	    conf_account_find(c->s->conf->conf, c->account, strlen(c->account)), engine_epoch(c->s->engine),
+	    mx_now_ms());
 	ok = put(c, b.p, b.len);
 	mx_wipe(value, v.len);
 	mx_wipe(line, b.len);
@@ -118,6 +116,7 @@ static bool auth(struct conn *c, const char *key, size_t n)
 	struct mx_request r = { .verb = MX_VERB_TOKEN };
 	const struct conf *conf = c->s->conf->conf;
 	struct policy_verdict v;
+	struct engine_client *ec;
 	struct engine_answer a;
 	struct mx_err e;
 
@@ -134,16 +133,31 @@ static bool auth(struct conn *c, const char *key, size_t n)
 	snprintf(c->client, sizeof c->client, "%s", v.account->client->oc.name);
 	snprintf(c->user, sizeof c->user, "%s", v.account->user != NULL ? v.account->user : c->account);
 	if (strchr(c->user, ':') != NULL) {
-		mx_fail(&e, MX_CONFIG, "user-with-colon", "%s: Postfix takes the first colon of \"%s\" for the end of the "
-		    "user's name; use the plugin for this mailbox, or set \"user\" to another name of it", c->account, c->user);
+		mx_fail(&e, MX_CONFIG, "user-with-colon", "%s: Postfix takes the first colon of \"%s\" for the end "
+		    "of the user's name; use the plugin for this mailbox, or set \"user\" to another name of it", c->account,
+		    c->user);
 		return answer_error(c, &e);
 	}
-	if (engine_want(engine_find(c->s->engine, c->client), &c->waiter, &a))
+	if ((ec = mailbox_client(c, &v, &r, true, &e)) == NULL) {
+		a.err = &e;
 		return answer_token(c, &a);
-	return true;
+	}
+	return engine_want(ec, &c->waiter, &a) ? answer_token(c, &a) : true;
 }
 
 /* --- feedback --------------------------------------------------------------------------------- */
+
+/* Whose token h was. NULL: a reload took it away. */
+static struct engine_client *client_of(struct server *s, const struct handout *h)
+{
+	struct engine_client *ec = engine_find(s->engine, h->client);
+	const struct conf_client *cc = ec != NULL ? engine_client_of(ec) : NULL;
+	char subject[MX_ACCOUNT_MAX + 1];
+
+	if (ec == NULL || !oauth_grant_each(cc->oc.grant))
+		return ec;
+	return cf_mailbox_key(subject, h->mailbox) ? engine_sub_find(ec, subject) : NULL;
+}
 
 struct refusal { struct conn *c; const struct mx_span *relay, *said; size_t meant; };
 
@@ -151,7 +165,7 @@ static void refused(void *arg, const struct handout *h)
 {
 	struct refusal *r = arg;
 	struct server *s = r->c->s;
-	struct engine_client *ec = engine_find(s->engine, h->client);
+	struct engine_client *ec = client_of(s, h);
 	char reply[400];
 	bool dropped;
 
@@ -162,8 +176,8 @@ static void refused(void *arg, const struct handout *h)
 	dropped = engine_rejected(ec, h->token_id);
 	s->count.rejected++;
 	if (audit_may(s, r->c->who, UID_REJECTED, LOG_WARNING))
-		log_event(LOG_WARNING, "token_rejected", "client=%s token=%s dropped=%s challenge=\"\" reply=%s", h->client,
-		    h->token_id, dropped ? "yes" : "no", mx_quote(reply, sizeof reply, r->said->s, r->said->n));
+		log_event(LOG_WARNING, "token_rejected", "client=%s token=%s dropped=%s challenge=\"\" reply=%s",
+		    h->client, h->token_id, dropped ? "yes" : "no", mx_quote(reply, sizeof reply, r->said->s, r->said->n));
 }
 
 /* Only who was handed a token can have it dropped: there is nothing else to judge. */
@@ -210,8 +224,8 @@ static void wrong_door(struct conn *c)
 	struct mx_err e;
 	struct mx_buf b;
 
-	mx_fail(&e, MX_BAD_REQUEST, "socketmap-only", "this socket speaks Postfix's socketmap protocol; use the path of "
-	    "another entry of \"listen\"");
+	mx_fail(&e, MX_BAD_REQUEST, "socketmap-only", "this socket speaks Postfix's socketmap protocol; use the path "
+	    "of another entry of \"listen\"");
 	mx_buf_init(&b, line, sizeof line);
 	mx_reply_error(&b, &e, '\t');
 	(void)put(c, b.p, b.len);

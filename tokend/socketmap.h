@@ -1,5 +1,5 @@
 /*
- * The second door: Postfix's socketmap protocol (socketmap_table(5)). Its connections last, one request after the other.
+ * The second door: Postfix's socketmap protocol. Its connections last, one request after the other.
  * Table "auth": account -> "USER:TOKEN". Table "feedback": a delivery status -> always nothing, but tokens are dropped.
  */
 #ifndef MX_TOKEND_SOCKETMAP_H

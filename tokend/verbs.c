@@ -99,7 +99,8 @@ void verbs_token(struct conn *c, const struct engine_answer *a)
 		memcpy(c->token_id, a->id, strlen(a->id) + 1);
 		c->expires_in_s = a->expires_in_s;
 		if (c->verb != MX_VERB_TOKEN && c->host[0] != '\0')
-			feedback_note(c->peer.uid, c->host, strlen(c->host), c->client, a->id, NULL, 0, mx_now_ms());
+			feedback_note(c->peer.uid, c->host, strlen(c->host), c->client, c->user, a->id, NULL, 0,
+			    mx_now_ms());
 		conn_answer(c, out.p, out.len, NULL);
 	} else {
 		fail_account(c, &e);

@@ -11,10 +11,12 @@ import pytest
 from mxtest import wire
 from mxtest.alone import BOX, lone_tokend, oauth_client
 from mxtest.clock import Clock
+from mxtest.google import DOMAIN, Google
 from mxtest.handover import Sockets
 from mxtest.proc import wait_for
 from mxtest.recorder import Answer, Recorder, token
 from mxtest.socketmap import Door, ask, ask_as, netstring
+from mxtest.tokend import Tokend
 
 REFUSED = "server localhost[127.0.0.1]:587 said: 535 5.7.3 Authentication unsuccessful"
 DENIED = 'TEMP denied by the token daemon\'s policy; its log has the reason, in the line that begins with "denied" [denied]'
@@ -347,6 +349,23 @@ def test_a_client_that_a_reload_took_away(make, recorder, up, pki):
     tokend.reload("reloaded ")
     assert ask(tokend.door, f"feedback {REFUSED}") == "NOTFOUND "
     assert "nothing-handed-out" in tokend.wait_log("feedback_ignored")
+
+
+def test_tokens_of_mailboxes(up, workdir, pki, binaries):
+    """Where each mailbox has a token of its own, the one that was handed out is dropped."""
+    google = up(Google(workdir / "g", pki, pki.client("google")))
+    a, b = f"a@{DOMAIN}", f"b@{DOMAIN}"
+    tokend = up(Tokend(workdir / "t", {"g": {
+        "provider": "google-workspace", "service_account_file": "secret:account.json", "token_endpoint": google.token_endpoint,
+        "ca_file": str(pki.ca)}}, {"*": {"client": "g", "allow_token_users": ["root"]}},
+        secrets={"account.json": google.key_file()}, socketmap=True))
+    first = ask(tokend.door, f"auth {a}")
+    assert first.startswith(f"OK {a}:") and ask(tokend.door, "auth no-mailbox").endswith("[mailbox-needed]")
+    old = tokend.sasl(b, host="smtp.gmail.com").token
+    assert f"OK {b}:{old}" != first and old not in first
+    assert ask(tokend.door, "feedback server smtp.gmail.com[192.0.2.1]:587 said: 535 5.7.8 no") == "NOTFOUND "
+    assert all("dropped=yes" in ln for ln in rejected(tokend, 2))
+    assert ask(tokend.door, f"auth {a}") not in (first, None) and tokend.sasl(b, host="smtp.gmail.com").token != old
 
 
 def test_counted(make):

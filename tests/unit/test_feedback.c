@@ -18,7 +18,8 @@ static void statuses(void **state)
 	static const struct { const char *text, *relay, *said; } rows[] = {	/* relay NULL: nothing to learn */
 		{ "server smtp.office365.com[52.98.0.1] said: 535 5.7.3 Authentication unsuccessful",
 		    "smtp.office365.com", "535 5.7.3 Authentication unsuccessful" },
-		{ "4.7.3 SASL authentication failed; server localhost[127.0.0.1]:587 said: 535 no", "localhost", "535 no" },
+		{ "4.7.3 SASL authentication failed; server localhost[127.0.0.1]:587 said: 535 no",
+		    "localhost", "535 no" },
 		{ "server a(b) said: 535", "a", "535" },
 		{ "server a said: 535", "a", "535" },
 		{ "server ::1[::1]:25 said: 535-x", "::1", "535-x" },
@@ -75,7 +76,7 @@ static const char *meant(uid_t uid, const char *relay, uint64_t now)
 	return found;
 }
 
-#define NOTE(uid, relay, client, id, now) feedback_note(uid, relay, strlen(relay), client, id, NULL, 0, now)
+#define NOTE(uid, relay, client, id, now) feedback_note(uid, relay, strlen(relay), client, "m@x.test", id, NULL, 0, now)
 
 static void of_whom_for_what(void **state)
 {
@@ -88,7 +89,7 @@ static void of_whom_for_what(void **state)
 	assert_string_equal(meant(200, "smtp.office365.com", 2000), "contoso/T2 ");
 	assert_string_equal(meant(300, "smtp.office365.com", 2000), "");
 	assert_string_equal(meant(100, "office365.com", 2000), "");
-	feedback_note(100, NULL, 0, "any", "A1", NULL, 7, 1000);	/* named no server: it can be any */
+	feedback_note(100, NULL, 0, "any", "m@x.test", "A1", NULL, 7, 1000);	/* named no server: it can be any */
 	assert_string_equal(meant(100, "elsewhere.example", 2000), "any/A1 ");
 	assert_string_equal(meant(200, "elsewhere.example", 2000), "");
 }
