@@ -4,7 +4,7 @@ import pytest
 
 from mxtest import tpm
 from mxtest.recorder import Recorder, token
-from test_refresh_token import BOX, FIRST, Store, again, daemon
+from mxtest.refresh import BOX, FIRST, Store, again, daemon
 
 pytestmark = pytest.mark.skipif(tpm.lacks() is not None, reason=str(tpm.lacks()))
 
