@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "common/text.h"
 #include "ctl/out.h"
 #include "ctl/setup/postfix.h"
 
@@ -23,13 +22,6 @@ static const char *const name_of[PF_N] = {
 	[PF_CA_FILE] = "smtp_tls_CAfile", [PF_CA_PATH] = "smtp_tls_CApath", [PF_POLICY] = "smtp_tls_policy_maps",
 	[PF_LEVEL] = "smtp_tls_security_level", [PF_SYSLOG] = "syslog_name",
 };
-
-/* What goes into configuration files and into postconf's arguments as it is. */
-static bool plain_path(const char *s)
-{
-	return *s == '/' && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@~") ==
-	    strlen(s);
-}
 
 bool pf_run(const struct pf *p, const char *folder, const char *command, const char *const args[], struct su_output *o)
 {
@@ -212,12 +204,12 @@ bool pf_read_all(struct pf *p)
 	free(p->socket);
 	free(p->outside);
 	free(p->commands);
-	p->outside = NULL;
+	p->job.socket = p->outside = NULL;
 	if ((p->socket = imported(p, "MTA_XOAUTH2_SOCKET")) == NULL)
 		p->socket = strdup(MX_SOCKET);
 	p->commands = strdup(p->value[PF_COMMANDS]);
 	if (p->socket != NULL)
-		p->outside = p->chroot ? su_join(p->value[PF_QUEUE], p->socket, "") : strdup(p->socket);
+		p->job.socket = p->outside = p->chroot ? su_join(p->value[PF_QUEUE], p->socket, "") : strdup(p->socket);
 	if ((pw = getpwnam(p->value[PF_OWNER])) == NULL) {
 		out_error("there is no user \"%s\", which is mail_owner in %s/main.cf", p->value[PF_OWNER], p->dir);
 		return false;
@@ -233,25 +225,6 @@ char *pf_sasl_path(const struct pf *p)
 	return path != NULL ? path : strdup(MX_SASLDIR);
 }
 
-/* [host]:port, as relayhost and the map have it. */
-static int take_relay(struct pf *p)
-{
-	const char *s = p->c->relayhost, *end = s != NULL && *s == '[' ? strchr(s, ']') : NULL;
-	uint64_t port = 0;
-
-	if (s == NULL)
-		return CTL_FINE;
-	if (end == NULL || end == s + 1 || end - s > MX_HOST_MAX ||
-	    strspn(s + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:") !=
-	    (size_t)(end - s - 1) ||
-	    (end[1] != '\0' && (end[1] != ':' || !mx_parse_uint(end + 2, strlen(end + 2), 1, 65535, &port))))
-		return out_usage(p->c->verb, "--relayhost is \"%s\"; it must look like [smtp.office365.com]:587, "
-		    "brackets and all", s);
-	p->port = (uint32_t)port;
-	p->host = strndup(s + 1, (size_t)(end - s - 1));
-	return p->host != NULL ? CTL_FINE : out_failed(ENOMEM);
-}
-
 int pf_open(struct pf *p, const struct call *c)
 {
 	const char *dir = c->instance != NULL ? c->instance : "/etc/postfix";
@@ -262,19 +235,21 @@ int pf_open(struct pf *p, const struct call *c)
 
 	*p = (struct pf){ .c = c, .account = c->account };
 	p->config = c->config != NULL ? c->config : MX_SYSCONFDIR "/mta-xoauth2/tokend.yaml";
-	if (!plain_path(dir) || !plain_path(p->config))
+	p->job = (struct su_job){ .c = c, .server = &pf_server, .arg = p, .config = p->config, .found = &p->found };
+	if (!su_plain_path(dir) || !su_plain_path(p->config))
 		return out_usage(c->verb, "%s must be an absolute path of letters, digits and ._-+@~",
-		    plain_path(dir) ? "--config" : "--instance");
-	if ((r = take_relay(p)) != CTL_FINE)
+		    su_plain_path(dir) ? "--config" : "--instance");
+	if ((r = su_relay(c, &p->host, &p->port)) != CTL_FINE)
 		return r;
 	if ((p->dir = realpath(dir, NULL)) == NULL) {
 		out_error("%s: %s; --instance names Postfix's config_directory", dir, strerror(errno));
 		return CTL_CONFIG;
 	}
+	p->job.dir = p->dir;
 	main_cf = su_join(p->dir, "/main.cf", "");
 	there = main_cf != NULL && stat(main_cf, &st) == 0;
 	free(main_cf);
-	if (!there || !plain_path(p->dir)) {
+	if (!there || !su_plain_path(p->dir)) {
 		out_error("%s is not the folder of a Postfix: there is no main.cf in it", p->dir);
 		return CTL_CONFIG;
 	}

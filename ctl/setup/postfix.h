@@ -4,12 +4,8 @@
 #ifndef MX_CTL_SETUP_POSTFIX_H
 #define MX_CTL_SETUP_POSTFIX_H
 
-#include "ctl/setup/file.h"
-#include "ctl/setup/found.h"
+#include "ctl/setup/job.h"
 #include "ctl/setup/run.h"
-#include "ctl/setup/state.h"
-#include "ctl/verb.h"
-#include "settings/conf.h"
 
 #define PF_SERVICE "exo"		/* as conf/postfix has it */
 #define PF_ACCOUNTS "exo_accounts"
@@ -22,6 +18,7 @@ enum pf_param {
 };
 
 struct pf {
+	struct su_job job;
 	const struct call *c;
 	char *dir;		/* of main.cf and master.cf */
 	char *stage;		/* folder with copies of them that are changed and looked at; NULL: dir itself is */
@@ -87,44 +84,8 @@ void pf_client_free(struct pf_client *k);
  */
 bool pf_take_over(struct pf *p, const char *token_file, struct pf_client *k, struct su_set *out);
 
-/* A file as it is now. false: it cannot be read, which is found. */
-bool pf_read(struct pf *p, const char *path, struct su_file *f);
-
-/*
- * A change of "before" to a text, with mode and owner as they are; a new file gets mode and belongs to root. Takes
- * both over; text NULL: no memory.
- */
-bool pf_change(struct su_set *out, enum su_kind kind, const char *path, const char *note, struct su_file *before,
-    char *text, size_t n, mode_t mode);
-
-bool pf_folder(struct su_set *out, const char *path);	/* made, if it is not there */
-
-/* Text by parts, NULL behind the last; owned. NULL: no memory. */
-char *pf_text(const char *first, ...);
-
-/* The name of an instance's state: its folder as one word. Owned; NULL: no memory. */
-char *pf_name(const char *dir);
-
-/* What both ways have in common (postfix_apply.c). */
-struct pf_state { char *dir, *undo, *name, *lock; int fd; };
-/* take: make the folder, lock it, clear up. An exit status. To be closed in any case. */
-int pf_state_open(struct pf *p, struct pf_state *s, bool take);
-void pf_state_close(struct pf_state *s);
-bool pf_show(const struct su_set *set);			/* as a diff */
-int pf_confirm(const struct pf *p);			/* CTL_FINE: go on */
-int pf_unchanged(const struct su_set *set);		/* since it was shown: CTL_FINE */
-int pf_apply(const struct su_set *set);			/* an exit status; what failed has been said */
-/* Postfix and the daemon take note of what has changed. An exit status. */
-int pf_reload(struct pf *p, const struct su_set *set);
-
-/*
- * What takes the changes of set back, as the files are now: edits made since are kept. CTL_CONFIG: that is not
- * possible, and the lines in question have been said. intact: the set's own lines are all there.
- */
-int pf_undo_plan(const struct su_set *set, struct su_set *undo, bool *intact);
-/* Takes it back, asking nobody: of an interrupted run, or of one whose result is not good. An exit status. */
-int pf_undo(struct pf *p, const struct pf_state *s, const struct su_set *set);
-int pf_undo_finish(struct pf *p, const struct pf_state *s);	/* of one that was interrupted */
+extern const struct su_server pf_server;
+struct su_asker pf_asker(const struct pf *p);
 
 int pf_enable(struct pf *p);		/* exit statuses */
 int pf_disable(struct pf *p);

@@ -16,45 +16,6 @@
 #define SOCKET_PATH_MAX 106	/* bytes: of an entry of "listen" */
 #define CLIENT "exo"		/* name of the client that is written */
 
-char *pf_name(const char *dir)
-{
-	size_t n = strlen(dir);
-	char *out = malloc(3 * n + 1), *p = out;
-
-	for (size_t i = 1; out != NULL && i < n; i++) {
-		if (dir[i] == '/') {
-			*p++ = '-';
-		} else if (strchr("-_@~+", dir[i]) != NULL) {	/* so that no two folders have one name */
-			static const char hex[] = "0123456789abcdef";
-
-			*p++ = '_', *p++ = hex[(unsigned char)dir[i] >> 4], *p++ = hex[dir[i] & 15];
-		} else {
-			*p++ = dir[i];
-		}
-	}
-	if (out != NULL)
-		*p = '\0';
-	return out;
-}
-
-/* As a YAML string in double quotes; owned. */
-static char *quoted(const char *s)
-{
-	char *out = malloc(2 * strlen(s) + 3), *p = out;
-
-	if (out == NULL)
-		return NULL;
-	*p++ = '"';
-	for (; *s != '\0'; s++) {
-		if (*s == '"' || *s == '\\')
-			*p++ = '\\';
-		*p++ = *s;
-	}
-	*p++ = '"';
-	*p = '\0';
-	return out;
-}
-
 static bool under_systemd(void)
 {
 	char *systemctl = su_find_program("systemctl");
@@ -65,14 +26,6 @@ static bool under_systemd(void)
 	su_output_free(&o);
 	free(systemctl);
 	return yes;
-}
-
-bool pf_folder(struct su_set *out, const char *path)
-{
-	struct su_file none = { 0 }, made = { .there = true, .mode = 0755 };
-
-	return access(path, F_OK) == 0 || su_set_find(out, path) != NULL ||
-	    su_set_add(out, SU_FOLDER, path, "", &none, &made);
 }
 
 /* Folders of path that are missing below the queue directory; the daemon makes its socket in the last one. */
@@ -120,13 +73,13 @@ static char *plan_socket(struct pf *p, const char *name, struct su_set *out)
 	}
 	if (!under_systemd())
 		return plan_folders(p, p->conf != NULL ? p->conf->user : MX_USER, out) ?
-		    pf_text("listen:\n  - path: ", p->outside, "\n", NULL) : NULL;
-	path = pf_text(MX_SYSCONFDIR "/systemd/system/mta-xoauth2-tokend.socket.d/postfix-", name, ".conf", NULL);
-	text = pf_text("[Socket]\nListenStream=", p->outside, "\n", NULL);
+		    su_concat("listen:\n  - path: ", p->outside, "\n", NULL) : NULL;
+	path = su_concat(MX_SYSCONFDIR "/systemd/system/mta-xoauth2-tokend.socket.d/postfix-", name, ".conf", NULL);
+	text = su_concat("[Socket]\nListenStream=", p->outside, "\n", NULL);
 	ok = path != NULL && text != NULL && plan_folders(p, NULL, out);
-	if (ok && pf_folder(out, MX_SYSCONFDIR "/systemd/system/mta-xoauth2-tokend.socket.d") && pf_read(p, path,
+	if (ok && su_folder(out, MX_SYSCONFDIR "/systemd/system/mta-xoauth2-tokend.socket.d") && su_read(&p->found, path,
 	    &before)) {
-		ok = pf_change(out, SU_FILE, path, "", &before, text, strlen(text), 0644);
+		ok = su_change_to(out, SU_FILE, path, "", &before, text, strlen(text), 0644);
 		text = NULL;
 	}
 	free(path);
@@ -143,9 +96,9 @@ static char *new_client(struct pf *p, const struct pf_client *k)
 	size_t i;
 
 	for (i = 0; i < sizeof value / sizeof value[0]; i++)
-		ok &= (q[i] = value[i] != NULL ? quoted(value[i]) : strdup("")) != NULL;
+		ok &= (q[i] = value[i] != NULL ? su_quoted(value[i]) : strdup("")) != NULL;
 	if (ok)
-		out = pf_text("clients:\n  " CLIENT ":\n    provider: exchange-online\n    tenant: ", q[1],
+		out = su_concat("clients:\n  " CLIENT ":\n    provider: exchange-online\n    tenant: ", q[1],
 		    "\n    client_id: ", q[2], "\n    client_secret_file: ", q[3], *q[4] != '\0' ? "\n    proxy: "
 		    "" : "", q[4],
 		    *q[5] != '\0' ? "\n    ca_file: " : "", q[5], "\naccounts:\n  ", q[0], ":\n    client: " CLIENT
@@ -192,56 +145,14 @@ static char *plan_account(struct pf *p, struct su_set *set)
 {
 	const struct conf_account *a = p->conf == NULL ? NULL :
 	    conf_account_find(p->conf, p->account, strlen(p->account));
-	char *pattern, *out;
 
-	if (a == NULL)
-		return plan_client(p, set);
-	if (!conf_relay_allowed(a, p->host, strlen(p->host)))
-		su_find(&p->found, SU_WRONG, "account", "%s:%u: account \"%s\" does not let tokens go to %s: add that "
-		    "name to its \"relays\"", a->at.file, a->at.line, a->pattern, p->host);
-	if (conf_uid_listed(&a->allow_users, p->uid) || conf_gid_listed(&a->allow_groups, p->gid))
-		return strdup("");
-	pattern = quoted(a->pattern);
-	out = pattern == NULL ? NULL :
-	    pf_text("accounts:\n  ", pattern, ":\n    allow_users: [", p->value[PF_OWNER], "]\n", NULL);
-	free(pattern);
-	return out;
+	return a == NULL ? plan_client(p, set) : su_leave(&p->job, a, p->host, p->value[PF_OWNER], p->uid, p->gid);
 }
-
-/* Without a main file, the whole of it goes there: conf.d alone is not read. */
-static bool plan_file(struct pf *p, const char *name, const char *text, struct su_set *out)
-{
-	const char *slash = strrchr(p->config, '/');
-	char *folder = strndup(p->config, (size_t)(slash - p->config));
-	char *dir = folder != NULL ? su_join(folder, "/conf.d", "") : NULL;
-	char *path = p->conf == NULL ? strdup(p->config) : dir == NULL ? NULL : pf_text(dir, "/50-postfix-", name,
-	    ".yaml", NULL);
-	char *all = pf_text("# Written by \"mta-xoauth2 postfix enable\" for the Postfix in ", p->dir,
-	    "; \"mta-xoauth2 postfix disable\" takes it back.\n", text, NULL);
-	struct su_file before = { 0 };
-	bool ok = path != NULL && all != NULL;
-
-	if (ok)
-		ok = pf_folder(out, p->conf == NULL ? folder : dir);
-	if (ok && pf_read(p, path, &before)) {
-		if (before.there)
-			su_find(&p->found, SU_WRONG, "files", "%s is there already, and this tool has no record of "
-			    "it: look what it is, and remove it", path);
-		ok = pf_change(out, SU_FILE, path, "", &before, all, strlen(all), 0644);
-		all = NULL;
-	}
-	free(folder);
-	free(dir);
-	free(path);
-	free(all);
-	return ok;
-}
-
 bool pf_plan_daemon(struct pf *p, const char *name, struct su_set *out)
 {
 	char *socket = plan_socket(p, name, out), *account = plan_account(p, out);
 	char *text = socket != NULL && account != NULL ? su_join(socket, account, "") : NULL;
-	bool ok = text != NULL && (*text == '\0' || plan_file(p, name, text, out));
+	bool ok = text != NULL && (*text == '\0' || su_conf_file(&p->job, p->conf == NULL, text, out));
 
 	free(socket);
 	free(account);

@@ -4,7 +4,6 @@
 #include "config.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/clock.h"
 #include "ctl/setup/postfix.h"
 
 #define PLUGIN "libmta-xoauth2.so"
-#define PING_MS 3000
 
 static const char *or_none(const char *s)
 {
@@ -177,37 +174,17 @@ static void look_at_service(struct pf *p)
 static void look_at_conf(struct pf *p)
 {
 	char *token_file = p->c->relayhost != NULL ? pf_mapped_path(p) : NULL;
-	struct conf_report r;
 
 	conf_free(p->conf);
-	p->conf = conf_load(p->config, 0, &r);
-	if (p->conf != NULL)
-		su_find(&p->found, SU_GOOD, "daemon", "%s: clients: %zu, accounts: %zu", p->config, p->conf->nclients,
-		    p->conf->naccounts);
-	else if ((p->c->tenant != NULL || token_file != NULL) && access(p->config, F_OK) == -1 && errno == ENOENT)
-		su_find(&p->found, SU_GOOD, "daemon", "%s is not there yet, and is written", p->config);
-	else
-		su_find(&p->found, SU_WRONG, "daemon", "%s: %s; mta-xoauth2 check shows all of it", p->config,
-		    r.n > 0 ? r.c[0].text : "cannot be read");
+	p->conf = su_find_conf(&p->job, p->c->tenant != NULL || token_file != NULL);
 	free(token_file);
-	conf_report_free(&r);
 }
 
 void pf_look_daemon(struct pf *p)
 {
-	const struct su_asker a = { p->chroot ? p->value[PF_QUEUE] : NULL, p->uid, p->gid, p->socket,
-		mx_now_ms() + PING_MS };
-	uint64_t left;
-	struct mx_err e;
+	const struct su_asker a = pf_asker(p);
 
-	if (geteuid() != 0)
-		su_find(&p->found, SU_ODD, "socket", "not tried: only root can become %s", p->value[PF_OWNER]);
-	else if (su_ask_as(&a, MX_VERB_PING, NULL, NULL, 0, &left, &e) == MX_OK)
-		su_find(&p->found, SU_GOOD, "socket", "the token daemon answers %s at %s%s", p->value[PF_OWNER],
-		    p->socket,
-		    p->chroot ? " in the chroot" : "");
-	else
-		su_find(&p->found, SU_ODD, "socket", "%s%s: %s", p->chroot ? "in the chroot, " : "", p->socket, e.text);
+	su_find_answer(&p->found, &a);
 }
 
 bool pf_look(struct pf *p)

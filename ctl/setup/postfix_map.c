@@ -47,7 +47,7 @@ static bool next_source(struct pf *p, const char **list, size_t *type, char *nam
 		for (*type = 0; *type < sizeof types / sizeof types[0]; ++*type)
 			if (strcmp(kind, types[*type].type) == 0)
 				break;
-		if (*type == sizeof types / sizeof types[0] || *name != '/' || !pf_read(p, name, f))
+		if (*type == sizeof types / sizeof types[0] || *name != '/' || !su_read(&p->found, name, f))
 			continue;
 		if (f->there && strlen(f->p) == f->n && find_line(f->p, p->c->relayhost, l))
 			return true;
@@ -98,11 +98,11 @@ static bool plan_index(struct pf *p, size_t type, const char *source, const char
 	struct su_output o = { 0 };
 	bool ok = path != NULL && made != NULL && map != NULL && note != NULL && (f.p = strdup(text)) != NULL;
 
-	if (ok && pf_read(p, path, &before) && before.there) {
+	if (ok && su_read(&p->found, path, &before) && before.there) {
 		f.n = strlen(f.p);
 		ok = su_file_put(copy, &f) == 0 && pf_run(p, p->stage, "postmap", args, &o) &&
 		    su_file_read(made, &after) == 0 && after.there;
-		if (ok && (ok = pf_change(out, SU_INDEX, path, note, &before, after.p, after.n, 0600)))
+		if (ok && (ok = su_change_to(out, SU_INDEX, path, note, &before, after.p, after.n, 0600)))
 			after = (struct su_file){ 0 };
 	}
 	su_output_free(&o);
@@ -156,7 +156,7 @@ bool pf_plan_passwords(struct pf *p, struct su_set *out)
 		    "is kept for \"postfix disable\" alone", name, p->c->relayhost);
 		text = without_password(&f, &l, &n);
 		/* The text first: Postfix wants the index to be the newer one. */
-		ok = text != NULL && pf_change(out, SU_PASSWORDS, name, "", &f, text, n, 0600) &&
+		ok = text != NULL && su_change_to(out, SU_PASSWORDS, name, "", &f, text, n, 0600) &&
 		    (types[type].index == NULL || p->c->dry_run ||
 		    plan_index(p, type, name, out->c[out->n - 1].after.p, out));
 	}

@@ -5,7 +5,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -17,50 +16,6 @@
 /* Where distributions have the authorities that everybody trusts. */
 static const char *const authorities[] = { "/etc/ssl/certs/ca-certificates.crt",
 	"/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem", NULL };
-
-char *pf_text(const char *first, ...)
-{
-	char *out = strdup(first), *more;
-	const char *s;
-	va_list ap;
-
-	va_start(ap, first);
-	while (out != NULL && (s = va_arg(ap, const char *)) != NULL) {
-		more = su_join(out, s, "");
-		free(out);
-		out = more;
-	}
-	va_end(ap);
-	return out;
-}
-
-bool pf_read(struct pf *p, const char *path, struct su_file *f)
-{
-	int err = su_file_read(path, f);
-
-	if (err == 0)
-		return true;
-	if (err == ELOOP)
-		su_find(&p->found, SU_WRONG, "files", "%s is a symbolic link: whoever made it wants to change the "
-		    "file it points to by other means, which this tool would break", path);
-	else
-		su_find(&p->found, SU_WRONG, "files", "%s cannot be read (%s)", path, strerror(err));
-	su_file_free(f);
-	return false;
-}
-
-bool pf_change(struct su_set *out, enum su_kind kind, const char *path, const char *note, struct su_file *before,
-    char *text, size_t n, mode_t mode)
-{
-	struct su_file after = { .there = true, .p = text, .n = n, .mode = before->there ? before->mode : mode,
-		.uid = before->there ? before->uid : 0, .gid = before->there ? before->gid : 0 };
-
-	if (text == NULL) {
-		su_file_free(before);
-		return false;
-	}
-	return su_set_add(out, kind, path, note, before, &after);
-}
 
 bool pf_stage(struct pf *p, const char *folder)
 {
@@ -104,7 +59,7 @@ static char *service_line(const struct pf *p)
 			ca = authorities[i];
 	if (*p->value[PF_CA_FILE] != '\0' || *p->value[PF_CA_PATH] != '\0')
 		ca = NULL;	/* main.cf's own counts here too */
-	return pf_text(PF_SERVICE "/unix=" PF_SERVICE " unix - - ", p->chroot ? "y" : "n", " - 2 smtp"
+	return su_concat(PF_SERVICE "/unix=" PF_SERVICE " unix - - ", p->chroot ? "y" : "n", " - 2 smtp"
 	    " -o syslog_name=", *p->value[PF_INSTANCE] != '\0' && strcmp(p->value[PF_INSTANCE], "-") != 0 ?
 	    p->value[PF_INSTANCE] : "postfix", "/" PF_SERVICE
 	    " -o smtp_sasl_auth_enable=yes"
@@ -126,14 +81,14 @@ static char *senders_line(const struct pf *p)
 	char *one, *more;
 
 	while (copy != NULL && out != NULL && (one = strsep(&rest, ",")) != NULL) {
-		more = pf_text(out, " { ", one, " = " PF_SERVICE ":", p->c->relayhost, " }", NULL);
+		more = su_concat(out, " { ", one, " = " PF_SERVICE ":", p->c->relayhost, " }", NULL);
 		free(out);
 		out = more;
 	}
 	free(copy);
 	if (out != NULL && pf_run(p, p->stage, "postconf", args, &o)) {
 		o.out[strcspn(o.out, "\n")] = '\0';
-		more = pf_text(out, " }", *o.out != '\0' ? ", " : "", o.out, NULL);
+		more = su_concat(out, " }", *o.out != '\0' ? ", " : "", o.out, NULL);
 	} else {
 		more = NULL;
 	}
@@ -145,7 +100,7 @@ static char *senders_line(const struct pf *p)
 static bool edit(struct pf *p)
 {
 	char *where = p->c->sender != NULL ? senders_line(p) :
-	    pf_text("default_transport=" PF_SERVICE ":", p->c->relayhost, NULL);
+	    su_concat("default_transport=" PF_SERVICE ":", p->c->relayhost, NULL);
 	char *service = service_line(p);
 	const char *const master[] = { "-M", service, NULL };
 	const char *const lines[] = { where, PF_SERVICE "_destination_rate_delay=2s",
@@ -173,9 +128,9 @@ static bool take_edited(struct pf *p, const char *name, const char *note, struct
 	struct su_file before = { 0 }, after = { 0 };
 	bool ok = path != NULL && copy != NULL;
 
-	if (ok && pf_read(p, path, &before)) {
+	if (ok && su_read(&p->found, path, &before)) {
 		ok = su_file_read(copy, &after) == 0 && after.there &&
-		    pf_change(out, SU_FILE, path, note, &before, after.p, after.n, 0644);
+		    su_change_to(out, SU_FILE, path, note, &before, after.p, after.n, 0644);
 		if (ok)
 			after.p = NULL;
 	}
@@ -194,7 +149,7 @@ static bool accounts_file(struct pf *p, struct su_set *out)
 
 	if (path == NULL)
 		return false;
-	if (!pf_read(p, path, &before)) {
+	if (!su_read(&p->found, path, &before)) {
 		ok = true;
 	} else if (before.there) {
 		su_find(&p->found, SU_WRONG, "files", "%s is there already, and was not made by this tool: is this "
@@ -202,10 +157,10 @@ static bool accounts_file(struct pf *p, struct su_set *out)
 		su_file_free(&before);
 		ok = true;
 	} else {
-		text = pf_text("# Which mailbox logs in at which server. There is no password: nothing here is "
+		text = su_concat("# Which mailbox logs in at which server. There is no password: nothing here is "
 		    "secret.\n"
 		    "# After a change: postfix reload\n", p->c->relayhost, " ", p->account, "\n", NULL);
-		ok = pf_change(out, SU_FILE, path, "", &before, text, text != NULL ? strlen(text) : 0, 0644);
+		ok = su_change_to(out, SU_FILE, path, "", &before, text, text != NULL ? strlen(text) : 0, 0644);
 	}
 	free(path);
 	return ok;
@@ -229,7 +184,7 @@ static void look_at_ways_out(struct pf *p)
 
 bool pf_plan(struct pf *p, struct su_set *out)
 {
-	char *name = pf_name(p->dir), *note = pf_text(p->c->relayhost, " ", p->account, " ",
+	char *name = su_name(p->dir), *note = su_concat(p->c->relayhost, " ", p->account, " ",
 	    p->c->sender != NULL ? p->c->sender : "-", NULL);
 	bool ok;
 

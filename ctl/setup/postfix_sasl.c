@@ -35,7 +35,7 @@ static struct json_object *load(struct pf *p, const char *path)
 	struct json_object *o = NULL;
 	struct su_file f;
 
-	if (pf_read(p, path, &f) && f.there && oauth_json_parse(f.p, f.n, &o) != OAUTH_JSON_FINE)
+	if (su_read(&p->found, path, &f) && f.there && oauth_json_parse(f.p, f.n, &o) != OAUTH_JSON_FINE)
 		su_find(&p->found, SU_WRONG, "take over", "%s is not JSON: is it sasl-xoauth2's?", path);
 	su_file_free(&f);
 	return o;
@@ -84,7 +84,7 @@ static bool keep_secret(struct pf *p, const struct source *s, struct pf_client *
 	struct su_file before = { 0 }, after = { .there = true, .mode = 0640, .gid = pw != NULL ? pw->pw_gid : 0 };
 	size_t n = 0;
 	const char *v = value(s, "client_secret", &n);
-	bool ok = folder != NULL && pf_folder(out, folder) && (k->secret_file = su_join(folder,
+	bool ok = folder != NULL && su_folder(out, folder) && (k->secret_file = su_join(folder,
 	    "/" PF_SERVICE ".secret", "")) != NULL;
 
 	free(folder);
@@ -93,7 +93,7 @@ static bool keep_secret(struct pf *p, const struct source *s, struct pf_client *
 	memcpy(after.p, v, n);
 	memcpy(after.p + n, "\n", 2);
 	after.n = n + 1;
-	if (pf_read(p, k->secret_file, &before) && before.there)
+	if (su_read(&p->found, k->secret_file, &before) && before.there)
 		su_find(&p->found, SU_WRONG, "take over", "%s is there already: look what it is, and remove it",
 		    k->secret_file);
 	return su_set_add(out, SU_SECRET, k->secret_file, "", &before, &after);

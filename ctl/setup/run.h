@@ -12,6 +12,7 @@
 
 #include "common/status.h"
 #include "common/wire.h"
+#include "ctl/setup/found.h"
 
 #define SU_OUTPUT_MAX ((size_t)256 * 1024)	/* bytes of standard output, and of standard error */
 #define SU_RUN_S 60				/* longest time for one program */
@@ -33,18 +34,16 @@ void su_output_free(struct su_output *o);
 char *su_find_program(const char *name);
 
 struct su_asker {
+	const char *user;	/* its name, for sentences */
 	const char *root;	/* of its chroot; NULL: none */
 	uid_t uid;
 	gid_t gid;
 	const char *socket;	/* as seen from in there */
-	uint64_t deadline_ms;	/* on mx_now_ms() */
 };
 
-/*
- * PING, or SASL for account at host and port. MX_OK: *left_s is the life left of the token, which is wiped unseen.
- * Takes root.
- */
-enum mx_class su_ask_as(const struct su_asker *a, enum mx_verb v, const char *account, const char *host,
-    uint32_t port, uint64_t *left_s, struct mx_err *e);
+/* Is there an answer? */
+void su_find_answer(struct su_found *found, const struct su_asker *a);
+/* Is there a login? An exit status; either has been said. */
+int su_try_login(const struct su_asker *a, const char *account, const char *host, uint32_t port);
 
 #endif

@@ -295,7 +295,7 @@ static void names(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
-		char *got = pf_name(row[i][0]);
+		char *got = su_name(row[i][0]);
 
 		assert_string_equal(got, row[i][1]);
 		free(got);

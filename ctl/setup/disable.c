@@ -10,7 +10,7 @@
 
 #include "ctl/out.h"
 #include "ctl/setup/lines.h"
-#include "ctl/setup/postfix.h"
+#include "ctl/setup/job.h"
 
 /* Lines from..from+n of an edited file that stand in the way. */
 static void say_conflict(const struct su_change *c, const struct su_file *now, size_t from, size_t n)
@@ -91,7 +91,7 @@ static int undo_file(const struct su_change *c, const struct su_file *now, struc
 	return ok ? CTL_FINE : CTL_TEMP;
 }
 
-int pf_undo_plan(const struct su_set *set, struct su_set *undo, bool *intact)
+int su_undo_plan(const struct su_set *set, struct su_set *undo, bool *intact)
 {
 	struct su_file now, final;
 	int r = CTL_FINE, err;
@@ -127,32 +127,19 @@ int pf_undo_plan(const struct su_set *set, struct su_set *undo, bool *intact)
 	return r;
 }
 
-/* An index whose text was edited is made anew by postmap(1). */
-static void make_indexes(struct pf *p, const struct su_set *undo)
-{
-	for (size_t i = 0; i < undo->n; i++) {
-		const char *const args[] = { undo->c[i].note, NULL };
-		struct su_output o = { 0 };
-
-		if (undo->c[i].kind == SU_INDEX && *undo->c[i].note != '\0')
-			(void)pf_run(p, p->dir, "postmap", args, &o);
-		su_output_free(&o);
-	}
-}
-
 /* The socket that a daemon which does not run any more has left in a folder that is to go. */
-static void remove_socket(struct pf *p, const struct su_set *undo)
+static void remove_socket(const struct su_job *j, const struct su_set *undo)
 {
-	const char *slash = strrchr(p->outside, '/');
+	const char *slash = j->socket != NULL ? strrchr(j->socket, '/') : NULL;
 
-	for (size_t i = 0; i < undo->n; i++)
-		if (undo->c[i].kind == SU_FOLDER && strlen(undo->c[i].path) == (size_t)(slash - p->outside) &&
-		    strncmp(undo->c[i].path, p->outside, (size_t)(slash - p->outside)) == 0)
-			(void)remove(p->outside);
+	for (size_t i = 0; slash != NULL && i < undo->n; i++)
+		if (undo->c[i].kind == SU_FOLDER && strlen(undo->c[i].path) == (size_t)(slash - j->socket) &&
+		    strncmp(undo->c[i].path, j->socket, (size_t)(slash - j->socket)) == 0)
+			(void)remove(j->socket);
 }
 
 /* The kept undo is carried out, the state goes; both may have been begun by an earlier run. */
-static int carry_out(struct pf *p, const struct pf_state *s, const struct su_set *undo)
+static int carry_out(const struct su_job *j, const struct su_place *s, const struct su_set *undo)
 {
 	struct su_set files = *undo, folders;
 	int r, err;
@@ -160,12 +147,13 @@ static int carry_out(struct pf *p, const struct pf_state *s, const struct su_set
 	for (files.n = 0; files.n < undo->n && undo->c[files.n].kind != SU_FOLDER; files.n++)
 		;
 	folders = (struct su_set){ undo->c + files.n, undo->n - files.n, 0 };
-	if ((r = pf_apply(&files)) != CTL_FINE)
+	if ((r = su_apply(&files)) != CTL_FINE)
 		return r;
-	make_indexes(p, &files);
-	r = pf_reload(p, undo);
-	remove_socket(p, &folders);
-	(void)pf_apply(&folders);	/* one that cannot be removed does no harm */
+	if (j->server->remake != NULL)
+		j->server->remake(j->arg, &files);
+	r = su_reload(j, undo);
+	remove_socket(j, &folders);
+	(void)su_apply(&folders);	/* one that cannot be removed does no harm */
 	if ((err = su_set_remove(s->dir)) != 0 || (err = su_set_remove(s->undo)) != 0) {
 		out_error("%s cannot be removed (%s)", s->dir, strerror(err));
 		return CTL_CONFIG;
@@ -173,7 +161,7 @@ static int carry_out(struct pf *p, const struct pf_state *s, const struct su_set
 	return r == CTL_UNREACHABLE ? CTL_FINE : r;	/* a daemon that does not run has nothing to forget */
 }
 
-static int keep_and_carry_out(struct pf *p, const struct pf_state *s, const struct su_set *undo)
+static int keep_and_carry_out(const struct su_job *j, const struct su_place *s, const struct su_set *undo)
 {
 	int err = su_set_save(s->undo, undo);
 
@@ -181,17 +169,17 @@ static int keep_and_carry_out(struct pf *p, const struct pf_state *s, const stru
 		out_error("%s cannot be written (%s); nothing was changed", s->undo, strerror(err));
 		return CTL_CONFIG;
 	}
-	return carry_out(p, s, undo);
+	return carry_out(j, s, undo);
 }
 
-int pf_undo(struct pf *p, const struct pf_state *s, const struct su_set *set)
+int su_undo(const struct su_job *j, const struct su_place *s, const struct su_set *set)
 {
 	struct su_set undo;
 	bool intact;
-	int r = pf_undo_plan(set, &undo, &intact);
+	int r = su_undo_plan(set, &undo, &intact);
 
 	if (r == CTL_FINE)
-		r = keep_and_carry_out(p, s, &undo);
+		r = keep_and_carry_out(j, s, &undo);
 	su_set_free(&undo);
 	return r;
 }
@@ -216,7 +204,7 @@ static int untouched(const struct su_set *undo)
 	return r;
 }
 
-int pf_undo_finish(struct pf *p, const struct pf_state *s)
+int su_undo_finish(const struct su_job *j, const struct su_place *s)
 {
 	struct su_set undo;
 	int err, r = CTL_FINE;
@@ -231,46 +219,45 @@ int pf_undo_finish(struct pf *p, const struct pf_state *s)
 		break;
 	}
 	puts("An earlier \"disable\" was interrupted; it is finished first.");
-	if (p->c->dry_run)
-		(void)pf_show(&undo);
+	if (j->c->dry_run)
+		(void)su_show(&undo);
 	else if ((r = untouched(&undo)) == CTL_FINE)
-		r = carry_out(p, s, &undo);
+		r = carry_out(j, s, &undo);
 	su_set_free(&undo);
 	return r;
 }
 
-static int disable(struct pf *p, const struct pf_state *s, const struct su_set *set)
+static int disable(const struct su_job *j, const struct su_place *s, const struct su_set *set)
 {
 	struct su_set undo;
 	bool intact;
-	int r = pf_undo_plan(set, &undo, &intact);
+	int r = su_undo_plan(set, &undo, &intact);
 
-	if (r == CTL_FINE && !pf_show(&undo))
+	if (r == CTL_FINE && !su_show(&undo))
 		r = CTL_TEMP;
-	if (r == CTL_FINE && p->c->dry_run)
+	if (r == CTL_FINE && j->c->dry_run)
 		puts("\nNothing was changed: --dry-run.");
-	else if (r == CTL_FINE && (r = pf_confirm(p)) == CTL_FINE && (r = pf_unchanged(&undo)) == CTL_FINE) {
-		if ((r = keep_and_carry_out(p, s, &undo)) == CTL_FINE)
-			puts("Postfix is as it was before, but for edits that others made since.");
+	else if (r == CTL_FINE && (r = su_confirm(j)) == CTL_FINE && (r = su_unchanged(&undo)) == CTL_FINE) {
+		if ((r = keep_and_carry_out(j, s, &undo)) == CTL_FINE)
+			printf("%s is as it was before, but for edits that others made since.\n", j->server->title);
 	}
 	su_set_free(&undo);
 	return r;
 }
 
-int pf_disable(struct pf *p)
+int su_disable(const struct su_job *j)
 {
-	struct pf_state s;
+	struct su_place s;
 	struct su_set set = { 0 };
 	int r, err;
 
-	if (!pf_read_all(p))
-		return CTL_CONFIG;
-	if ((r = pf_state_open(p, &s, !p->c->dry_run)) == CTL_FINE)
-		r = pf_undo_finish(p, &s);
+	if ((r = su_place_open(j, &s, !j->c->dry_run)) == CTL_FINE)
+		r = su_undo_finish(j, &s);
 	if (r == CTL_FINE) {
 		switch (su_set_load(s.dir, &set, &err)) {
 		case SU_NONE:
-			puts("Nothing to take back: \"mta-xoauth2 postfix enable\" has not changed this Postfix.");
+			printf("Nothing to take back: \"mta-xoauth2 %s enable\" has not changed this %s.\n",
+			    j->server->name, j->server->title);
 			break;
 		case SU_DAMAGED:
 			out_error("%s is damaged; nothing was changed. Copies of the files as they were are in there "
@@ -279,10 +266,10 @@ int pf_disable(struct pf *p)
 			r = CTL_CONFIG;
 			break;
 		default:
-			r = disable(p, &s, &set);
+			r = disable(j, &s, &set);
 		}
 	}
 	su_set_free(&set);
-	pf_state_close(&s);
+	su_place_close(&s);
 	return r;
 }

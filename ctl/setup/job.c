@@ -11,13 +11,39 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "common/text.h"
 #include "ctl/ask.h"
 #include "ctl/out.h"
+#include "ctl/setup/job.h"
 #include "ctl/setup/lines.h"
-#include "ctl/setup/postfix.h"
+#include "ctl/setup/run.h"
+
+bool su_plain_path(const char *s)
+{
+	return *s == '/' && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@~") ==
+	    strlen(s);
+}
+
+int su_relay(const struct call *c, char **host, uint32_t *number)
+{
+	const char *s = c->relayhost, *end = s != NULL && *s == '[' ? strchr(s, ']') : NULL;
+	uint64_t port = 0;
+
+	if (s == NULL)
+		return CTL_FINE;
+	if (end == NULL || end == s + 1 || end - s > MX_HOST_MAX ||
+	    strspn(s + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:") !=
+	    (size_t)(end - s - 1) ||
+	    (end[1] != '\0' && (end[1] != ':' || !mx_parse_uint(end + 2, strlen(end + 2), 1, 65535, &port))))
+		return out_usage(c->verb, "--relayhost is \"%s\"; it must look like [smtp.office365.com]:587, "
+		    "brackets and all", s);
+	*number = (uint32_t)port;
+	*host = strndup(s + 1, (size_t)(end - s - 1));
+	return *host != NULL ? CTL_FINE : out_failed(ENOMEM);
+}
 
 /* What an interrupted run was about to write or to remove. */
-static void clear_up(const struct pf_state *s)
+static void clear_up(const struct su_place *s)
 {
 	char *a = su_join(s->dir, "~", ""), *b = su_join(s->undo, "~", ""), *c = su_join(s->dir, ".stage", "");
 
@@ -31,17 +57,17 @@ static void clear_up(const struct pf_state *s)
 	free(c);
 }
 
-int pf_state_open(struct pf *p, struct pf_state *s, bool take)
+int su_place_open(const struct su_job *j, struct su_place *s, bool take)
 {
-	const char *base = p->c->state != NULL ? p->c->state : MX_STATEDIR;
-	char *dir = su_join(base, "/postfix", "");
+	const char *base = j->c->state != NULL ? j->c->state : MX_STATEDIR;
+	char *dir = su_join(base, "/", j->server->name);
 	int err = 0;
 
-	*s = (struct pf_state){ .fd = -1, .name = pf_name(p->dir) };
+	*s = (struct su_place){ .fd = -1, .name = su_name(j->dir) };
 	if (dir != NULL && s->name != NULL) {
-		s->dir = pf_text(dir, "/", s->name, NULL);
-		s->undo = pf_text(dir, "/", s->name, ".undo", NULL);
-		s->lock = pf_text(dir, "/", s->name, ".lock", NULL);
+		s->dir = su_concat(dir, "/", s->name, NULL);
+		s->undo = su_concat(dir, "/", s->name, ".undo", NULL);
+		s->lock = su_concat(dir, "/", s->name, ".lock", NULL);
 	}
 	if (s->dir == NULL || s->undo == NULL || s->lock == NULL)
 		err = ENOMEM;
@@ -56,14 +82,14 @@ int pf_state_open(struct pf *p, struct pf_state *s, bool take)
 		return CTL_FINE;
 	}
 	if (err == EWOULDBLOCK)
-		out_error("another run is changing this Postfix; wait for its end");
+		out_error("another run is changing this %s; wait for its end", j->server->title);
 	else
-		out_error("%s/postfix cannot be written (%s), but what \"disable\" needs has to be kept there%s", base,
-		    strerror(err), geteuid() != 0 ? "; run this as root" : "");
+		out_error("%s/%s cannot be written (%s), but what \"disable\" needs has to be kept there%s", base,
+		    j->server->name, strerror(err), geteuid() != 0 ? "; run this as root" : "");
 	return err == EWOULDBLOCK ? CTL_TEMP : CTL_CONFIG;
 }
 
-void pf_state_close(struct pf_state *s)
+void su_place_close(struct su_place *s)
 {
 	if (s->fd != -1)
 		close(s->fd);
@@ -80,7 +106,7 @@ static void show_folder(const struct su_change *c)
 	putchar('\n');
 }
 
-bool pf_show(const struct su_set *set)
+bool su_show(const struct su_set *set)
 {
 	for (size_t i = 0; i < set->n; i++) {
 		const struct su_change *c = &set->c[i];
@@ -106,14 +132,14 @@ bool pf_show(const struct su_set *set)
 	return true;
 }
 
-int pf_confirm(const struct pf *p)
+int su_confirm(const struct su_job *j)
 {
 	char line[16];
 
-	if (p->c->yes)
+	if (j->c->yes)
 		return CTL_FINE;
 	if (isatty(0) == 0)
-		return out_usage(p->c->verb, "nothing was changed: there is no terminal to ask at; look at the diff, "
+		return out_usage(j->c->verb, "nothing was changed: there is no terminal to ask at; look at the diff, "
 		    "and then say --yes");
 	printf("\nMake these changes? [y/N] ");
 	fflush(stdout);
@@ -123,7 +149,7 @@ int pf_confirm(const struct pf *p)
 	return CTL_FOUND;
 }
 
-int pf_unchanged(const struct su_set *set)
+int su_unchanged(const struct su_set *set)
 {
 	struct su_file now;
 	bool same = true;
@@ -139,7 +165,7 @@ int pf_unchanged(const struct su_set *set)
 	return same ? CTL_FINE : CTL_TEMP;
 }
 
-int pf_apply(const struct su_set *set)
+int su_apply(const struct su_set *set)
 {
 	const char *path = "";
 	int err = su_set_apply(set, &path);
@@ -170,7 +196,7 @@ static void tell_systemd(void)
 }
 
 /* The daemon is told when its files have changed. */
-static int tell_daemon(struct pf *p, bool systemd)
+static int tell_daemon(const struct su_job *j, bool systemd)
 {
 	struct mx_endpoint ep;
 	struct answer a = { 0 };
@@ -178,7 +204,7 @@ static int tell_daemon(struct pf *p, bool systemd)
 
 	if (systemd)
 		tell_systemd();
-	if ((r = ask_endpoint(p->c, &ep)) != CTL_FINE)
+	if ((r = ask_endpoint(j->c, &ep)) != CTL_FINE)
 		return r;
 	if (!systemd)
 		ep.retry_ms = 0;	/* nobody has just stopped it */
@@ -195,29 +221,10 @@ static int tell_daemon(struct pf *p, bool systemd)
 	return r;
 }
 
-static void tell_postfix(struct pf *p)
+int su_reload(const struct su_job *j, const struct su_set *set)
 {
-	char *postfix = su_join(p->commands, "/postfix", "");
-	const char *const status[] = { postfix, "-c", p->dir, "status", NULL };
-	const char *const reload[] = { postfix, "-c", p->dir, "reload", NULL };
-	struct su_output o = { 0 };
-
-	if (postfix != NULL && su_run(status, &o) && o.status == 0) {
-		su_output_free(&o);
-		if (su_run(reload, &o) && o.status == 0)
-			puts("postfix: reloaded");
-		else
-			out_error("postfix reload failed (exit status %d): %s", o.status, o.err != NULL ? o.err : "");
-	} else {
-		puts("postfix: does not run, so it was not reloaded");
-	}
-	su_output_free(&o);
-	free(postfix);
-}
-
-int pf_reload(struct pf *p, const struct su_set *set)
-{
-	bool systemd = false, daemon = false;
+	bool systemd = false, daemon = false, good;
+	int r;
 
 	for (size_t i = 0; i < set->n; i++) {
 		if (strstr(set->c[i].path, "/mta-xoauth2-tokend.socket.d/") != NULL)
@@ -225,6 +232,8 @@ int pf_reload(struct pf *p, const struct su_set *set)
 		if (strstr(set->c[i].path, ".yaml") != NULL)
 			daemon = true;
 	}
-	tell_postfix(p);
-	return daemon || systemd ? tell_daemon(p, systemd) : CTL_FINE;
+	good = j->server->reload(j->arg);
+	if ((daemon || systemd) && (r = tell_daemon(j, systemd)) != CTL_FINE)
+		return r;
+	return good ? CTL_FINE : CTL_CONFIG;
 }
