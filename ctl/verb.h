@@ -25,8 +25,8 @@ struct call {
 	const char *socket, *config;
 	uint32_t timeout_s;
 	bool help, version, json, check, browser;
-	/* of postfix: */
-	const char *relayhost, *account, *sender, *instance, *state;
+	/* of postfix and exim: */
+	const char *relayhost, *account, *sender, *instance, *state, *pieces;
 	const char *tenant, *client_id, *secret_file;
 	bool dry_run, yes;
 };
@@ -67,6 +67,7 @@ int status_run(const struct call *c);	/* status.c */
 int postfix_run(const struct call *c);	/* postfix.c */
 int token_run(const struct call *c);	/* token.c */
 int flush_run(const struct call *c);	/* simple.c */
+int exim_run(const struct call *c);
 int reload_run(const struct call *c);
 int ping_run(const struct call *c);
 int metrics_run(const struct call *c);

@@ -54,6 +54,21 @@ static const struct ctl_option postfix_options[] = {
 	{ .name = NULL }
 };
 
+static const struct ctl_option exim_options[] = {
+	{ "--relayhost", 0, CTL_TEXT, "RELAY", O(relayhost), "where the mail goes: '[smtp.office365.com]:587'" },
+	{ "--account", 0, CTL_TEXT, "ADDRESS", O(account), "the mailbox that logs in" },
+	{ "--instance", 0, CTL_TEXT, "DIR", O(instance), "the folder of Debian's Exim (/etc/exim4); no other will do" },
+	{ "--dry-run", 0, CTL_FLAG, NULL, O(dry_run), "show what would be changed, and change nothing" },
+	{ "--yes", 'y', CTL_FLAG, NULL, O(yes), "do not ask" },
+	{ "--pieces", 0, CTL_TEXT, "DIR", O(pieces), "what is put into the configuration (" MX_DATADIR "/exim)" },
+	{ "--config", 'c', CTL_TEXT, "FILE", O(config),
+	    "the daemon's (" CTL_CONF "); a file is put in conf.d beside it" },
+	{ "--state", 0, CTL_TEXT, "DIR", O(state),
+	    "where what disable needs is kept (" MX_STATEDIR ")" },
+	{ "--json", 0, CTL_FLAG, NULL, O(json), "status as JSON, for programs" },
+	{ .name = NULL }
+};
+
 const struct verb verbs[] = {
 	{ "check", NULL, check_options, check_run, "look for mistakes in the configuration",
 	    "Reads the configuration as the daemon does and prints what is wrong with it on\n"
@@ -79,6 +94,17 @@ const struct verb verbs[] = {
 	    "in conf.d with the socket in the chroot and leave for Postfix's user. A password map\n"
 	    "loses its password for this relay. Then it has Postfix check that, reloads both, and\n"
 	    "asks the daemon for a login as Postfix would. What cannot be changed safely is refused.\n"
+	    "disable puts every file back byte for byte; where somebody has edited one since, it takes\n"
+	    "back its own lines alone, or says which lines are in the way and changes nothing.\n"
+	    "status says what was looked at; exit status 1 if there is something to look at.\n" },
+	{ "exim", "ACTION", exim_options, exim_run, "have Debian's Exim use XOAUTH2, or not: enable, disable, status",
+	    "enable looks at the Exim first, shows what it is about to change as a diff, and asks:\n"
+	    "router, transport, authenticator, ACLs, retry rule and macros, as files of their own in\n"
+	    "conf.d (split), or in exim4.conf.template and exim4.conf.localmacros (unsplit), and for\n"
+	    "the daemon a file in conf.d with leave for Exim's user. update-exim4.conf makes a copy of\n"
+	    "that, Exim checks it, and only then it is what Exim reads; Exim and the daemon are\n"
+	    "reloaded, and the daemon is asked for a login as Exim would. What cannot be changed\n"
+	    "safely is refused. With --socket, Exim asks there, too.\n"
 	    "disable puts every file back byte for byte; where somebody has edited one since, it takes\n"
 	    "back its own lines alone, or says which lines are in the way and changes nothing.\n"
 	    "status says what was looked at; exit status 1 if there is something to look at.\n" },

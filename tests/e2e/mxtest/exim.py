@@ -98,15 +98,16 @@ class Exim:
     configuration "split" or "unsplit".
 
     mailbox, senders, rewrite, cafile: what the macros say. change: {file of conf/exim: [(text, text in its place)]}, to
-    show what would happen otherwise. hide: Debian's dc_hide_mailname. extra: lines for the main section.
+    show what would happen otherwise. hide: Debian's dc_hide_mailname. extra: lines for the main section. bare: Debian's
+    configuration as it is without ours.
     """
 
     def __init__(self, folder, relay, mailbox, cafile, run_dir, variant="unsplit", heavy=False, senders="", rewrite=True,
-                 change=None, hide=False, extra=""):
+                 change=None, hide=False, extra="", bare=False):
         users.ensure([USER])
         self.dir, self.relay, self.mailbox, self.cafile, self.run_dir = folder, relay, mailbox, cafile, run_dir
         self.variant, self.heavy, self.senders, self.rewrite = variant, heavy, senders, rewrite
-        self.change, self.hide, self.extra = dict(change or {}), hide, extra
+        self.change, self.hide, self.extra, self.bare = dict(change or {}), hide, extra, bare
         self.etc, self.samples = folder / "etc", folder / "doc/mta-xoauth2/examples/exim"
         self.program, self.proc = folder / "sbin/exim4", None
 
@@ -198,7 +199,7 @@ class Exim:
             (self.etc / "exim4/conf.d/main/000_test").write_text(ours)
         else:
             (self.etc / "exim4/exim4.conf.localmacros").write_text(ours)
-        self.run(["sh", "-e", "-c", commands(f"Debian, {self.variant}")])
+        self.run(["sh", "-e", "-c", "update-exim4.conf" if self.bare else commands(f"Debian, {self.variant}")])
 
     def version(self):
         return tuple(int(n) for n in re.search(r"Exim version (\d+)\.(\d+)", self.exim("-bV").stdout).groups())
