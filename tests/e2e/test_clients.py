@@ -1,14 +1,10 @@
 """Other Cyrus SASL clients with the same plugin, at Dovecot's IMAP: mbsync fetches a mail, imtest logs in."""
 
-import subprocess
-import threading
-from pathlib import Path
-
 import pytest
 
 from mxtest import paths
 from mxtest.chain import BOX
-from mxtest.proc import descendants
+from mxtest.watched import Watched
 
 MESSAGE = "From: friend@example.net\nTo: app@example.test\nSubject: fetched\n\nhello\n"
 
@@ -53,39 +49,10 @@ def mailbox(make_chain):
     return make
 
 
-class Watched:
-    """A client run to its end, and every command line that it and its children had meanwhile."""
-
-    def __init__(self, chain, argv, input=""):
-        env = {"PATH": "/usr/bin:/bin", "HOME": str(chain.postfix.dir), "LANG": "C.UTF-8", "MTA_XOAUTH2_SOCKET": str(chain.tokend.socket),
-               "SASL_PATH": str(chain.postfix.plugin_dir())}
-        self.command_lines, self.environments = set(), set()
-        process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, env=env, text=True, errors="replace")
-        over = threading.Event()
-        watcher = threading.Thread(target=self._watch, args=(process.pid, over))
-        watcher.start()
-        try:
-            self.output = process.communicate(input, timeout=30)[0]
-        finally:
-            process.kill()
-            over.set()
-            watcher.join()
-        self.status = process.returncode
-
-    def _watch(self, pid, over):
-        while not over.is_set():
-            for p in [pid, *descendants(pid)]:
-                try:
-                    self.command_lines.add(Path(f"/proc/{p}/cmdline").read_bytes())
-                    self.environments.add(Path(f"/proc/{p}/environ").read_bytes())
-                except OSError:
-                    pass
-
-    def without(self, secret):
-        seen = b"".join(self.command_lines) + b"".join(self.environments)
-        assert self.command_lines and secret.encode() not in seen
-        return True
+def watched(chain, argv, input=""):
+    """A client with our plugin and daemon."""
+    return Watched(argv, {"PATH": "/usr/bin:/bin", "HOME": str(chain.postfix.dir), "LANG": "C.UTF-8",
+                          "MTA_XOAUTH2_SOCKET": str(chain.tokend.socket), "SASL_PATH": str(chain.postfix.plugin_dir())}, input)
 
 
 def mbsync(chain, mechs, *more):
@@ -93,7 +60,7 @@ def mbsync(chain, mechs, *more):
     folder.mkdir(exist_ok=True)
     rc = chain.postfix.dir / "mbsyncrc"
     rc.write_text(MBSYNC.format(port=chain.dovecot.imap_port, user=BOX, mechs=mechs, ca=chain.pki.ca, dir=folder))
-    return Watched(chain, [paths.program("mbsync"), "--config", rc, *more, "c"])
+    return watched(chain, [paths.program("mbsync"), "--config", rc, *more, "c"])
 
 
 def fetched(chain):
@@ -145,7 +112,7 @@ def test_mbsync_without_a_daemon_says_why(mailbox):
 def test_imtest_logs_in(mailbox, mech):
     """-t "": STARTTLS. imtest wants a user to act as; it is the account itself."""
     chain = mailbox(mechanism=mech.lower())
-    client = Watched(chain, [paths.program("imtest"), "-t", "", "-m", mech, "-a", BOX, "-u", BOX, "-p",
+    client = watched(chain, [paths.program("imtest"), "-t", "", "-m", mech, "-a", BOX, "-u", BOX, "-p",
                              chain.dovecot.imap_port, "localhost"], input="a logout\n")
     assert "Authenticated." in client.output and "a OK Logout" in client.output, client.output
     assert f"method={mech}" in chain.dovecot.wait_log("imap-login: Info: Login: user=<" + BOX)

@@ -68,7 +68,7 @@ def test_socat_example(tokend):
 def yaml_samples():
     """(where, text) of every configuration that the documents show."""
     yield "conf/tokend.yaml", (paths.TOP / "conf/tokend.yaml").read_text()
-    for name in ("README.md", "doc/exim.md"):
+    for name in ("README.md", "doc/exim.md", "doc/clients.md"):
         for i, text in enumerate(re.findall(r"```yaml\n(.*?)```", (paths.TOP / name).read_text(), re.S)):
             yield f"{name} {i + 1}", text
     page = (paths.TOP / "man/tokend.conf.5").read_text()

@@ -20,7 +20,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build_packages=(gcc libc6-dev make autoconf automake libtool pkg-config
 	libsasl2-dev libcurl4-openssl-dev libssl-dev libjson-c-dev libevent-dev libyaml-dev libcmocka-dev)
 e2e_packages=(python3-minimal python3 openssl curl ca-certificates procps binutils
-	libsasl2-modules sasl2-bin isync socat python3-pytest)
+	libsasl2-modules sasl2-bin isync socat python3-pytest
+	msmtp mutt swaks git git-email libauthen-sasl-perl libio-socket-ssl-perl libmailtools-perl libnet-ssleay-perl)
 quickstart_packages=(python3-minimal python3 openssl ca-certificates procps libsasl2-modules)
 systemd_packages=(mmdebstrap systemd-container)
 analysis_packages=(clang libclang-rt-14-dev xz-utils valgrind mandoc binutils shellcheck
@@ -156,7 +157,7 @@ main()
 	for group in "$@"; do
 		case $group in
 		build)		want+=("${build_packages[@]}") ;;
-		e2e)		want+=("${e2e_packages[@]}"); with_servers=(postfix dovecot imtest exim exim-heavy tinyproxy microsocks) ;;
+		e2e)		want+=("${e2e_packages[@]}"); with_servers=(postfix dovecot imtest exim exim-heavy sendmail tinyproxy microsocks) ;;
 		quickstart)	want+=("${quickstart_packages[@]}"); with_servers=(postfix dovecot) ;;
 		mta)		want+=("${quickstart_packages[@]}"); with_servers=(postfix) ;;
 		analysis)	want+=("${analysis_packages[@]}") ;;

@@ -1,4 +1,4 @@
-# servers.sh: Postfix, Exim, Dovecot, Cyrus' imtest and two small proxies beside the system, never installed on it.
+# servers.sh: Postfix, Exim, Sendmail, Dovecot, Cyrus' imtest and two small proxies beside the system, never installed on it.
 # Sourced by packages.sh.
 # shellcheck shell=bash disable=SC2154
 #
@@ -7,7 +7,8 @@
 #   - run paths (patchelf) lead to its own libraries;
 #   - Dovecot has two paths compiled in that no setting changes, its library folder and doveconf: both are rewritten, in the
 #     room they have, to the links $mx_cache/l and $mx_cache/dc. That is why $mx_cache is short;
-#   - Exim loses its setuid bit: no such program is left behind. The tests give it to copies of theirs.
+#   - Exim and Sendmail lose their setuid and setgid bits: no such program is left behind. Exim's tests give it to copies
+#     of theirs.
 # $mx_cache/NAME is the link to the one in use.
 
 servers_layout=2	# raise when the way of unpacking changes: old trees are then left unused
@@ -16,7 +17,7 @@ server_installed()
 {
 	case $1 in
 	postfix)	[ -x /usr/sbin/postfix ] && [ -x /usr/lib/postfix/sbin/smtp ] ;;
-	exim|exim-heavy) false ;;	# the tests want both, as the packages have them
+	exim|exim-heavy|sendmail) false ;;	# the tests want them as the packages have them
 	dovecot)	[ -x /usr/sbin/dovecot ] && [ -x /usr/lib/dovecot/submission ] && [ -x /usr/lib/dovecot/imap ] ;;
 	imtest)		[ -x /usr/lib/cyrus/bin/imtest ] || command -v imtest >/dev/null ;;
 	tinyproxy|microsocks)	command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] ;;
@@ -29,6 +30,7 @@ server_packages()
 	postfix)	echo postfix ;;
 	exim)		echo exim4-daemon-light exim4-config ;;
 	exim-heavy)	echo exim4-daemon-heavy ;;
+	sendmail)	echo sendmail-bin sendmail-base sendmail-cf ;;
 	dovecot)	echo dovecot-core dovecot-submissiond dovecot-imapd ;;
 	imtest)		echo cyrus-clients cyrus-common ;;
 	tinyproxy)	echo tinyproxy-bin ;;
@@ -46,6 +48,7 @@ servers_libraries()
 		postfix) echo patchelf libdb5.3 libicu72 libnsl2 libsasl2-2 libssl3 ;;
 		exim) echo libdb5.3 libgnutls-dane0 libgnutls30 libidn12 libidn2-0 libnsl2 libpcre2-8-0 ;;
 		exim-heavy) echo libldap-2.5-0 libmariadb3 libpam0g libperl5.36 libpq5 libsasl2-2 libspf2-2 libsqlite3-0 ;;
+		sendmail) echo libdb5.3 libldap-2.5-0 libnsl2 libsasl2-2 libssl3 libwrap0 m4 ;;
 		dovecot) echo patchelf libapparmor1 libbz2-1.0 libcap2 libcrypt1 libexttextcat-2.0-0 libicu72 liblua5.4-0 \
 			liblz4-1 liblzma5 libpam0g libsodium23 libssl3 libstemmer0d libsystemd0 libtirpc3 libunwind8 \
 			libwrap0 libzstd1 zlib1g ;;
@@ -128,6 +131,12 @@ server_fix_exim()
 	rm -rf "${1:?}/usr/share/doc" "${1:?}/usr/share/man"
 }
 
+server_fix_sendmail()
+{
+	find "$1" -type f -perm /7000 -exec chmod ug-s {} + || die "cannot change $1"
+	rm -rf "${1:?}/usr/share/doc" "${1:?}/usr/share/man"
+}
+
 server_fix_imtest()
 {
 	local lib
@@ -187,6 +196,7 @@ server_check()
 	case $1 in
 	postfix)	programs='usr/sbin/postqueue usr/lib/postfix/sbin/master usr/lib/postfix/sbin/smtp' ;;
 	exim*)		programs=usr/sbin/exim4 ;;
+	sendmail)	programs='usr/libexec/sendmail/sendmail usr/libexec/sendmail/makemap' ;;
 	dovecot)	programs='usr/sbin/dovecot usr/bin/doveconf usr/lib/dovecot/auth usr/lib/dovecot/submission
 				usr/lib/dovecot/imap usr/lib/dovecot/modules/libssl_iostream_openssl.so' ;;
 	imtest)		programs=usr/lib/cyrus/bin/imtest ;;

@@ -74,6 +74,14 @@ def exim_root(heavy=False):
     return root
 
 
+def sendmail_root():
+    """Debian's Sendmail, always the unpacked one."""
+    root = (CACHE / "sendmail").resolve()
+    if not (root / "usr/libexec/sendmail/sendmail").exists():
+        raise Missing(f"Sendmail is not in {CACHE}: run tests/lib/packages.sh")
+    return root
+
+
 def debian_sasl_dir():
     """The folder with Debian's own SASL plugins (PLAIN, LOGIN...)."""
     for path in SASL_DIRS:
