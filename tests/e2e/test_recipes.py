@@ -1,5 +1,6 @@
 """The recipes of doc/clients.md, each as it is printed; and what the page says cannot work."""
 
+import base64
 import re
 
 import pytest
@@ -174,6 +175,50 @@ def test_sendmail_gives_no_token_to_a_server_without_a_good_certificate(host, pk
     h.run(sendmail(h), root=True, check=False)
     assert "authentication failed" in h.run("sendmail -Am -bp", root=True).stdout
     assert "verb=SASL" not in h.chain.tokend.log()
+
+
+def test_sendmail_does_not_look_at_the_name_in_a_certificate(host, pki):
+    h = host(dovecot={"cert": pki.wrong_name()})
+    assert "not about its name" in " ".join(section("Sendmail").split())
+    h.run(sendmail(h), root=True)
+    arrived(h)
+
+
+def test_sendmail_wants_the_folder_of_certificates(host):
+    h = host()
+    send = sendmail(h)
+    file = h.dir / "etc/mail/sendmail.mc"
+    file.write_text(re.sub("(?m)^define\\(`confCACERT_PATH.*\n", "", file.read_text()))
+    h.run(commands("Sendmail")[0], root=True)
+    h.run(send, root=True, check=False)
+    assert "authentication failed" in h.run("sendmail -Am -bp", root=True).stdout
+
+
+def shows_the_token(host, output):
+    """Some programs print the response, which is the token in base64."""
+    words = [base64.b64decode(w + "=" * (-len(w) % 4)) for w in re.findall(r"[A-Za-z0-9+/]{400,}=*", output)]
+    return any(token_of(host).encode() in w for w in words)
+
+
+def test_what_shows_the_token_is_named(host):
+    h = host()
+    send = sendmail(h)
+    assert shows_the_token(h, h.run(send.replace("-odi", "-odi -v"), root=True).stdout)
+    done = h.run(h.here(commands("curl")[1].replace("-sS", "-sSv")))
+    assert shows_the_token(h, done.stdout + done.stderr)
+    assert shows_the_token(h, h.run(h.here(commands("imtest")[0]), input="a logout\n").stdout)
+
+
+@pytest.mark.parametrize("program", ["msmtp", "mutt", "curl", "mbsync", "imtest"])
+def test_who_gives_a_token_to_a_server_of_another_name(host, pki, program):
+    """None of them, but for imtest, which looks at no certificate."""
+    h = host(dovecot={"cert": pki.wrong_name()})
+    h.put(program) if program not in ("curl", "imtest") else None
+    (h.home / "mail.txt").write_text("Subject: x\n\nhi\n")
+    done = h.run(h.here(commands(program)[0]), check=False, input="a logout\n")
+    login = "method=XOAUTH2" in h.chain.dovecot.log()
+    assert "looks at no certificate" in section("imtest")
+    assert login == (program == "imtest"), (done, h.chain.dovecot.log())
 
 
 def test_sendmail_wants_a_password(host):

@@ -66,7 +66,8 @@ class Host:
             if Path("/etc", name).exists():
                 shutil.copy(Path("/etc", name), etc / name)
         (etc / "passwd").write_text(Path("/etc/passwd").read_text() + "smmta:x:64801:64801::/:/bin/false\n")
-        (etc / "hosts").write_text(f"127.0.0.1 localhost\n{SERVER} smtp.office365.com outlook.office365.com\n127.0.0.9 mta.example.test mta\n")
+        (etc / "hosts").write_text(f"127.0.0.1 localhost\n{SERVER} smtp.office365.com outlook.office365.com\n"
+                                   "127.0.0.9 mta.example.test mta\n")
         self._sendmail()
         self.trust(self.chain.pki)
         shutil.copy(paths.ours("tool"), self.dir / "usr/bin/mta-xoauth2")
@@ -124,7 +125,8 @@ class Host:
     def argv(self, command, root=False):
         """The words that run a shell command on the host, in the user's home."""
         who = [] if root else ["setpriv", f"--reuid={USER}", f"--regid={pwd.getpwnam(USER).pw_gid}", "--clear-groups"]
-        return ["nsenter", f"--mount=/proc/{self.proc.pid}/ns/mnt", f"--uts=/proc/{self.proc.pid}/ns/uts", "--wd=/", *who, "env", "-i", "HOME=/home/alice",
+        ns = f"/proc/{self.proc.pid}/ns"
+        return ["nsenter", f"--mount={ns}/mnt", f"--uts={ns}/uts", "--wd=/", *who, "env", "-i", "HOME=/home/alice",
                 "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "TERM=xterm", "sh", "-e", "-c", "cd\n" + command]
 
     def run(self, command, root=False, **kw):
