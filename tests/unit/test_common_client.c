@@ -423,7 +423,7 @@ static void writing(void **state)
 static void one_line(void **state)
 {
 	static const struct fake_turn turns[] = {
-		{ FAKE_DRIBBLE, "OK\tabc\nmore\n", 0, 2 }, { FAKE_ANSWER, "OK", 2, 0 },
+		{ FAKE_DRIBBLE, "OK\tabc\nmore\n", 0, 40 }, { FAKE_ANSWER, "OK", 2, 0 },
 	};
 	struct mx_endpoint ep = { .retry_ms = 0, .one_line = true };
 	struct mx_err e;
