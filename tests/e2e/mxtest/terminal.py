@@ -15,6 +15,8 @@ from .proc import Failed, wait_for
 
 
 def _own_terminal():
+    for key in (signal.SIGINT, signal.SIGQUIT):     # ignored by whatever a shell has started in the background
+        signal.signal(key, signal.SIG_DFL)
     os.setsid()
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
