@@ -76,3 +76,23 @@ bool failalloc_disarm(void)
 }
 
 #endif
+
+unsigned long failalloc_everywhere(void (*it)(void *arg), void (*afterwards)(void *arg), void *arg)
+{
+	unsigned long n = 0;
+	bool met = true;
+	int all;
+
+	for (all = 0; all < 2; all++) {
+		for (n = 1, met = true; met; n++) {
+			if (n >= FAILALLOC_PLACES_MAX)
+				return n;
+			failalloc_arm(n, all);
+			it(arg);
+			met = failalloc_disarm();
+			if (afterwards != NULL)
+				afterwards(arg);
+		}
+	}
+	return n - 2;
+}

@@ -16,4 +16,11 @@ void failalloc_arm(unsigned long n, bool all_from_there);	/* n from 1 */
 /* Returns whether an allocation has failed since it was armed. */
 bool failalloc_disarm(void);
 
+/*
+ * Runs it with the n-th allocation failing, for every n, once alone and once with all behind it, until one run
+ * meets no failure; afterwards (may be NULL) after each. Returns how many places there were; FAILALLOC_PLACES_MAX: there is no end to them.
+ */
+#define FAILALLOC_PLACES_MAX 20000
+unsigned long failalloc_everywhere(void (*it)(void *arg), void (*afterwards)(void *arg), void *arg);
+
 #endif

@@ -22,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "fakefiles.h"
 #include "oauth/refresh_file.h"
 
 #define OLD "old~Refresh.Token_0"
@@ -29,116 +30,6 @@
 #define NOBODY 65534
 
 static char dir[64], path[96];
-
-/* --- the calls --------------------------------------------------------------------------------- */
-
-enum call { OPENAT, UNLINKAT, FALLOCATE, PWRITE, FTRUNCATE, FCHOWN, FSYNC, RENAMEAT, CALLS };
-static struct {
-	enum call call;		/* CALLS: whichever */
-	unsigned nth;		/* of these, from 1; 0: none */
-	int err;		/* it fails with this; 0: it is done, and kills */
-	bool ahead;		/* killed before it is done */
-	bool shortened;		/* pwrite: half of it only, and no failure */
-} plan;
-static unsigned seen;
-
-/* Has the moment come? May not return. */
-static bool strikes(enum call call)
-{
-	if (plan.nth == 0 || (plan.call != CALLS && plan.call != call) || ++seen != plan.nth)
-		return false;
-	if (plan.err == 0 && plan.ahead)
-		(void)raise(SIGKILL);
-	return true;
-}
-
-static long after(bool struck, long r)
-{
-	if (struck && plan.err == 0 && !plan.shortened)
-		(void)raise(SIGKILL);
-	return r;
-}
-
-#define FAILS(call) \
-	const bool struck = strikes(call); \
-	if (struck && plan.err != 0) { \
-		errno = plan.err; \
-		return -1; \
-	}
-
-int __real_openat(int at, const char *name, int flags, ...);
-int __real_unlinkat(int at, const char *name, int flags);
-int __real_posix_fallocate(int fd, off_t at, off_t n);
-ssize_t __real_pwrite(int fd, const void *p, size_t n, off_t at);
-int __real_ftruncate(int fd, off_t n);
-int __real_fchown(int fd, uid_t u, gid_t g);
-int __real_fsync(int fd);
-int __real_renameat(int from, const char *a, int to, const char *b);
-int __wrap_openat(int at, const char *name, int flags, ...);
-int __wrap_unlinkat(int at, const char *name, int flags);
-int __wrap_posix_fallocate(int fd, off_t at, off_t n);
-ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t at);
-int __wrap_ftruncate(int fd, off_t n);
-int __wrap_fchown(int fd, uid_t u, gid_t g);
-int __wrap_fsync(int fd);
-int __wrap_renameat(int from, const char *a, int to, const char *b);
-
-int __wrap_openat(int at, const char *name, int flags, ...)
-{
-	FAILS(OPENAT)
-	return (int)after(struck, __real_openat(at, name, flags, 0600));
-}
-
-int __wrap_unlinkat(int at, const char *name, int flags)
-{
-	FAILS(UNLINKAT)
-	return (int)after(struck, __real_unlinkat(at, name, flags));
-}
-
-int __wrap_posix_fallocate(int fd, off_t at, off_t n)
-{
-	const bool struck = strikes(FALLOCATE);
-
-	if (struck && plan.err != 0)
-		return plan.err;
-	return (int)after(struck, __real_posix_fallocate(fd, at, n));
-}
-
-ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t at)
-{
-	FAILS(PWRITE)
-	return after(struck, __real_pwrite(fd, p, struck && plan.shortened ? (n + 1) / 2 : n, at));
-}
-
-int __wrap_ftruncate(int fd, off_t n)
-{
-	FAILS(FTRUNCATE)
-	return (int)after(struck, __real_ftruncate(fd, n));
-}
-
-int __wrap_fchown(int fd, uid_t u, gid_t g)
-{
-	FAILS(FCHOWN)
-	return (int)after(struck, __real_fchown(fd, u, g));
-}
-
-int __wrap_fsync(int fd)
-{
-	FAILS(FSYNC)
-	return (int)after(struck, __real_fsync(fd));
-}
-
-int __wrap_renameat(int from, const char *a, int to, const char *b)
-{
-	FAILS(RENAMEAT)
-	return (int)after(struck, __real_renameat(from, a, to, b));
-}
-
-static void calm(void)
-{
-	memset(&plan, 0, sizeof plan);
-	seen = 0;
-}
 
 /* --- files ------------------------------------------------------------------------------------- */
 
@@ -474,15 +365,15 @@ static void test_faults(void **state)
 
 		put(V(OLD "\n"), 0600);
 		l = locked();
-		plan.call = faults[i].call;
-		plan.nth = faults[i].nth;
-		plan.err = faults[i].err;
+		fakefiles.call = faults[i].call;
+		fakefiles.nth = faults[i].nth;
+		fakefiles.err = faults[i].err;
 		cls = oauth_refresh_prepare(l, &e);
 		if ((cls == MX_OK) != faults[i].sent)
 			fail_msg("%s: prepare says %d", faults[i].name, (int)cls);
 		if (cls == MX_OK)
 			cls = replace(l, NEW, &e);
-		calm();
+		fakefiles_calm();
 		if (cls != MX_TEMP || strcmp(e.code, "refresh-token-unwritable") != 0)
 			fail_msg("%s: %d %s", faults[i].name, (int)cls, e.code);
 		is(faults[i].there ? NEW : OLD);
@@ -506,22 +397,22 @@ static void test_interrupted(void **state)
 		put(V(OLD "\n"), 0600);
 		l = locked();
 		assert_int_equal(oauth_refresh_prepare(l, &e), MX_OK);
-		plan.call = PWRITE;
-		plan.nth = 1;
-		plan.err = kinds[i].err;
-		plan.shortened = kinds[i].shortened;
+		fakefiles.call = PWRITE;
+		fakefiles.nth = 1;
+		fakefiles.err = kinds[i].err;
+		fakefiles.shortened = kinds[i].shortened;
 		assert_int_equal(replace(l, NEW, &e), MX_OK);
-		calm();
+		fakefiles_calm();
 		is(NEW);
 		oauth_refresh_unlock(l);
 	}
 	/* A file system that cannot claim room is given zeros; a full one is found as well. */
 	l = locked();
-	plan.call = FALLOCATE;
-	plan.nth = 1;
-	plan.err = EOPNOTSUPP;
+	fakefiles.call = FALLOCATE;
+	fakefiles.nth = 1;
+	fakefiles.err = EOPNOTSUPP;
 	assert_int_equal(oauth_refresh_prepare(l, &e), MX_OK);
-	calm();
+	fakefiles_calm();
 	assert_int_equal(replace(l, OLD, &e), MX_OK);
 	is(OLD);
 	oauth_refresh_unlock(l);
@@ -552,9 +443,9 @@ static bool killed_at(unsigned nth, bool ahead)
 
 	assert_true((pid = fork()) != -1);
 	if (pid == 0) {
-		plan.call = CALLS;
-		plan.nth = nth;
-		plan.ahead = ahead;
+		fakefiles.call = CALLS;
+		fakefiles.nth = nth;
+		fakefiles.ahead = ahead;
 		renewal();
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
