@@ -15,7 +15,7 @@ result() {	# what, offending lines
 	fi
 }
 
-ours="plugin common oauth settings engine tokend ctl"
+ours="plugin common catalogue oauth settings engine tokend ctl"
 
 echo "1..10"
 # shellcheck disable=SC2086 # a list of folders
@@ -32,11 +32,12 @@ for h in curl openssl json-c; do
 	result "<$h/...> is included by three files at most" "$found"
 done
 up=$(
-	grep -nE '#include "(oauth|settings|engine|tokend|ctl|plugin)/' -r common
-	grep -nE '#include "(oauth|settings|engine|tokend|ctl)/' -r plugin
+	grep -nE '#include "(catalogue|oauth|settings|engine|tokend|ctl|plugin)/' -r common
+	grep -nE '#include "(catalogue|oauth|settings|engine|tokend|ctl)/' -r plugin
+	grep -nE '#include "(oauth|settings|engine|tokend|ctl|plugin)/' -r catalogue
 	grep -nE '#include "(settings|engine|tokend|ctl|plugin)/' -r oauth
 	grep -nE '#include "(engine|tokend|ctl|plugin)/' -r settings
-	grep -nE '#include "(oauth|settings|tokend|ctl|plugin)/' -r engine
+	grep -nE '#include "(catalogue|oauth|settings|tokend|ctl|plugin)/' -r engine
 	grep -nE '#include "(ctl|plugin)/' -r tokend
 	grep -nE '#include "(engine|tokend|plugin)/' -r ctl
 )

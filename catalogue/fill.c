@@ -1,0 +1,156 @@
+/*
+ * Values in texts that somebody is going to paste: a mailbox may have an apostrophe, and a name from a configuration may have
+ * anything. What is not plain is quoted for its language; what no quotes can hold is left out, and the placeholder's
+ * name stands there.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "catalogue/catalogue.h"
+#include "common/text.h"
+
+#define VALUE_MAX 1024
+
+static const char *const names[] = {
+	"account", "mailbox", "client", "client_id", "tenant", "oid", "relay", "socket", "config", "thumbprint", "sender",
+	"recipient", "user", "uid", "proxy", "issuer", "subject", "audience", "skew", "file", "mta", "instance",
+};
+
+const char *cat_name_at(size_t i)
+{
+	return i < sizeof names / sizeof names[0] ? names[i] : NULL;
+}
+
+static bool plain(const char *s, const char *more)
+{
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+	if (strchr(safe, *s) == NULL)
+		return false;
+	for (; *s != '\0'; s++)
+		if (strchr(safe, *s) == NULL && strchr(more, *s) == NULL)
+			return false;
+	return true;
+}
+
+/* PowerShell ends a quoted string at any of U+2018 to U+201B too. */
+static size_t ps_quote(const char *s)
+{
+	if (*s == '\'')
+		return 1;
+	if (strncmp(s, "\xE2\x80", 2) == 0 && (unsigned char)s[2] >= 0x98 && (unsigned char)s[2] <= 0x9B)
+		return 3;
+	return 0;
+}
+
+static void put_sh(struct mx_buf *b, const char *s)
+{
+	if (plain(s, "@._/:+,=-") || (*s == '/' && plain(s + 1, "@._/:+,=-"))) {
+		mx_buf_adds(b, s);
+		return;
+	}
+	mx_buf_addc(b, '\'');
+	for (; *s != '\0'; s++) {
+		if (*s == '\'')
+			mx_buf_adds(b, "'\\''");
+		else
+			mx_buf_addc(b, *s);
+	}
+	mx_buf_addc(b, '\'');
+}
+
+static void put_doubled(struct mx_buf *b, const char *s, const char *bare, size_t (*quote)(const char *))
+{
+	if (plain(s, bare)) {
+		mx_buf_adds(b, s);
+		return;
+	}
+	mx_buf_addc(b, '\'');
+	while (*s != '\0') {
+		size_t n = quote(s);
+
+		if (n > 0)
+			mx_buf_add(b, s, n);
+		else
+			n = 1;
+		mx_buf_add(b, s, n);
+		s += n;
+	}
+	mx_buf_addc(b, '\'');
+}
+
+static size_t yaml_quote(const char *s)
+{
+	return *s == '\'' ? 1 : 0;
+}
+
+/* May the value stand in a text? In a command it has to be whole, and no option in disguise. */
+static bool usable(const char *value, size_t lang_n)
+{
+	size_t n = value != NULL ? strlen(value) : 0;
+	char clean[VALUE_MAX + 1];
+
+	if (n == 0 || n > VALUE_MAX)
+		return false;
+	if (lang_n == 0)
+		return true;
+	memcpy(clean, value, n + 1);
+	mx_clean(clean, n);
+	return *value != '-' && memcmp(clean, value, n) == 0;
+}
+
+static void put(struct mx_buf *b, const char *lang, size_t lang_n, const char *value)
+{
+	size_t at = b->len;
+
+	if (lang_n == 0) {
+		mx_buf_adds(b, value);
+		if (!b->bad)
+			mx_clean(b->p + at, b->len - at);
+	} else if (lang_n == 2 && memcmp(lang, "sh", 2) == 0) {
+		put_sh(b, value);
+	} else if (lang_n == 2 && memcmp(lang, "ps", 2) == 0) {
+		put_doubled(b, value, "@._/-", ps_quote);
+	} else {
+		put_doubled(b, value, "@._/-", yaml_quote);
+	}
+}
+
+static void put_name(struct mx_buf *b, const char *name, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		mx_buf_addc(b, (char)(name[i] >= 'a' && name[i] <= 'z' ? name[i] - 'a' + 'A' : name[i]));
+}
+
+bool cat_fill(struct mx_buf *out, const char *text, const struct cat_value *v, size_t n)
+{
+	static const char name_chars[] = "abcdefghijklmnopqrstuvwxyz_:";
+	const char *open, *colon, *name, *value;
+	size_t len, name_n, lang_n;
+
+	while ((open = strchr(text, '{')) != NULL) {
+		mx_buf_add(out, text, (size_t)(open - text));
+		len = strspn(open + 1, name_chars);
+		if (len == 0 || open[1 + len] != '}') {		/* a brace of the text's own */
+			mx_buf_addc(out, '{');
+			text = open + 1;
+			continue;
+		}
+		colon = memchr(open + 1, ':', len);
+		name = colon != NULL ? colon + 1 : open + 1;
+		name_n = (size_t)(open + 1 + len - name);
+		lang_n = colon != NULL ? (size_t)(colon - open - 1) : 0;
+		value = NULL;
+		for (size_t i = 0; i < n; i++)
+			if (v[i].name != NULL && strlen(v[i].name) == name_n && memcmp(v[i].name, name, name_n) == 0)
+				value = v[i].value;
+		if (usable(value, lang_n))
+			put(out, open + 1, lang_n, value);
+		else
+			put_name(out, name, name_n);
+		text = open + 2 + len;
+	}
+	mx_buf_adds(out, text);
+	return !out->bad;
+}

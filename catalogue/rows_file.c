@@ -1,0 +1,127 @@
+/*
+ * Files with secrets, tokens, keys and certificates.
+ */
+#include "config.h"
+
+#include "catalogue/rows.h"
+
+#define ANEW "store the secret's Value anew, in one line"
+#define LET_READ "chgrp mta-xoauth2 {sh:file} && chmod 640 {sh:file}"
+#define NO_OTHERS "chmod o-rw {sh:file}, and make a new one if others could have read it"
+#define LOGIN "mta-xoauth2 login {sh:account}"
+
+const struct cat_row cat_rows_file[] = {
+	/* the secret */
+	CAT_ROW("secret-missing", MX_CONFIG, "file", "the file with the secret, or the systemd credential, does not exist",
+	    "store the secret's Value there, with mode 640 and group mta-xoauth2"),
+	CAT_ROW2("secret-unreadable", MX_CONFIG, MX_TEMP, "file", "the daemon's user may not read the file with the secret",
+	    LET_READ),
+	CAT_ROW("secret-not-a-file", MX_CONFIG, "file", "in place of the file with the secret there is a folder, socket or pipe",
+	    "name the file itself in client_secret_file"),
+	CAT_ROW("secret-world-readable", MX_CONFIG, "file", "everybody on this host may read or write the file with the secret",
+	    NO_OTHERS),
+	CAT_ROW("secret-empty", MX_CONFIG, "file", "the file with the secret is empty", ANEW),
+	CAT_ROW("secret-too-long", MX_CONFIG, "file", "the file holds more than a secret", ANEW),
+	CAT_ROW("secret-malformed", MX_CONFIG, "file",
+	    "the secret has more than one line, or control characters such as a carriage return", ANEW),
+	CAT_ROW("secret-is-guid", MX_CONFIG, "file", "the secret looks like its ID in place of its value",
+	    "copy the Value column of Certificates & secrets, not Secret ID; it is shown once, so make a new secret"),
+	CAT_ROW("secret-has-bom", MX_CONFIG, "file", "the file begins with a byte order mark, which an editor has put there",
+	    "sed -i '1s/^\\xEF\\xBB\\xBF//' {sh:file}"),
+	CAT_ROW("secret-has-blanks", MX_CONFIG, "file", "the secret has a blank at either end", ANEW),
+	CAT_ROW("secret-has-controls", MX_CONFIG, "file", "the secret has control characters, which are sent as part of it", ANEW),
+	CAT_ROW("secret-short", MX_CONFIG, "file", "the secret is shorter than the provider's are", "see that all of it was copied"),
+
+	/* the refresh token */
+	CAT_ROW("refresh-token-missing", MX_CONFIG, "file", "no refresh token is stored yet", LOGIN),
+	CAT_ROW2("refresh-token-unreadable", MX_CONFIG, MX_TEMP, "file",
+	    "the daemon's user may not read the file, or the disk does not give it",
+	    "chown mta-xoauth2 {sh:file} && chmod 600 {sh:file}"),
+	CAT_ROW("refresh-token-symlink", MX_CONFIG, "file", "the file is a symbolic link, which cannot be replaced as a whole",
+	    "name the file itself in refresh_token_file"),
+	CAT_ROW("refresh-token-not-a-file", MX_CONFIG, "file", "in its place there is a folder, socket or pipe",
+	    "name another file in refresh_token_file"),
+	CAT_ROW("refresh-token-linked", MX_CONFIG, "file", "the file has a second name, so that an old token would live on there",
+	    "remove the other name (find its folder -samefile)"),
+	CAT_ROW("refresh-token-foreign", MX_CONFIG, "file", "the file belongs to neither root nor the daemon's user",
+	    "chown mta-xoauth2 {sh:file}"),
+	CAT_ROW("refresh-token-exposed", MX_CONFIG, "file", "group or others may read or write the file",
+	    "chmod 600 {sh:file}, and if anybody could read it: " LOGIN),
+	CAT_ROW("refresh-token-empty", MX_CONFIG, "file", "the file is empty", LOGIN),
+	CAT_ROW("refresh-token-too-long", MX_CONFIG, "file", "the file holds more than a token", LOGIN),
+	CAT_ROW("refresh-token-malformed", MX_CONFIG, "file", "the file, or the provider's reply, holds something that is no refresh "
+	    "token", LOGIN),
+	CAT_ROW("refresh-token-lock", MX_CONFIG, "file", "what stands at the lock's name is no plain file", "remove it"),
+	CAT_ROW("refresh-token-busy", MX_TEMP, "file", "another process renews the token just now",
+	    "nothing needs mending here; it is tried again by itself"),
+	CAT_ROW("refresh-token-unwritable", MX_TEMP, "file",
+	    "a new token could not be stored, so none was asked for, or it is not used",
+	    "make room on that disk, and let the daemon's user write the folder"),
+	CAT_ROW("renewal-lost", MX_TEMP, "file", "the process that renewed the token ended without a word",
+	    "nothing needs mending here; it is tried again by itself"),
+
+	/* key and certificate */
+	CAT_ROW("key-missing", MX_CONFIG, "file", "there is no such key file, or no such systemd credential",
+	    "check the key's path, or store it there with mode 640 and group mta-xoauth2"),
+	CAT_ROW2("key-unreadable", MX_CONFIG, MX_TEMP, "file",
+	    "the daemon's user may not read the key, or its device does not give it", LET_READ),
+	CAT_ROW("key-world-readable", MX_CONFIG, "file", "everybody on this host may read or write the key file", NO_OTHERS),
+	CAT_ROW("key-malformed", MX_CONFIG, "file", "there is no private key in the file", "store it as PEM, DER or PKCS#12"),
+	CAT_ROW("key-cipher-unsupported", MX_CONFIG, "file", "the key is encrypted with a cipher that OpenSSL has switched off",
+	    "encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc"),
+	CAT_ROW("key-passphrase-needed", MX_CONFIG, "file", "the key wants a passphrase or a PIN",
+	    "name the file that has it in key_passphrase_file"),
+	CAT_ROW("key-passphrase-wrong", MX_CONFIG, "file", "the passphrase does not open the key", "correct key_passphrase_file"),
+	CAT_ROW("key-pin-refused", MX_CONFIG, "file", "the device refuses the PIN, and gets none again before it has changed",
+	    "correct key_passphrase_file"),
+	CAT_ROW("key-device-away", MX_TEMP, "file", "the device that has the key does not answer",
+	    "look at the device; if it is fine, restart the daemon"),
+	CAT_ROW("key-provider-missing", MX_CONFIG, "file", "OpenSSL has no provider for this key",
+	    "install the one that the text names (tpm2-openssl, pkcs11-provider)"),
+	CAT_ROW("key-wrong-type", MX_CONFIG, "file", "the key cannot make signatures of assertion_algorithm",
+	    "use an RSA key for PS256 and RS256, a P-256 key for ES256"),
+	CAT_ROW("key-too-weak", MX_CONFIG, "file", "the RSA key has fewer than 2048 bits", "make a new key and register it"),
+	CAT_ROW("key-sign-failed", MX_CONFIG, "file", "the key, or the device that has it, refuses to sign",
+	    "see what the device allows this key to do"),
+	CAT_ROW("key-signature-wrong", MX_CONFIG, "file", "the device's signatures are not those of assertion_algorithm",
+	    "set assertion_algorithm: RS256"),
+	CAT_ROW("key-certificate-mismatch", MX_CONFIG, "file", "key and certificate do not belong together",
+	    "name the certificate of this very key in certificate_file, and upload that one to the provider"),
+	CAT_ROW("certificate-missing", MX_CONFIG, "file", "there is no such certificate file",
+	    "check the path, or store it there with mode 644"),
+	CAT_ROW2("certificate-unreadable", MX_CONFIG, MX_TEMP, "file", "the daemon's user may not read the certificate",
+	    "chmod 644 {sh:file}"),
+	CAT_ROW("certificate-malformed", MX_CONFIG, "file", "there is no certificate in the file", "store it as PEM"),
+	CAT_ROW("certificate-needed", MX_CONFIG, "file", "the provider knows the key by its certificate, and none is named",
+	    "name it in certificate_file"),
+	CAT_ROW("certificate-expired", MX_CONFIG, "file", "the certificate has run out",
+	    "make a new one and register it with the provider"),
+	CAT_ROW("certificate-not-yet-valid", MX_CONFIG, "file", "the certificate is not valid yet",
+	    "check this host's clock (timedatectl)"),
+	CAT_ROW("federated-token-missing", MX_CONFIG, "file", "there is no such assertion_file",
+	    "check that what makes it is running, and the path"),
+	CAT_ROW2("federated-token-unreadable", MX_CONFIG, MX_TEMP, "file", "the daemon's user may not read assertion_file",
+	    "let the daemon's group read it; in Kubernetes set fsGroup"),
+	CAT_ROW("federated-token-malformed", MX_CONFIG, "file", "assertion_file is empty, too long, or holds no token",
+	    "see what makes it"),
+	CAT_ROW("assertion-malformed", MX_CONFIG, "file", "a text that goes into the assertion is not UTF-8, or too long",
+	    "correct the key that the text names"),
+
+	/* Google's file */
+	CAT_ROW("service-account-missing", MX_CONFIG, "file", "there is no such service account file, or no such systemd credential",
+	    "check service_account_file, or store it there with mode 640 and group mta-xoauth2"),
+	CAT_ROW2("service-account-unreadable", MX_CONFIG, MX_TEMP, "file", "the daemon's user may not read the service account file",
+	    LET_READ),
+	CAT_ROW("service-account-world-readable", MX_CONFIG, "file",
+	    "everybody on this host may read or write the service account file", NO_OTHERS),
+	CAT_ROW("service-account-malformed", MX_CONFIG, "file",
+	    "the file is cut off, no JSON, or without what Google writes into it", "store it anew as Google gave it"),
+	CAT_ROW("service-account-wrong-kind", MX_CONFIG, "file", "it is another JSON file of Google's",
+	    "make a key in the Google Cloud console: IAM & Admin, Service Accounts, Keys, JSON"),
+	CAT_ROW("service-account-foreign", MX_CONFIG, "file", "its token_uri is not on the host of the client's token endpoint",
+	    "use the file as Google gave it; or set token_endpoint, if the other host is yours"),
+	CAT_ROW("service-account-mismatch", MX_CONFIG, "file", "the file is another account's than client_id says",
+	    "remove client_id, or name the other file"),
+};
+
+const size_t cat_rows_file_n = sizeof cat_rows_file / sizeof cat_rows_file[0];
