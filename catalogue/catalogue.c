@@ -49,6 +49,15 @@ const struct cat_row *cat_find(const char *code)
 	return NULL;
 }
 
+const struct cat_row *cat_get(const char *code)
+{
+	static const struct cat_row none = CAT_ROW("", MX_TEMP, "daemon", "nobody knows what is behind this",
+	    "please report it, with the line that you see");
+	const struct cat_row *r = cat_find(code);
+
+	return r != NULL ? r : &none;
+}
+
 const struct cat_place *cat_place_at(size_t i)
 {
 	return i < sizeof places / sizeof places[0] ? &places[i] : NULL;

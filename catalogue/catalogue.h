@@ -20,6 +20,9 @@
 /* NULL: there is none. */
 const struct cat_row *cat_find(const char *code);
 
+/* Never NULL: a code without a row is a bug of ours, and gets one that says so. */
+const struct cat_row *cat_get(const char *code);
+
 /* All rows, in no order that means anything; NULL past the end. */
 const struct cat_row *cat_at(size_t i);
 

@@ -14,12 +14,12 @@ static bool says(const struct cat_refusal *r, const char *description)
 /* With what the code's row has, where the refusal's own says nothing. */
 static struct cat_refusal whole(struct cat_refusal r)
 {
-	const struct cat_row *row = cat_find(r.code);
+	const struct cat_row *row = cat_get(r.code);
 
 	if (r.cause == NULL)
-		r.cause = row != NULL ? row->cause : "";	/* a test sees to it that there is one */
+		r.cause = row->cause;
 	if (r.fix == NULL)
-		r.fix = row != NULL ? row->fix : "";
+		r.fix = row->fix;
 	return r;
 }
 

@@ -94,7 +94,8 @@ const struct cat_row cat_rows_provider[] = {
 	REFUSED("refresh-token-expired", "the refresh token has run out", FIX_SIGN_IN),
 	REFUSED("refresh-token-revoked", "the refresh token was revoked, as after a change of password", FIX_SIGN_IN),
 	CAT_ROW("refresh-token-refused", MX_PROVIDER, "provider",
-	    "the provider takes the refresh token no more: run out, revoked, or used before", FIX_SIGN_IN),
+	    "the identity provider takes this refresh token no more: it has run out, was revoked, or was used before, as one from "
+	    "a backup is", FIX_SIGN_IN),
 
 	/* mta-xoauth2 login */
 	CAT_ROW("consent-declined", MX_PROVIDER, "login", "the mailbox's owner did not agree; nothing is stored",

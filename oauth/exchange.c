@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "catalogue/catalogue.h"
+#include "common/buf.h"
 #include "common/clock.h"
 #include "oauth/exchange.h"
 #include "oauth/federated.h"
@@ -154,13 +156,18 @@ static enum oauth_next platform_reply(struct oauth_exchange *x, const struct oau
 /* What a provider says of any grant in the same words is said of this one; Microsoft's numbers say more. */
 static void refresh_refused(const struct oauth_exchange *x, struct oauth_failure *f)
 {
+	const struct cat_row *row = cat_get("refresh-token-refused");
+	char fix[CAT_FIX_MAX];
+	struct mx_buf b;
+
 	if (x->want.refresh_token == NULL || strcmp(f->error, "invalid_grant") != 0 ||
 	    strcmp(f->err.code, "grant-rejected") != 0)
 		return;
-	mx_fail(&f->err, MX_PROVIDER, "refresh-token-refused", "client \"%.64s\": HTTP %ld invalid_grant: the identity "
-	    "provider takes this refresh token no more: it has run out, was revoked, or was used before, as one from a "
-	    "backup is; run \"mta-xoauth2 login ACCOUNT\", the daemon needs no restart%s%s%s", x->c->name,
-	    f->http_status, f->description[0] == '\0' ? "" : " [provider: ", f->description,
+	mx_buf_init(&b, fix, sizeof fix);
+	if (!cat_fill(&b, row->fix, NULL, 0) || mx_buf_str(&b) == NULL)
+		fix[0] = '\0';
+	mx_fail(&f->err, MX_PROVIDER, "refresh-token-refused", "client \"%.64s\": HTTP %ld invalid_grant: %s; %s%s%s%s",
+	    x->c->name, f->http_status, row->cause, fix, f->description[0] == '\0' ? "" : " [provider: ", f->description,
 	    f->description[0] == '\0' ? "" : "]");
 }
 
@@ -175,7 +182,8 @@ enum oauth_next oauth_exchange_reply(struct oauth_exchange *x, const struct oaut
 		*t = (struct oauth_token){ 0 };
 		return oauth_reply_device(x->c->name, h, x->want.device, f) == MX_OK ? OAUTH_GOT : OAUTH_REFUSED;
 	}
-	r.account_id = x->account_id[0] != '\0' ? x->account_id : NULL;
+	r.client_id = x->account_id[0] != '\0' ? x->account_id : x->c->client_id;
+	r.token_endpoint = x->c->token_endpoint;
 	if (oauth_reply_parse(x->c->name, &r, t, f) == MX_OK)
 		return OAUTH_GOT;
 	if (x->k->auth == OAUTH_AUTH_FEDERATED)

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
+#include "catalogue/refusal.h"
 #include "common/base64.h"
 #include "common/text.h"
-#include "oauth/explain.h"
 #include "oauth/federated.h"
 #include "oauth/file.h"
 
@@ -96,7 +96,7 @@ static bool is_mismatch(uint32_t aadsts)
 void oauth_federated_explain(
     const char *client, const struct mx_secret *assertion, struct oauth_failure *f)
 {
-	const struct oauth_hint *hint = oauth_explain(f->error, f->aadsts, f->description);
+	const struct cat_refusal hint = cat_refusal_find(f->error, f->aadsts, f->description);
 	struct oauth_claims c;
 
 	if (!f->permanent || !is_mismatch(f->aadsts))
@@ -108,8 +108,8 @@ void oauth_federated_explain(
 	 * What is to be compared must not be cut off; it is bounded, and the trace id is left to
 	 * the log.
 	 */
-	mx_fail(&f->err, f->err.cls, hint->code,
+	mx_fail(&f->err, f->err.cls, hint.code,
 	    "client \"%.64s\": AADSTS%u: %s: it has issuer %s, subject %s, audience %s; %s", client,
-	    (unsigned)f->aadsts, hint->cause, c.iss[0] != '\0' ? c.iss : "(none)",
-	    c.sub[0] != '\0' ? c.sub : "(none)", c.aud[0] != '\0' ? c.aud : "(none)", hint->fix);
+	    (unsigned)f->aadsts, hint.cause, c.iss[0] != '\0' ? c.iss : "(none)",
+	    c.sub[0] != '\0' ? c.sub : "(none)", c.aud[0] != '\0' ? c.aud : "(none)", hint.fix);
 }

@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 #include <openssl/x509_vfy.h>
 
+#include "catalogue/catalogue.h"
 #include "oauth/http_error.h"
 
 struct row {
@@ -22,68 +23,39 @@ enum what {
 	W_NOT_HTTP, W_TOO_LARGE, W_HEADERS, W_TLS_TIMEOUT, W_N
 };
 
+/* What is here in place of NULL is more exact than what the catalogue has for the code. */
 static const struct row rows[W_N] = {
-	[W_OTHER] = { MX_TEMP, "transfer-failed", "the request failed",
-	    "see what the library says and try the endpoint with curl -v from this host" },
-	[W_NOT_HTTPS] = { MX_CONFIG, "endpoint-not-https", "the token endpoint is not an https URL",
-	    "write token_endpoint with https://; the secret is never sent without TLS" },
-	[W_URL] = { MX_CONFIG, "endpoint-malformed", "the token endpoint is not a valid URL",
-	    "correct token_endpoint (https://HOST/PATH, no user name)" },
-	[W_MEMORY] = { MX_TEMP, "no-memory", "no memory for the request",
-	    "look at the daemon's memory limit" },
-	[W_DNS] = { MX_TEMP, "dns-failed", "the name cannot be resolved",
-	    "check token_endpoint's spelling and this host's resolver (getent hosts HOST)" },
-	[W_REFUSED] = { MX_TEMP, "connect-refused", "the connection was refused",
-	    "check host and port in token_endpoint, and the firewall" },
-	[W_UNREACHABLE] = { MX_TEMP, "network-unreachable", "there is no way to the host",
-	    "check this host's network, its routes and its firewall" },
-	[W_CONNECT_TIMEOUT] = { MX_TEMP, "connect-timeout", "no connection came about in time",
-	    "check the firewall (outgoing TCP), or set proxy if this host needs one" },
-	[W_TIMEOUT] = { MX_TEMP, "provider-timeout",
-	    "the provider took the request and did not answer in time",
-	    "nothing needs mending here unless it lasts; it is tried again by itself" },
-	[W_TLS_TIMEOUT] = { MX_TEMP, "tls-timeout",
-	    "it took the connection and did not finish the TLS handshake in time",
-	    "look for a filter in between, or one that drops large packets (MTU); try openssl "
-	    "s_client -connect HOST:PORT" },
-	[W_UNTRUSTED] = { MX_TEMP, "tls-untrusted-ca",
-	    "its certificate comes from a CA that is not trusted",
-	    "name that CA in ca_file if it is yours (a TLS-inspecting proxy?); verification cannot "
-	    "be switched off" },
-	[W_EXPIRED] = { MX_TEMP, "tls-cert-expired", "its certificate has expired",
-	    "check this host's clock; else the server's owner must renew it" },
+	[W_OTHER] = { MX_TEMP, "transfer-failed", NULL, NULL },
+	[W_NOT_HTTPS] = { MX_CONFIG, "endpoint-not-https", NULL, NULL },
+	[W_URL] = { MX_CONFIG, "endpoint-malformed", NULL, NULL },
+	[W_MEMORY] = { MX_TEMP, "no-memory", "no memory for the request", "look at the daemon's memory limit" },
+	[W_DNS] = { MX_TEMP, "dns-failed", NULL, NULL },
+	[W_REFUSED] = { MX_TEMP, "connect-refused", NULL, NULL },
+	[W_UNREACHABLE] = { MX_TEMP, "network-unreachable", NULL, NULL },
+	[W_CONNECT_TIMEOUT] = { MX_TEMP, "connect-timeout", NULL, NULL },
+	[W_TIMEOUT] = { MX_TEMP, "provider-timeout", NULL, NULL },
+	[W_TLS_TIMEOUT] = { MX_TEMP, "tls-timeout", NULL, NULL },
+	[W_UNTRUSTED] = { MX_TEMP, "tls-untrusted-ca", NULL, NULL },
+	[W_EXPIRED] = { MX_TEMP, "tls-cert-expired", NULL, NULL },
 	[W_NOT_YET] = { MX_TEMP, "tls-cert-expired", "its certificate is not valid yet",
 	    "check this host's clock (timedatectl)" },
-	[W_NAME] = { MX_TEMP, "tls-name-mismatch", "its certificate is for another name",
-	    "write the name that the certificate has into token_endpoint, or look for an "
-	    "interceptor" },
-	[W_CERT] = { MX_TEMP, "tls-cert-refused", "its certificate cannot be accepted",
-	    "look at it with openssl s_client -connect HOST:PORT" },
-	[W_TLS_VERSION] = { MX_TEMP, "tls-version", "it does not offer TLS 1.2 or newer",
-	    "the server, or a proxy in between, must be upgraded" },
-	[W_TLS] = { MX_TEMP, "tls-handshake-failed", "the TLS handshake failed",
-	    "look at it with openssl s_client -connect HOST:PORT, and for a filter in between" },
+	[W_NAME] = { MX_TEMP, "tls-name-mismatch", NULL, NULL },
+	[W_CERT] = { MX_TEMP, "tls-cert-refused", NULL, NULL },
+	[W_TLS_VERSION] = { MX_TEMP, "tls-version", NULL, NULL },
+	[W_TLS] = { MX_TEMP, "tls-handshake-failed", NULL, NULL },
 	[W_NOT_TLS] = { MX_TEMP, "tls-handshake-failed", "it does not speak TLS",
 	    "check the port in token_endpoint, and for a filter or captive portal in between" },
-	[W_CA_FILE] = { MX_CONFIG, "ca-file-unusable", "the CA certificates cannot be used",
-	    "ca_file must name a readable file of PEM certificates" },
-	[W_PROXY] = { MX_TEMP, "proxy-failed", "the proxy did not connect us",
-	    "check the proxy key, the proxy's rules for this host, or name the host in no_proxy" },
+	[W_CA_FILE] = { MX_CONFIG, "ca-file-unusable", NULL, NULL },
+	[W_PROXY] = { MX_TEMP, "proxy-failed", NULL, NULL },
 	[W_PROXY_DNS] = { MX_TEMP, "proxy-failed", "the proxy's name cannot be resolved",
 	    "check the proxy key and this host's resolver" },
-	[W_PROXY_AUTH] = { MX_CONFIG, "proxy-auth", "the proxy wants a user name and password",
-	    "write them as USER:PASSWORD into a file and name that in proxy_credentials_file" },
+	[W_PROXY_AUTH] = { MX_CONFIG, "proxy-auth", NULL, NULL },
 	[W_PROXY_REFUSED] = { MX_CONFIG, "proxy-auth", "the proxy refuses the user name or the password",
 	    "mend the file that proxy_credentials_file names" },
-	[W_LOST] = { MX_TEMP, "connection-lost",
-	    "the connection broke before the answer was complete",
-	    "nothing needs mending here unless it lasts; then look for a filter in between" },
-	[W_NOT_HTTP] = { MX_TEMP, "reply-not-http", "what answered does not speak HTTP",
-	    "check host and port in token_endpoint" },
-	[W_TOO_LARGE] = { MX_TEMP, "reply-too-large", "the reply exceeds 1 MiB",
-	    "this is no token endpoint's answer; check token_endpoint and proxy" },
-	[W_HEADERS] = { MX_TEMP, "reply-too-large", "the reply's headers are too large",
-	    "this is no token endpoint's answer; check token_endpoint and proxy" },
+	[W_LOST] = { MX_TEMP, "connection-lost", NULL, NULL },
+	[W_NOT_HTTP] = { MX_TEMP, "reply-not-http", NULL, NULL },
+	[W_TOO_LARGE] = { MX_TEMP, "reply-too-large", NULL, NULL },
+	[W_HEADERS] = { MX_TEMP, "reply-too-large", "the reply's headers are too large", NULL },
 };
 
 /* libcurl's codes that mean one thing each. The rest is told apart below. */
@@ -194,6 +166,8 @@ void oauth_transfer_failed(const char *client, const struct oauth_transfer *x,
 {
 	enum what w = tell(x);
 	const struct row *r = &rows[w];
+	const struct cat_row *c = cat_get(r->code);
+	const char *cause = r->cause != NULL ? r->cause : c->cause, *fix = r->fix != NULL ? r->fix : c->fix;
 	const char *detail = "", *sep = "", *end = "";
 
 	/* libcurl's own words only where they help: they may quote the proxy's or the server's. */
@@ -210,15 +184,15 @@ void oauth_transfer_failed(const char *client, const struct oauth_transfer *x,
 	}
 	*f = (struct oauth_failure){ .retry_after_s = -1, .permanent = r->cls == MX_CONFIG };
 	if (w == W_PROXY_REFUSED && strlen(x->proxy_credentials) < 200)
-		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %s; %s: %s", client, r->cause, r->fix,
+		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %s; %s: %s", client, cause, fix,
 		    x->proxy_credentials);
 	else if (x->of_proxy && x->code == CURLE_PEER_FAILED_VERIFICATION)
 		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": the https proxy on the way to %.80s: %s; "
-		    "%s%s%.159s%s", client, x->host, r->cause, r->fix, sep, detail, end);
+		    "%s%s%.159s%s", client, x->host, cause, fix, sep, detail, end);
 	else if (w == W_CA_FILE && x->ca_file != NULL && strlen(x->ca_file) < 200)
-		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %s: %s: %s", client, r->cause,
-		    r->fix, x->ca_file);
+		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %s: %s: %s", client, cause,
+		    fix, x->ca_file);
 	else
 		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %.80s: %s; %s%s%.159s%s",
-		    client, x->host, r->cause, r->fix, sep, detail, end);
+		    client, x->host, cause, fix, sep, detail, end);
 }

@@ -5,35 +5,22 @@
 
 #include <string.h>
 
+#include "catalogue/catalogue.h"
 #include "oauth/identity.h"
 
-struct row {
-	enum mx_class cls; /* MX_TEMP: it heals by itself; else held */
-	const char *code, *cause, *fix;
-};
+/* MX_TEMP: it heals by itself; else held. Cause and fix are the catalogue's. */
+struct row { enum mx_class cls; const char *code; };
 
 static const struct row
-    not_found = { MX_PROVIDER, "identity-not-found", "the machine has no such managed identity",
-	    "assign it to this machine or app in Azure, or correct identity_client_id, "
-	    "identity_object_id or identity_resource_id" },
-    ambiguous = { MX_PROVIDER, "identity-ambiguous",
-	    "the machine has several user-assigned identities",
-	    "choose one with identity_client_id, identity_object_id or identity_resource_id" },
-    resource = { MX_PROVIDER, "identity-resource", "the platform gives no token for that resource",
-	    "correct scope or cloud" },
-    updating = { MX_TEMP, "identity-updating", "it is being updated, which takes up to 70 s",
-	    "nothing needs mending here; it is tried again by itself" },
-    throttled = { MX_TEMP, "identity-throttled", "it is asked too often",
-	    "see what else on this machine asks for tokens; it is tried again by itself" },
-    failing = { MX_TEMP, "identity-failing", "it cannot answer just now",
-	    "it is tried again by itself; if it lasts, check scope, and that an identity is "
-	    "assigned to this machine or app" },
-    refused = { MX_PROVIDER, "identity-refused", "it refuses",
-	    "see what it says, and check managed_identity and the keys that choose an identity" },
-    bad = { MX_PROVIDER, "identity-reply", "this is no identity service's answer",
-	    "see what listens at that address, and check managed_identity" },
-    bad_now = { MX_TEMP, "identity-reply", "this is no identity service's answer",
-	    "see what listens at that address, and check managed_identity" };
+    not_found = { MX_PROVIDER, "identity-not-found" },
+    ambiguous = { MX_PROVIDER, "identity-ambiguous" },
+    resource = { MX_PROVIDER, "identity-resource" },
+    updating = { MX_TEMP, "identity-updating" },
+    throttled = { MX_TEMP, "identity-throttled" },
+    failing = { MX_TEMP, "identity-failing" },
+    refused = { MX_PROVIDER, "identity-refused" },
+    bad = { MX_PROVIDER, "identity-reply" },
+    bad_now = { MX_TEMP, "identity-reply" };
 
 static bool says(const struct oauth_failure *f, const char *part)
 {
@@ -75,15 +62,17 @@ void oauth_identity_refused(const char *client, const struct oauth_credential *k
     enum oauth_platform p, struct oauth_failure *f)
 {
 	bool said = f->description[0] != '\0';
+	const struct cat_row *c;
 	const struct row *r;
 
 	if (strcmp(f->err.code, "no-memory") == 0)
 		return;
 	r = tell(f);
+	c = cat_get(r->code);
 	f->permanent = f->credential = r->cls != MX_TEMP;
 	mx_fail(&f->err, r->cls, r->code,
 	    "client \"%.64s\": %s, HTTP %ld%s%.40s: %s; %s (resource %.80s)%s%s%s", client,
-	    nouns[p], f->http_status, f->error[0] == '\0' ? "" : " ", f->error, r->cause, r->fix,
+	    nouns[p], f->http_status, f->error[0] == '\0' ? "" : " ", f->error, c->cause, c->fix,
 	    k->platform_resource, said ? " [" : "", f->description, said ? "]" : "");
 }
 
@@ -99,6 +88,7 @@ void oauth_identity_unreachable(
 					     "himdsd)",
 	};
 	const char *p0 = strstr(url, "://"), *host = p0 != NULL ? p0 + 3 : url;
+	const struct cat_row *c = cat_get(bad_now.code);
 	int n = (int)strcspn(host, "/?#");
 
 	if (strcmp(f->err.code, "no-memory") == 0)
@@ -116,7 +106,7 @@ void oauth_identity_unreachable(
 	}
 	if (strncmp(f->err.code, "reply-", 6) == 0) {
 		mx_fail(&f->err, bad_now.cls, bad_now.code, "client \"%.64s\": %s, %.*s: %s; %s",
-		    client, nouns[p], n < 80 ? n : 80, host, bad_now.cause, bad_now.fix);
+		    client, nouns[p], n < 80 ? n : 80, host, c->cause, c->fix);
 		return;
 	}
 	mx_fail(&f->err, MX_TEMP, "identity-unreachable",

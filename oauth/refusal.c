@@ -2,11 +2,14 @@
 
 #include <string.h>
 
+#include "catalogue/catalogue.h"
+#include "catalogue/refusal.h"
 #include "common/buf.h"
 #include "common/text.h"
-#include "oauth/explain.h"
 #include "oauth/refusal.h"
 
+/* Cause and fix, and a semicolon between: what fits a text beside client, error and trace id. */
+#define SENTENCES_MAX 290
 #define LOOKUP_URL "https://login.microsoftonline.com/error?code="
 
 void oauth_text_copy(char *out, size_t cap, const char *s, size_t n)
@@ -105,37 +108,73 @@ static bool passes(long status)
 	return status == 408 || status == 425 || status == 429 || status >= 500;
 }
 
-/* The next step with the service account's number in it, which is what has to be entered at Google. */
-static void write_fix(char *out, size_t cap, const char *fix, const char *account_id)
+/*
+ * Microsoft asks programs not to branch on its numbers, so they have no say here. What heals by
+ * itself is known by status (408, 425, 429, 5xx) or by RFC 6749 section 4.1.2.1's two names.
+ */
+bool oauth_is_permanent(long http_status, const char *error)
 {
-	const char *at = strstr(fix, OAUTH_HINT_ACCOUNT);
+	static const char *const passing[] = {
+		"temporarily_unavailable", "server_error", "slow_down", "authorization_pending",
+	};
+
+	if (http_status == 0 || http_status == 408 || http_status == 425 || http_status == 429 ||
+	    http_status >= 500)
+		return false;
+	for (size_t i = 0; error != NULL && i < sizeof passing / sizeof passing[0]; i++)
+		if (strcmp(error, passing[i]) == 0)
+			return false;
+	return true;
+}
+
+bool oauth_tenant_of(const char *endpoint, char *out, size_t cap)
+{
+	const char *p = endpoint != NULL ? strstr(endpoint, "://") : NULL;
+	size_t n;
+
+	if (p == NULL || (p = strchr(p + 3, '/')) == NULL)
+		return false;
+	n = strcspn(++p, "/?#");
+	if (n == 0 || n >= cap || strncmp(p + n, "/oauth2/", 8) != 0)
+		return false;
+	memcpy(out, p, n);
+	out[n] = '\0';
+	return true;
+}
+
+/* The next step with the real values in it, where they leave room for the rest. */
+static void write_fix(char *out, size_t cap, const struct cat_refusal *r, const struct oauth_http_reply *h)
+{
+	char tenant[128];
+	struct cat_value v[] = {
+		{ "client_id", h->client_id },
+		{ "tenant", oauth_tenant_of(h->token_endpoint, tenant, sizeof tenant) ? tenant : NULL },
+	};
 	struct mx_buf b;
 
 	mx_buf_init(&b, out, cap);
-	mx_buf_add(&b, fix, at != NULL ? (size_t)(at - fix) : strlen(fix));
-	if (at != NULL) {
-		mx_buf_adds(&b, account_id != NULL ? account_id : "of the service account");
-		mx_buf_adds(&b, at + sizeof OAUTH_HINT_ACCOUNT - 1);
-	}
-	if (mx_buf_str(&b) == NULL)
+	if (cat_fill(&b, r->fix, v, 2) && strlen(r->cause) + 2 + b.len <= SENTENCES_MAX && mx_buf_str(&b) != NULL)
+		return;
+	mx_buf_init(&b, out, cap);
+	if (!cat_fill(&b, r->fix, NULL, 0) || mx_buf_str(&b) == NULL)
 		out[0] = '\0';
 }
 
-enum mx_class oauth_refusal(const char *client, const char *account_id, struct oauth_failure *f)
+enum mx_class oauth_refusal(const char *client, const struct oauth_http_reply *h, struct oauth_failure *f)
 {
-	const struct oauth_hint *hint = oauth_explain(f->error, f->aadsts, f->description);
-	bool known = (f->aadsts != 0 && hint->aadsts == f->aadsts) || hint->said != NULL;
+	struct cat_refusal r = cat_refusal_find(f->error, f->aadsts, f->description);
+	bool known = (f->aadsts != 0 && r.aadsts == f->aadsts) || r.said != NULL;
 	char number[24] = "", lookup[80] = "", trace[56] = "", fix[MX_TEXT_MAX];
 	struct mx_buf b;
 
 	/* The catch-all: what the status says is better. */
-	if (hint->aadsts == 0 && hint->error == NULL) {
+	if (r.aadsts == 0 && r.error == NULL) {
 		if (f->http_status == 429)
-			hint = oauth_explain("slow_down", 0, NULL);
+			r = cat_refusal_find("slow_down", 0, NULL);
 		else if (passes(f->http_status))
-			hint = oauth_explain("server_error", 0, NULL);
+			r = cat_refusal_find("server_error", 0, NULL);
 		else if (f->http_status == 401)
-			hint = oauth_explain("invalid_client", 0, NULL);
+			r = cat_refusal_find("invalid_client", 0, NULL);
 	}
 	if (f->aadsts != 0) {
 		mx_buf_init(&b, number, sizeof number);
@@ -154,12 +193,12 @@ enum mx_class oauth_refusal(const char *client, const char *account_id, struct o
 	}
 	f->permanent = oauth_is_permanent(f->http_status, f->error);
 	f->credential = f->permanent && (strcmp(f->error, "invalid_client") == 0 ||
-	    strcmp(hint->code, "key-rejected") == 0);
-	write_fix(fix, sizeof fix, hint->fix, account_id);
+	    strcmp(r.code, "key-rejected") == 0);
+	write_fix(fix, sizeof fix, &r, h);
 	/* Foreign text comes last: it may be cut, the next step may not. */
-	return mx_fail(&f->err, f->permanent ? MX_PROVIDER : MX_TEMP, hint->code,
+	return mx_fail(&f->err, f->permanent ? MX_PROVIDER : MX_TEMP, r.code,
 	    "client \"%.64s\": HTTP %ld%s%.40s%s: %s; %s%s%s%s%s%s", client, f->http_status,
-	    f->error[0] == '\0' ? "" : " ", f->error, number, hint->cause, fix, lookup, trace,
+	    f->error[0] == '\0' ? "" : " ", f->error, number, r.cause, fix, lookup, trace,
 	    known || f->description[0] == '\0' ? "" : " [provider: ",
 	    known ? "" : f->description, known || f->description[0] == '\0' ? "" : "]");
 }
@@ -216,7 +255,7 @@ enum mx_class oauth_refusal_not_json(const char *client, const struct oauth_http
 	char type[48] = "no content type";
 
 	if (passes(h->status))		/* the usual form of an outage: a page of some front end */
-		return oauth_refusal(client, h->account_id, f);
+		return oauth_refusal(client, h, f);
 	f->permanent = h->status >= 400 && oauth_is_permanent(h->status, NULL);
 	if (h->content_encoding != NULL) {
 		oauth_text_copy(type, sizeof type, h->content_encoding,

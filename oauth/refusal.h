@@ -1,6 +1,6 @@
 /*
  * Turns what a provider said into an oauth_failure: class, code, sentence. Knows neither JSON nor
- * HTTP. Private to oauth/reply.c.
+ * HTTP. Private to oauth/reply.c and its neighbours.
  */
 #ifndef MX_OAUTH_REFUSAL_H
 #define MX_OAUTH_REFUSAL_H
@@ -26,11 +26,17 @@ void oauth_id_copy(char *out, size_t cap, const char *s, size_t n);
  */
 void oauth_refusal_describe(struct oauth_failure *f, const char *s, size_t n);
 
+/* Is the outcome to be held as permanent? (HTTP status and error only: protocol rule.) */
+bool oauth_is_permanent(long http_status, const char *error);
+
 /*
- * Judges f->http_status, f->error, f->aadsts and f->description by the catalogue. account_id: of a service account, or
- * NULL. Returns f->err.cls, never MX_OK.
+ * Judges f->http_status, f->error, f->aadsts and f->description by the catalogue. h: client_id and token_endpoint, where they are
+ * known, are for the text. Returns f->err.cls, never MX_OK.
  */
-enum mx_class oauth_refusal(const char *client, const char *account_id, struct oauth_failure *f);
+enum mx_class oauth_refusal(const char *client, const struct oauth_http_reply *h, struct oauth_failure *f);
+
+/* The tenant that an endpoint of Microsoft's names (https://HOST/TENANT/oauth2/...). false: none, or it does not fit. */
+bool oauth_tenant_of(const char *endpoint, char *out, size_t cap);
 
 /* Answers that are no RFC 6749 answer at all. true: *f is filled. */
 bool oauth_refusal_transport(const char *client, const struct oauth_http_reply *h,

@@ -382,7 +382,7 @@ static enum mx_class take(const char *client, const struct oauth_http_reply *h, 
 		cls = to->d != NULL ? device(client, o, to->d, f) : success(client, o, platform, now_s, to->t, f);
 	} else {
 		read_error(o, f);
-		cls = oauth_refusal(client, h->account_id, f);
+		cls = oauth_refusal(client, h, f);
 	}
 	oauth_json_drop(o);
 	return cls;

@@ -52,7 +52,8 @@ struct oauth_http_reply {
 	int32_t retry_after_s;		/* -1: none */
 	const void *body;
 	size_t body_len;
-	const char *account_id;		/* of the service account it is for, for texts; NULL: none */
+	const char *client_id;		/* that asked, or its service account's, for texts; NULL: not known */
+	const char *token_endpoint;	/* that answered, for texts; NULL: not known */
 };
 
 /*

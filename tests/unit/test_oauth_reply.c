@@ -13,8 +13,9 @@
 
 #include <cmocka.h>
 
+#include "catalogue/catalogue.h"
+#include "catalogue/refusal.h"
 #include "common/text.h"
-#include "oauth/explain.h"
 #include "oauth/refresh_file.h"
 #include "oauth/reply.h"
 
@@ -369,32 +370,36 @@ static void test_entra(void **state)
 static void test_foreign_text(void **state)
 {
 	static char body[8192];
-	char name[200], error[700], description[3000];
-	const struct oauth_hint *h;
+	char name[200], error[700], description[3000], fix[MX_TEXT_MAX];
+	static const char client[] = "11111111-2222-3333-4444-555555555555", tenant[] = "99999999-8888-7777-6666-555555555555";
+	const struct cat_value values[] = { { "client_id", client }, { "tenant", tenant } };
+	struct cat_refusal h;
+	struct mx_buf b;
 	struct oauth_http_reply reply = { .status = 400, .retry_after_s = 7, .body = body,
-		.account_id = "109876543210987654321" };
+		.client_id = client,
+		.token_endpoint = "https://login.microsoftonline.com/99999999-8888-7777-6666-555555555555/oauth2/v2.0/token" };
 	struct oauth_token t;
 	struct oauth_failure f;
-	size_t n;
 
 	(void)state;
 	memset(name, 'n', sizeof name - 1), name[sizeof name - 1] = '\0';
 	memset(error, 'e', sizeof error - 1), error[sizeof error - 1] = '\0';
 	memset(description, 'd', sizeof description - 1),
 	    description[sizeof description - 1] = '\0';
-	for (size_t i = 0; (h = oauth_hint_at(i)) != NULL; i++) {
+	for (size_t i = 0; cat_refusal_at(i, &h); i++) {
 		assert_true(snprintf(body, sizeof body,
 		                "{\"error\":\"%s\",\"error_description\":\"%s%s\",\"trace_id\":"
 		                "\"" TRACE "\",\"error_codes\":[%u]}",
-		                h->error != NULL ? h->error : error, h->said != NULL ? h->said : "", description,
-		                (unsigned)h->aadsts) > 0);
+		                h.error != NULL ? h.error : error, h.said != NULL ? h.said : "", description,
+		                (unsigned)h.aadsts) > 0);
 		reply.body_len = strlen(body);
 		assert_int_equal(oauth_reply_parse(name, &reply, &t, &f) == MX_OK, false);
-		n = strcspn(h->fix, "{");	/* what stands for the service account's number */
-		if (memmem(f.err.text, strlen(f.err.text), h->fix, n) == NULL ||
-		    (h->fix[n] == '{' && strstr(f.err.text, "client ID 109876543210987654321 with") == NULL) ||
+		mx_buf_init(&b, fix, sizeof fix);
+		assert_true(cat_fill(&b, h.fix, values, 2));
+		assert_non_null(mx_buf_str(&b));
+		if (strstr(f.err.text, h.cause) == NULL || strstr(f.err.text, fix) == NULL ||
 		    strstr(f.err.text, "(trace " TRACE ")") == NULL)
-			fail_msg("%s: '%s'", h->code, f.err.text);
+			fail_msg("%s: '%s' lacks '%s'", h.code, f.err.text, fix);
 		assert_int_equal(f.retry_after_s, 7);
 	}
 	assert_true(snprintf(body, sizeof body,
