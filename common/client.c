@@ -14,13 +14,12 @@
 
 #include "common/client.h"
 #include "common/clock.h"
+#include "common/row.h"
 
 #define RETRY_FIRST_MS 10
 #define RETRY_STEP_MAX_MS 200
 
 enum outcome { DONE, AGAIN, TIMEOUT, FAILED };	/* AGAIN: worth another connection */
-
-#define NEXT_STEP "is mta-xoauth2-tokend running? (systemctl status mta-xoauth2-tokend)"
 
 /* In English, whatever the locale: strerror() may open a catalogue, and a plugin opens nothing. */
 static const char *cause(int sys)
@@ -35,8 +34,7 @@ static const char *cause(int sys)
 
 static enum mx_class timeout(const struct mx_endpoint *ep, struct mx_err *e)
 {
-	return mx_fail(e, MX_TEMP, "daemon-timeout", "the token daemon at %s did not answer in time; " NEXT_STEP,
-	    ep->path);
+	return mx_fail_row(e, "daemon-timeout", "the token daemon at %s did not answer in time", ep->path);
 }
 
 /* Waits for events; false when the deadline has come. */
@@ -158,18 +156,15 @@ static enum outcome get(int fd, const struct mx_endpoint *ep, char *buf, size_t 
 static enum mx_class explain(const struct mx_endpoint *ep, bool connected, int sys, struct mx_err *e)
 {
 	if (sys == EMSGSIZE)
-		return mx_fail(e, MX_BAD_REQUEST, "reply-too-long", "the answer on %s is longer than the protocol "
-		    "allows; is another program listening there?", ep->path);
+		return mx_fail_row(e, "reply-too-long", "the answer on %s is longer than the protocol allows", ep->path);
 	if (connected)
-		return mx_fail(e, MX_TEMP, "daemon-no-answer", "the token daemon at %s closed the connection without "
-		    "an answer (%s); its log says why", ep->path, sys == 0 ? "end of file" : cause(sys));
+		return mx_fail_row(e, "daemon-no-answer", "the token daemon at %s closed the connection without an answer "
+		    "(%s)", ep->path, sys == 0 ? "end of file" : cause(sys));
 	if (sys == EACCES || sys == EPERM)
-		return mx_fail(e, MX_CONFIG, "socket-forbidden", "the token daemon's socket %s may not be used (%s); its "
-		    "mode must be 0666 and its directories searchable, and no AppArmor or SELinux rule in the way",
-		    ep->path, cause(sys));
-	return mx_fail(e, MX_TEMP, "socket-unreachable", "the token daemon's socket %s cannot be reached (%s); %s",
-	    ep->path, cause(sys), sys == ENOENT ?
-	    NEXT_STEP " and, for a chrooted mail server, does it listen inside the chroot?" : NEXT_STEP);
+		return mx_fail_row(e, "socket-forbidden", "the token daemon's socket %s may not be used (%s)", ep->path,
+		    cause(sys));
+	return mx_fail_row(e, "socket-unreachable", "the token daemon's socket %s cannot be reached (%s)", ep->path,
+	    cause(sys));
 }
 
 enum mx_class mx_ask(const struct mx_endpoint *ep, const void *req, size_t len, char *buf, size_t cap,
@@ -183,8 +178,7 @@ enum mx_class mx_ask(const struct mx_endpoint *ep, const void *req, size_t len, 
 
 	*got = 0;
 	if (strlen(ep->path) >= sizeof sa.sun_path)	/* never truncate */
-		return mx_fail(e, MX_CONFIG, "socket-path-too-long",
-		    "the path of the token daemon's socket is longer than %zu bytes", sizeof sa.sun_path - 1);
+		return mx_fail_row(e, "socket-path-too-long", "the path of the token daemon's socket is longer than %zu bytes", sizeof sa.sun_path - 1);
 	for (;;) {
 		fd = -1, sys = 0, connected = false;
 		o = dial(ep, &fd, &sys);

@@ -5,14 +5,13 @@
 
 #include <string.h>
 
+#include "common/row.h"
 #include "common/text.h"
 #include "common/wire.h"
 
 static enum mx_class malformed(struct mx_err *e)
 {
-	return mx_fail(e, MX_BAD_REQUEST, "malformed-reply",
-	    "what answered on the token daemon's socket does not speak its protocol; is another program "
-	    "listening there?");
+	return mx_fail_row(e, "malformed-reply", "what answered on the token daemon's socket does not speak its protocol");
 }
 
 /* Takes the bytes up to the next TAB (or the end) off *p. false: nothing left. */

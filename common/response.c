@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "common/response.h"
+#include "common/row.h"
 #include "common/text.h"
 #include "common/wire.h"
 
@@ -42,13 +43,13 @@ static enum mx_class judge(const char *user, const char *host, const void *token
 	size_t n = strlen(user);
 
 	if (n == 0 || n > MX_ACCOUNT_MAX || mx_has_ctl(user, n) || !mx_utf8_ok(user, n))
-		return mx_fail(e, MX_BAD_REQUEST, "bad-user",
+		return mx_fail_row(e, "bad-user",
 		    "the mailbox is empty, too long, holds control characters or is not UTF-8");
 	if (host != NULL && (*host == '\0' || strlen(host) > MX_HOST_MAX || mx_has_ctl(host, strlen(host))))
-		return mx_fail(e, MX_BAD_REQUEST, "bad-host",
+		return mx_fail_row(e, "bad-host",
 		    "the mail server's name is empty, too long or holds control characters");
 	if (!mx_is_b64token(token, token_len))
-		return mx_fail(e, MX_PROVIDER, "bad-token",
+		return mx_fail_row(e, "bad-token",
 		    "the access token holds characters that no bearer token may have (RFC 6750 section 2.1)");
 	return MX_OK;
 }
@@ -78,7 +79,7 @@ enum mx_class mx_response_build(struct mx_buf *out, enum mx_mech m, const char *
 	mx_buf_add(out, token, token_len);
 	mx_buf_adds(out, "\001\001");
 	if (out->bad)
-		return mx_fail(e, MX_CONFIG, "response-too-long",
+		return mx_fail_row(e, "response-too-long",
 		    "the token is too long for a mail server's command line");
 	return MX_OK;
 }

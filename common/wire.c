@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base64.h"
+#include "common/row.h"
 #include "common/text.h"
 #include "common/wire.h"
 
@@ -45,8 +46,7 @@ static const struct field {
 
 static enum mx_class bad(struct mx_err *e, const char *code, const char *what, const char *key)
 {
-	return mx_fail(e, MX_BAD_REQUEST, code, "bad request: %s%s%s; see the protocol page for the form",
-	    what, *key != '\0' ? " " : "", key);
+	return mx_fail_row(e, code, "bad request: %s%s%s", what, *key != '\0' ? " " : "", key);
 }
 
 /* A key as written -> its row; *b64 when it came with the 64 suffix. NULL: unknown. */

@@ -9,6 +9,7 @@
 #include "common/base64.h"
 #include "common/client.h"
 #include "common/clock.h"
+#include "common/row.h"
 #include "common/text.h"
 #include "plugin/plugin.h"
 
@@ -41,9 +42,8 @@ static enum mx_class build(struct mx_buf *b, const struct mxp_conn *c,
 
 	if (relay != NULL && (strlen(relay) > MX_HOST_MAX || mx_has_ctl(relay, strlen(relay)) ||
 	    !mx_utf8_ok(relay, strlen(relay))))
-		return mx_fail(e, MX_BAD_REQUEST, "bad-host",
-		    "the mail server's name, as the mail program gives it, is too long, holds "
-		    "control characters or is not UTF-8; correct the relay's name");
+		return mx_fail_row(e, "bad-host", "the mail server's name, as the mail program gives it, is too long, "
+		    "holds control characters or is not UTF-8");
 	mx_request_begin(b, MX_VERB_SASL);
 	mx_request_field(b, "mech", mx_mech_name(c->mech));
 	mx_request_field(b, "account", c->account);
@@ -56,7 +56,7 @@ static enum mx_class build(struct mx_buf *b, const struct mxp_conn *c,
 	mx_request_number(b, "deadline_ms", c->timeout_ms);
 	mx_request_end(b);
 	if (b->bad)
-		return mx_fail(e, MX_BAD_REQUEST, "bad-request", "the request is too long");
+		return mx_fail_row(e, "bad-request", "the request is too long");
 	return MX_OK;
 }
 
@@ -82,10 +82,8 @@ static enum mx_class take(struct mxp_conn *c, size_t got, struct mx_err *e)
 	n = r.payload_len <= MX_WIRE_RESPONSE_MAX ?
 	    mx_b64_decode(c->mem, MX_WIRE_REPLY_MAX, r.payload, r.payload_len) : -1;
 	if (n < 0 || !is_response(c->mech, c->mem, (size_t)n))
-		return mx_fail(e, MX_BAD_REQUEST, "malformed-reply",
-		    "the token daemon's answer is not a response of the mechanism %s; is another "
-		    "program listening on %s?",
-		    mx_mech_name(c->mech), c->socket);
+		return mx_fail_row(e, "malformed-reply", "the token daemon's answer on %s is not a response of the "
+		    "mechanism %s", c->socket, mx_mech_name(c->mech));
 	memcpy(c->token_id, r.token_id, sizeof c->token_id);
 	c->mem_len = (size_t)n;
 	return MX_OK;
@@ -102,7 +100,7 @@ int mxp_fetch(struct mxp_conn *c, const sasl_client_params_t *p)
 
 	mx_buf_init(&b, request, sizeof request);
 	if ((c->mem = p->utils->malloc(MX_WIRE_REPLY_MAX)) == NULL) {
-		(void)mx_fail(&e, MX_TEMP, "no-memory", "out of memory; nothing was sent");
+		(void)mx_fail_row(&e, "no-memory", "out of memory");
 		mxp_report(c, p, &e);
 		return SASL_NOMEM;
 	}

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "common/row.h"
 #include "common/text.h"
 #include "plugin/plugin.h"
 
@@ -56,18 +57,16 @@ void mxp_refused(const struct mxp_conn *c, const sasl_client_params_t *p, const 
 {
 	char status[96], scope[144];
 	struct mx_err told, e;
-	const char *what = "the daemon was told and drops this token; should this go on, look at "
-	    "the account's permissions at the mail server";
-	const char *detail = "";
+	const char *s, *sc;
 
-	if (mxp_tell_rejected(c, p, in, n, &told) != MX_OK) {
-		what = "the daemon could not be told, so the same token may come again: ";
-		detail = told.text;
-	}
-	(void)mx_fail(&e, MX_PROVIDER, "token-rejected",
-	    "the mail server refused the access token (status %s, scope %s); %s%s",
-	    show(c, in, n, "status", status, sizeof status),
-	    show(c, in, n, "scope", scope, sizeof scope), what, detail);
+	s = show(c, in, n, "status", status, sizeof status);
+	sc = show(c, in, n, "scope", scope, sizeof scope);
+	if (mxp_tell_rejected(c, p, in, n, &told) == MX_OK)
+		(void)mx_fail_row(&e, "token-rejected", "the mail server refused the access token (status %s, scope %s)",
+		    s, sc);
+	else
+		(void)mx_fail(&e, MX_PROVIDER, "token-rejected", "the mail server refused the access token (status %s, "
+		    "scope %s); the daemon could not be told, so the same token may come again: %s", s, sc, told.text);
 	mxp_report(c, p, &e);
 
 	/* XOAUTH2: an empty line; not NULL, which a host may take for "nothing to send". */

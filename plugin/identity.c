@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "common/row.h"
 #include "common/text.h"
 #include "plugin/plugin.h"
 
@@ -69,7 +70,7 @@ static int fail(const struct mxp_conn *c, const sasl_client_params_t *p, const c
 
 	if (name != NULL)
 		mx_quote(q, sizeof q, name, strlen(name));
-	(void)mx_fail(&e, MX_BAD_REQUEST, code, "%s%s%s %s", what, *q != '\0' ? " " : "", q, why);
+	(void)mx_fail_row(&e, code, "%s%s%s %s", what, *q != '\0' ? " " : "", q, why);
 	mxp_report(c, p, &e);
 	return SASL_BADPARAM;	/* "invalid parameter supplied" */
 }
@@ -80,13 +81,13 @@ static const char *fault(const char *s)
 	size_t n = strlen(s);
 
 	if (s[strspn(s, " \t\r\n\v\f")] == '\0')
-		return "is empty; put the mailbox in front of the colon in the password map";
+		return "is empty";
 	if (n > MX_ACCOUNT_MAX)
-		return "is longer than an address can be (320 bytes); correct the password map";
+		return "is longer than an address can be (320 bytes)";
 	if (mx_has_ctl(s, n))
-		return "holds control characters, which no mailbox has; correct the password map";
+		return "holds control characters, which no mailbox has";
 	if (!mx_utf8_ok(s, n))
-		return "is not UTF-8; correct the password map";
+		return "is not UTF-8";
 	return NULL;
 }
 
@@ -128,8 +129,7 @@ int mxp_identity(struct mxp_conn *c, const sasl_client_params_t *p, sasl_interac
 		    "its callback failed");
 	if (a != HAVE)
 		return fail(c, p, "no-user", "the mail program gave no user name,", NULL,
-		    "without which no token can be asked for; put the mailbox in front of the "
-		    "colon in the password map");
+		    "without which no token can be asked for");
 	if (m == BROKEN)
 		return fail(c, p, "no-user", "the mail program's callback for the mailbox failed:",
 		    NULL, "nothing is sent, since it could be in the wrong name");

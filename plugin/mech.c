@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/row.h"
 #include "plugin/plugin.h"
 
 static int fail(const struct mxp_conn *c, const sasl_client_params_t *p, int result,
@@ -14,7 +15,7 @@ static int fail(const struct mxp_conn *c, const sasl_client_params_t *p, int res
 {
 	struct mx_err e;
 
-	(void)mx_fail(&e, MX_BAD_REQUEST, code, "%s", text);
+	(void)mx_fail_row(&e, code, "%s", text);
 	mxp_report(c, p, &e);
 	return result;
 }
@@ -27,10 +28,9 @@ int mxp_new(void *glob, sasl_client_params_t *p, void **conn)
 	/* The claimed SSF (see init.c) is for ranking only: there is no security layer here. */
 	if (p->props.min_ssf > p->external_ssf)
 		return fail(&nobody, p, SASL_TOOWEAK, "no-security-layer",
-		    "the mail program demands a SASL security layer, which a bearer token cannot "
-		    "give; use TLS and set the minimum SSF to 0");
+		    "the mail program demands a SASL security layer, which a bearer token cannot give");
 	if ((c = p->utils->malloc(sizeof *c)) == NULL)
-		return fail(&nobody, p, SASL_NOMEM, "no-memory", "out of memory; nothing was sent");
+		return fail(&nobody, p, SASL_NOMEM, "no-memory", "out of memory");
 	*c = (struct mxp_conn){ .mech = *(const enum mx_mech *)glob };
 	mxp_settings(c, p->utils);
 	*conn = c;
@@ -46,8 +46,7 @@ static int first(struct mxp_conn *c, sasl_client_params_t *p, unsigned in_len,
 	if (in_len > 0) {
 		c->step = MXP_DONE;
 		return fail(c, p, SASL_BADPROT, "server-first",
-		    "the mail server spoke before it got the response, which the mechanism does "
-		    "not provide for; nothing was sent");
+		    "the mail server spoke before it got the response, which the mechanism does not provide for");
 	}
 	r = mxp_identity(c, p, prompt_need, op);
 	if (r == SASL_INTERACT)

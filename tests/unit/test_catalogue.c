@@ -493,12 +493,26 @@ static void test_chance(void **state)
 
 static void test_fail_row(void **state)
 {
+	char big[2000];
 	struct mx_err e;
 
 	(void)state;
 	assert_int_equal(mx_fail_row(&e, "socket-forbidden", "the socket %s", "/x"), MX_CONFIG);
 	assert_string_equal(e.code, "socket-forbidden");
 	assert_non_null(strstr(e.text, "the socket /x; its mode must be 0666"));
+	/* What is too long is cut at a character, and never the next step. */
+	memset(big, 'x', sizeof big - 1);
+	big[sizeof big - 1] = '\0';
+	for (size_t i = 0; i < 2; i++) {
+		big[0] = 'x';
+		for (size_t k = i; k + 2 < sizeof big; k += 2)
+			memcpy(big + k, "\xC3\xBC", 2);
+		assert_int_equal(mx_fail_row(&e, "socket-forbidden", "%.1900s", big), MX_CONFIG);
+		assert_true(strlen(e.text) >= MX_TEXT_MAX - 3);
+		assert_non_null(strstr(e.text, "\xC3\xBC...; its mode must be 0666"));
+		assert_null(strchr(e.text, '?'));
+		assert_string_equal(e.text + strlen(e.text) - 7, "the way");
+	}
 	assert_int_equal(mx_fail_row(&e, "no-such-code", "text"), MX_TEMP);
 	assert_string_equal(e.text, "text");
 }
