@@ -39,29 +39,12 @@ differ()
 	comm -13 "$1" "$2" | sed "s|\$|: $4|"
 }
 
-sources='common oauth settings engine tokend plugin ctl'
 one_line()	# the C sources of the folders named, without their line ends
 {
 	for d in "$@"; do cat "$d"/*.c; done | tr '\n\t' '  '
 }
 
-# --- error codes -------------------------------------------------------------------------------------
-# shellcheck disable=SC2086  # $sources is a list
-one_line $sources | grep -oE '(fail|fail_with|bad|turn_away)\([^;"]*"[a-z0-9-]+"|\{ MX_[A-Z]+, "[a-z0-9-]+"|[( ]A\([0-9]+, *"[a-z0-9-]+"|[( ]E\(("[^"]*"|NULL), *"[a-z0-9-]+"|[( ]D\("[^"]*", *"[^"]*", *"[a-z0-9-]+"' |
-	sed 's/.*"\([^"]*\)"$/\1/' | sort -u >"$tmp/code"
-sed -n '/^## Codes/,$p' doc/protocol.md | grep -E '^\| (`[a-z0-9-]+` ?)+ *\|' | cut -d'|' -f2 | tr -d '`' | tr -s ' ' '\n' |
-	sed '/^$/d' | sort >"$tmp/all"
-sort -u "$tmp/all" >"$tmp/doc"
-differ "$tmp/code" "$tmp/doc" "not in doc/protocol.md" "in doc/protocol.md, but in no source" >"$tmp/out"
-uniq -d "$tmp/all" | sed 's/$/: twice in doc\/protocol.md/' >>"$tmp/out"
-[ "$(wc -l <"$tmp/code")" -gt 100 ] || echo "the search for codes finds too few" >>"$tmp/out"
-ok "every error code is in doc/protocol.md, and no other"
-
-grep -oE '`\[[a-z0-9-]+\]`' README.md | tr -d '`[]' | sort -u | while read -r code; do
-	grep -qxF -- "$code" "$tmp/doc" || grep -qF -- "\`$code\`" doc/protocol.md || echo "README.md: there is no code $code"
-done >"$tmp/out"
-ok "every error code in README.md exists"
-
+# --- refusals (error codes: codes.sh) ------------------------------------------------------------------
 one_line tokend | grep -oE 'deny\(v, *"[a-z-]+"' | cut -d'"' -f2 | sort -u >"$tmp/code"
 sed -n '/^| reason |/,/^$/p' doc/protocol.md | grep -oE '^\| `[a-z-]+`' | tr -d '|` ' | sort >"$tmp/doc"
 differ "$tmp/code" "$tmp/doc" "not in doc/protocol.md" "no such reason" >"$tmp/out"
@@ -225,7 +208,7 @@ comm -23 "$tmp/code" "$tmp/doc" | sed 's/$/: not in mta-xoauth2(8)/' >"$tmp/out"
 ok "mta-xoauth2(8) has every key of status --json"
 
 if command -v mandoc >/dev/null; then
-	(cd man && mandoc -Tlint -Wall ./*.5 ./*.8) >"$tmp/out" 2>&1
+	(cd man && mandoc -Tlint -Wall ./*.5 ./*.7 ./*.8) >"$tmp/out" 2>&1
 	ok "mandoc -Tlint -Wall"
 else
 	skip "mandoc -Tlint -Wall" "mandoc is not installed"

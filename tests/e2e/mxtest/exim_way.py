@@ -9,7 +9,7 @@ from .exim import USER, Exim
 from .recorder import Recorder, token
 from .relay import Relay
 
-PAGES = (paths.TOP / "doc/exim.md", paths.TOP / "doc/protocol.md")
+PAGES = (paths.TOP / "doc/exim.md", paths.TOP / "man/mta-xoauth2-errors.7")
 TOKEN = "a-token-that-no-file-may-hold"
 
 
@@ -49,7 +49,7 @@ class EximWay:
         for word in words:
             assert word in ours[-1], (word, ours[-1])
         code = re.search(r"\[([a-z0-9-]+)\]$", ours[-1])[1]
-        assert f"`[{code}]`" in PAGES[0].read_text() or f"`{code}`" in PAGES[1].read_text(), f"{code} is in no page"
+        assert f"`[{code}]`" in PAGES[0].read_text() or f".It Cm {code} Pq " in PAGES[1].read_text(), f"{code} is in no page"
         return ours[-1]
 
     def arrived(self, n=1):
