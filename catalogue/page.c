@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@ static const char *const steps[CAT_END] = { "connection", "EHLO", "STARTTLS", "l
 static void put(char c)
 {
 	static const struct { char c; const char *roff; } special[] = {
-		{ '\\', "\\e" }, { '-', "\\-" }, { '\'', "\\(aq" }, { '`', "\\(ga" }, { '^', "\\(ha" }, { '~', "\\(ti" },
+		{ '\\', "\\e" }, { '-', "\\-" }, { '\'', "\\(aq" }, { '`', "\\(ga" }, { '^', "\\(ha" }, { '~', "\\(ti" }, { '"', "\\(dq" },
 	};
 
 	for (size_t i = 0; i < sizeof special / sizeof special[0]; i++)
@@ -44,10 +45,21 @@ static void put(char c)
 	(void)putchar(c);
 }
 
+/* Prose may be hyphenated; names and commands, which somebody pastes, may not. */
+static bool is_name(const char *w, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strchr("_-/=$@", w[i]) != NULL || (i > 0 && w[i] >= 'A' && w[i] <= 'Z'))
+			return true;
+	return false;
+}
+
 static void put_word(const char *w, size_t n)
 {
 	if (*w == '.')			/* at a line's beginning it would be a request */
 		(void)fputs("\\&", stdout);
+	if (is_name(w, n))
+		(void)fputs("\\%", stdout);
 	for (size_t i = 0; i < n; i++)
 		put(w[i]);
 }
@@ -99,7 +111,7 @@ static void sentence(const char *s)
 static void fix(const char *label, const char *s)
 {
 	(void)puts(".br");
-	flow(label, s, s[strlen(s) - 1] == '?' ? "" : ".");
+	flow(label, s, "");		/* no full stop: it could be pasted with the command */
 }
 
 static void cause_and_fix(const char *cause, const char *what)
@@ -227,7 +239,10 @@ static void smtp(void)
 			while (*p != '\0') {
 				size_t n = strcspn(p, "|");
 
-				(void)printf("%s\\(dq%.*s\\(dq", sep, (int)n, p);
+				(void)printf("%s\\(lq", sep);
+				for (size_t k = 0; k < n; k++)
+					put(p[k]);
+				(void)fputs("\\(rq", stdout);
 				sep = " or ";
 				p += p[n] == '\0' ? n : n + 1;
 			}

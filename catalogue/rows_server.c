@@ -49,7 +49,8 @@ const struct cat_row cat_rows_server[] = {
 	    "application's",
 	    "Remove-ServicePrincipal -Identity {ps:client_id} -Confirm:$false; " NEW_PRINCIPAL "; " MAILBOX_PERMISSION),
 	CAT_ROW("exchange-mailbox-permission", MX_PROVIDER, "server", "the application has no permission on the mailbox",
-	    MAILBOX_PERMISSION),
+	    MAILBOX_PERMISSION " (with App RBAC see instead: Test-ServicePrincipalAuthorization -Identity {ps:oid} -Resource "
+	    "{ps:mailbox})"),
 	CAT_ROW("exchange-propagation", MX_TEMP, "server", "a change at Exchange or Entra has not reached all servers yet",
 	    "wait up to two hours after the last change, then: mta-xoauth2 flush {sh:account}"),
 

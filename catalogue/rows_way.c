@@ -58,7 +58,7 @@ const struct cat_row cat_rows_way[] = {
 	CAT_ROW2("reply-too-large", MX_TEMP, MX_PROVIDER, "way", "the reply exceeds 1 MiB",
 	    "this is no token endpoint's answer; check token_endpoint and proxy"),
 	CAT_ROW2("reply-not-json", MX_CONFIG, MX_TEMP, "way",
-	    "the answer did not come from the identity provider's token endpoint",
+	    "this answer did not come from the identity provider's token endpoint",
 	    "check token_endpoint, proxy, and what filters web traffic here"),
 	CAT_ROW2("reply-malformed", MX_TEMP, MX_PROVIDER, "way", "the reply's JSON is broken", CHECK_REPLY),
 	CAT_ROW2("reply-truncated", MX_TEMP, MX_PROVIDER, "way", "the reply's JSON ends too early", CHECK_REPLY),
@@ -70,7 +70,7 @@ const struct cat_row cat_rows_way[] = {
 	CAT_ROW2("reply-lifetime", MX_PROVIDER, MX_TEMP, "way", "expires_in makes no sense", CHECK_REPLY),
 	CAT_ROW2("reply-no-device-code", MX_PROVIDER, MX_TEMP, "way",
 	    "the answer to login lacks the code or the address, or neither can be shown",
-	    "check device_authorization_endpoint"),
+	    "check device_authorization_endpoint, and that no proxy changes the reply"),
 
 	/* managed identities */
 	CAT_ROW("identity-environment", MX_CONFIG, "platform",

@@ -229,21 +229,15 @@ bool oauth_refusal_transport(const char *client, const struct oauth_http_reply *
 
 	f->permanent = true;
 	if (h->status == 407) {
-		mx_fail(&f->err, MX_CONFIG, "proxy-auth",
-		    "client \"%.64s\": HTTP 407: the proxy wants a user name and password; let "
-		    "this host through "
-		    "without one",
-		    client);
+		mx_fail(&f->err, MX_CONFIG, "proxy-auth", "client \"%.64s\": HTTP 407: %s; %s", client,
+		    cat_get("proxy-auth")->cause, cat_get("proxy-auth")->fix);
 		return true;
 	}
 	if (h->status >= 300 && h->status < 400) {
 		host_of(host, sizeof host, h->location);
 		mx_fail(&f->err, MX_CONFIG, "redirect-refused",
-		    "client \"%.64s\": HTTP %ld: the token endpoint points to %s; redirects are "
-		    "never followed, since "
-		    "the secret would go along: correct token_endpoint, tenant or cloud, or look "
-		    "for a captive portal",
-		    client, h->status, host);
+		    "client \"%.64s\": HTTP %ld: the token endpoint points to %s; redirects are never followed, since the "
+		    "secret would go along: %s", client, h->status, host, cat_get("redirect-refused")->fix);
 		return true;
 	}
 	return false;
@@ -253,6 +247,7 @@ enum mx_class oauth_refusal_not_json(const char *client, const struct oauth_http
     struct oauth_failure *f)
 {
 	char type[48] = "no content type";
+	const struct cat_row *row = cat_get("reply-not-json");
 
 	if (passes(h->status))		/* the usual form of an outage: a page of some front end */
 		return oauth_refusal(client, h, f);
@@ -261,18 +256,14 @@ enum mx_class oauth_refusal_not_json(const char *client, const struct oauth_http
 		oauth_text_copy(type, sizeof type, h->content_encoding,
 		    strlen(h->content_encoding));
 		return mx_fail(&f->err, f->permanent ? MX_CONFIG : MX_TEMP, "reply-not-json",
-		    "client \"%.64s\": HTTP %ld with a body in %s coding, which was not asked for; "
-		    "look for a proxy that changes replies, and check token_endpoint",
-		    client, h->status, type);
+		    "client \"%.64s\": HTTP %ld with a body in %s coding, which was not asked for: %s; %s", client, h->status,
+		    type, row->cause, row->fix);
 	}
 	if (h->content_type != NULL && h->content_type[0] != '\0')
 		oauth_text_copy(type, sizeof type, h->content_type, strcspn(h->content_type, ";"));
 	return mx_fail(&f->err, f->permanent ? MX_CONFIG : MX_TEMP, "reply-not-json",
-	    "client \"%.64s\": HTTP %ld with %s (%s) instead of JSON: this answer did not come "
-	    "from the identity "
-	    "provider's token endpoint; check token_endpoint, proxy, and what filters web traffic "
-	    "here",
-	    client, h->status, h->body_len == 0 ? "an empty body" : "a body", type);
+	    "client \"%.64s\": HTTP %ld with %s (%s) instead of JSON: %s; %s", client, h->status,
+	    h->body_len == 0 ? "an empty body" : "a body", type, row->cause, row->fix);
 }
 
 enum mx_class oauth_refusal_bad(const char *client, struct oauth_failure *f, bool held,
@@ -280,7 +271,5 @@ enum mx_class oauth_refusal_bad(const char *client, struct oauth_failure *f, boo
 {
 	f->permanent = f->http_status >= 400 ? oauth_is_permanent(f->http_status, NULL) : held;
 	return mx_fail(&f->err, f->permanent ? MX_PROVIDER : MX_TEMP, code,
-	    "client \"%.64s\": HTTP %ld, but %s; check token_endpoint, and that no proxy changes "
-	    "the reply",
-	    client, f->http_status, what);
+	    "client \"%.64s\": HTTP %ld, but %s; %s", client, f->http_status, what, cat_get(code)->fix);
 }
