@@ -1,5 +1,6 @@
 """Fixtures for the end-to-end tests; the classes are in mxtest/ (README.md)."""
 
+import collections
 import os
 import re
 import shutil
@@ -10,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from mxtest import exim, net, paths, users  # noqa: E402
+from mxtest import exim, net, parts, paths, users  # noqa: E402
 from mxtest.chain import Chain  # noqa: E402
 from mxtest.exim_way import EximWay  # noqa: E402
 from mxtest.pki import Pki  # noqa: E402
@@ -25,17 +26,31 @@ def pytest_configure(config):
 
 def pytest_addoption(parser):
     parser.addoption("--soak", action="store_true", help="the tests that take minutes, and no others")
+    parser.addoption("--part", metavar="1/2", help="the files of one part of all, for two runs side by side")
 
 
 def pytest_collection_modifyitems(config, items):
     soak = config.getoption("--soak")
-    others = [item for item in items if (item.get_closest_marker("soak") is not None) != soak]
-    config.hook.pytest_deselected(items=others)
+    others = {item for item in items if (item.get_closest_marker("soak") is not None) != soak}
+    others |= _of_other_parts(config.getoption("--part"), [item for item in items if item not in others])
+    config.hook.pytest_deselected(items=[item for item in items if item in others])
     items[:] = [item for item in items if item not in others]
     if os.geteuid() == 0:
         return
     for item in items:
         item.add_marker(pytest.mark.skip(reason="end-to-end tests run servers with users of their own: root is needed"))
+
+
+def _of_other_parts(text, items):
+    if not text:
+        return set()
+    try:
+        part, of = parts.parse(text)
+    except ValueError as err:
+        raise pytest.UsageError(f"--part: {err}") from err
+    count = collections.Counter(item.path.name for item in items)
+    found = parts.part_of(count, of)
+    return {item for item in items if found[item.path.name] != part}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,11 +1,15 @@
 """The test servers themselves, without any product code: what a later failure means then is certain."""
 
+import fcntl
 import ssl
+import subprocess
+import sys
 import urllib.error
+from pathlib import Path
 
 import pytest
 
-from mxtest import paths, smtpauth
+from mxtest import net, parts, paths, smtpauth
 from mxtest.dovecot import DovecotSubmission
 from mxtest.idp import Idp, NpmSmtpServer, post_form
 from mxtest.postfix import Postfix
@@ -169,3 +173,27 @@ def test_nothing_is_left_over(up, workdir, pki):
     assert sink.proc.poll() is None and not supervisor.left_over()
     up.stop_all()
     assert not supervisor.left_over()
+
+
+def test_parts_make_the_whole():
+    """Each file of tests is in one part, and those whose time is noted are there."""
+    files = {p.name: 5 for p in Path(__file__).parent.glob("test_*.py")}
+    assert set(parts.SECONDS) <= set(files)
+    for n in (1, 2, 3):
+        found = parts.part_of(files, n)
+        assert set(found) == set(files) and set(found.values()) == set(range(1, n + 1))
+        sums = [sum(parts.SECONDS.get(f, 5) for f, part in found.items() if part == k + 1) for k in range(n)]
+        assert max(sums) - min(sums) <= max(parts.SECONDS.get(f, 5) for f in files)
+
+
+def test_a_run_beside_this_one_gets_other_ports():
+    """Of five ports that come up there, the four that this run has are passed over."""
+    code = ("import sys; sys.path.insert(0, sys.argv[1]); from mxtest import net\n"
+            "class Random:\n    def randrange(self, *_): return int(sys.argv.pop(2))\n"
+            "net._random = Random(); print(net.free_port())")
+    taken = [net.free_port() for _ in range(4)]
+    other = net.free_port()
+    fcntl.lockf(net._claims, fcntl.LOCK_UN, 1, other)
+    done = subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent), *map(str, [*taken, other])], text=True,
+                          capture_output=True)
+    assert done.stdout == f"{other}\n", done.stderr

@@ -1,5 +1,6 @@
 """System users the servers need: made when missing, remembered, and only those removed again."""
 
+import contextlib
 import fcntl
 import grp
 import os
@@ -12,6 +13,14 @@ _users = ["mta-xoauth2", "postfix", "dovecot", "dovenull"]
 _groups = ["postdrop"]
 _list = CACHE / "users-created"
 _lock = None
+
+
+@contextlib.contextmanager
+def _alone():
+    """One run at a time makes or removes users: several may begin at once."""
+    with open(CACHE / "users.making", "a") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        yield
 
 
 def _there(lookup, name):
@@ -29,6 +38,11 @@ def ensure(more=()):
         CACHE.mkdir(parents=True, exist_ok=True)
         _lock = open(CACHE / "users.lock", "a")
         fcntl.flock(_lock, fcntl.LOCK_SH)
+    with _alone():
+        _make_missing(more)
+
+
+def _make_missing(more):
     missing_users = [u for u in [*_users, *more] if not _there(pwd.getpwnam, u)]
     missing_groups = [g for g in _groups if not _there(grp.getgrnam, g)]
     if not missing_users and not missing_groups:
