@@ -154,12 +154,14 @@ def password_relay(s, kind):
     return path
 
 
-@pytest.mark.parametrize("kind", ["hash", "texthash"])
+@pytest.mark.parametrize("kind", ["hash", "texthash", "btree", "lmdb", "cdb"])
 def test_a_password_relay_is_taken_over(setup, up, kind):
     s = setup(lines=f"relayhost = RELAY\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_security_options = noanonymous\n"
                     f"smtp_tls_security_level = encrypt\nsmtp_sasl_password_maps = {kind}:ETC/sasl_passwd\n")
     main = s.postfix.etc / "main.cf"
     main.write_text(main.read_text().replace("RELAY", s.relay).replace("ETC", str(s.postfix.etc)))
+    if kind not in s.postfix._command("postconf", "-c", s.postfix.etc, "-m").stdout.split():
+        pytest.skip(f"the package postfix-{kind} is not there: tests/lib/packages.sh")
     path = password_relay(s, kind)
     up.append(s.chain)
     s.chain.start()

@@ -110,6 +110,23 @@ def test_enable_deliver_disable(setup, variant):
 
 
 @pytest.mark.parametrize("variant", DEBIAN)
+def test_a_satellite(setup, variant):
+    """Debian's other type with a smarthost: mail for users of this host leaves as well, as the mailbox."""
+    s = setup(variant)
+    s.debconf("configtype='smarthost'", "configtype='satellite'")
+    s.debconf("readhost=''", "readhost='example.test'")
+    s.exim.run(["update-exim4.conf"])
+    before = s.files()
+    fine(s.tool("enable"), "type satellite", f"user {USER} gets a login for {BOX}")
+    s.exim.send(BOX)
+    s.exim.send(recipient="root")       # as cron does it
+    assert [m[:2] for m in s.way.arrived(2)] == [(BOX, ["someone@example.net"]), (BOX, ["root@example.test"])]
+    assert len(s.exim.lines("=> .*T=mta_xoauth2 .* A=mta_xoauth2 ")) == 2
+    fine(s.tool("disable"))
+    assert s.files() == before
+
+
+@pytest.mark.parametrize("variant", DEBIAN)
 def test_it_is_what_the_commands_of_the_manual_do(setup, variant):
     s = setup(variant)
     fine(s.tool("enable"))

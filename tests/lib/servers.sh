@@ -11,7 +11,7 @@
 #     of theirs.
 # $mx_cache/NAME is the link to the one in use.
 
-servers_layout=2	# raise when the way of unpacking changes: old trees are then left unused
+servers_layout=3	# raise when the way of unpacking changes: old trees are then left unused
 
 server_installed()
 {
@@ -27,7 +27,7 @@ server_installed()
 server_packages()
 {
 	case $1 in
-	postfix)	echo postfix ;;
+	postfix)	echo postfix postfix-lmdb postfix-cdb ;;
 	exim)		echo exim4-daemon-light exim4-config ;;
 	exim-heavy)	echo exim4-daemon-heavy ;;
 	sendmail)	echo sendmail-bin sendmail-base sendmail-cf ;;
@@ -45,7 +45,7 @@ servers_libraries()
 	for s in "$@"; do
 		server_installed "$s" && continue
 		case $s in
-		postfix) echo patchelf libdb5.3 libicu72 libnsl2 libsasl2-2 libssl3 ;;
+		postfix) echo patchelf libcdb1 libdb5.3 libicu72 liblmdb0 libnsl2 libsasl2-2 libssl3 ;;
 		exim) echo libdb5.3 libgnutls-dane0 libgnutls30 libidn12 libidn2-0 libnsl2 libpcre2-8-0 ;;
 		exim-heavy) echo libldap-2.5-0 libmariadb3 libpam0g libperl5.36 libpq5 libsasl2-2 libspf2-2 libsqlite3-0 ;;
 		sendmail) echo libdb5.3 libldap-2.5-0 libnsl2 libsasl2-2 libssl3 libwrap0 m4 ;;

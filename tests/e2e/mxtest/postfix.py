@@ -84,6 +84,12 @@ postlog   unix-dgram n - n  -    1  postlogd
 _QUEUE = "active bounce corrupt defer deferred flush hold incoming private saved trace".split()
 
 
+def dynamic_maps(root):
+    """Table types of packages of their own: those that are there, as their scripts write them into dynamicmaps.cf."""
+    lines = (root / "usr/share/postfix/dynamicmaps.cf").read_text().splitlines(keepends=True)
+    return "".join(ln for ln in lines if (root / "usr/lib/postfix" / (ln.split()[1:2] or ["-"])[0]).is_file())
+
+
 class Postfix:
     """relay: (host, port), the account is the user of the password map, which holds no password unless `password` is given.
 
@@ -156,10 +162,9 @@ class Postfix:
             (self.etc / name).write_text(self._here(content))
         for name in ("main.cf", "master.cf", "sasl_passwd", *self.maps):
             os.utime(self.etc / name, (before, before))
-        for name in ("postfix-files", "dynamicmaps.cf"):
-            if self.root != Path("/"):
-                source = self.root / "etc/postfix" / name
-                shutil.copy(source, self.etc) if source.exists() else (self.etc / name).write_text("")
+        if self.root != Path("/"):
+            shutil.copy(self.root / "etc/postfix/postfix-files", self.etc)
+            (self.etc / "dynamicmaps.cf").write_text(dynamic_maps(self.root))
         jail = self.queue_dir / "etc"
         jail.mkdir(exist_ok=True)
         (jail / "nsswitch.conf").write_text("hosts: files dns\nservices: files\n")

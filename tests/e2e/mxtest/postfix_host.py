@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 from . import paths
+from .postfix import dynamic_maps
 from .proc import Failed, run, supervisor, wait_for
 
 SERVER = "127.0.0.7"
@@ -108,9 +109,9 @@ class PostfixHost:
         """What the package's scripts make of its files."""
         share = tree / "usr/share/postfix"
         shutil.copytree(tree / "etc/postfix", etc, dirs_exist_ok=True)
-        for theirs, name in (("main.cf.dist", "main.cf.proto"), ("master.cf.dist", "master.cf.proto"), ("dynamicmaps.cf",) * 2,
-                             ("makedefs.out",) * 2):
+        for theirs, name in (("main.cf.dist", "main.cf.proto"), ("master.cf.dist", "master.cf.proto"), ("makedefs.out",) * 2):
             shutil.copy(share / theirs, etc / name)
+        (etc / "dynamicmaps.cf").write_text(dynamic_maps(tree))
         (etc / "main.cf").write_text((share / "main.cf.debian").read_text() + _MAIN.format(sasl=paths.debian_sasl_dir()) + self.main)
         master = (share / "master.cf.dist").read_text()
         (etc / "master.cf").write_text(re.sub(r"(?m)^smtp +inet", "#smtp inet", master, count=1))  # nobody's port 25
