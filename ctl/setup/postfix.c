@@ -21,6 +21,7 @@ static const char *const name_of[PF_N] = {
 	[PF_SECURITY] = "smtp_sasl_security_options", [PF_TLS_SECURITY] = "smtp_sasl_tls_security_options",
 	[PF_CA_FILE] = "smtp_tls_CAfile", [PF_CA_PATH] = "smtp_tls_CApath", [PF_POLICY] = "smtp_tls_policy_maps",
 	[PF_LEVEL] = "smtp_tls_security_level", [PF_SYSLOG] = "syslog_name",
+	[PF_HOSTNAME] = "myhostname", [PF_ORIGIN] = "myorigin", [PF_GENERIC] = "smtp_generic_maps",
 };
 
 bool pf_run(const struct pf *p, const char *folder, const char *command, const char *const args[], struct su_output *o)
@@ -274,6 +275,7 @@ void pf_close(struct pf *p)
 	free(p->socket);
 	free(p->outside);
 	free(p->host);
+	free(p->generic);
 	free(p->owned_account);
 	conf_free(p->conf);
 	su_found_free(&p->found);

@@ -9,12 +9,14 @@
 
 #define PF_SERVICE "exo"		/* as conf/postfix has it */
 #define PF_ACCOUNTS "exo_accounts"
+#define PF_GENERIC_MAP "exo_generic"
 
 /* Parameters that are looked at, each by its number in value[]. */
 enum pf_param {
 	PF_COMMANDS, PF_COMPATIBILITY, PF_DEBUG_PEERS, PF_TRANSPORT, PF_ENVIRONMENT, PF_OWNER, PF_VERSION,
 	PF_INSTANCE, PF_NOTIFY, PF_QUEUE, PF_RELAYHOST, PF_SENDERS, PF_SENDER_RELAYS, PF_CACHE, PF_SOFT_BOUNCE, PF_FILTER,
-	PF_PASSWORDS, PF_SECURITY, PF_TLS_SECURITY, PF_CA_FILE, PF_CA_PATH, PF_POLICY, PF_LEVEL, PF_SYSLOG, PF_N
+	PF_PASSWORDS, PF_SECURITY, PF_TLS_SECURITY, PF_CA_FILE, PF_CA_PATH, PF_POLICY, PF_LEVEL, PF_SYSLOG,
+	PF_HOSTNAME, PF_ORIGIN, PF_GENERIC, PF_N
 };
 
 struct pf {
@@ -25,6 +27,7 @@ struct pf {
 	char *postconf, *commands;
 	char *value[PF_N];	/* never NULL once looked at */
 	char *maps;		/* what "postconf -m" says */
+	char *generic;		/* smtp_generic_maps of the service, once planned; NULL: none */
 	bool service, chroot;	/* is there such a service, does smtp(8) live in a chroot */
 	char *socket;		/* as the plugin sees it */
 	char *outside;		/* the same as seen from outside the chroot */
@@ -69,6 +72,7 @@ bool pf_stage(struct pf *p, const char *folder);
 bool pf_plan(struct pf *p, struct su_set *out);
 bool pf_plan_passwords(struct pf *p, struct su_set *out);	/* postfix_map.c */
 bool pf_plan_daemon(struct pf *p, const char *name, struct su_set *out);	/* postfix_conf.c */
+bool pf_plan_generic(struct pf *p, struct su_set *out);	/* before the service is: postfix_generic.c */
 
 /* The mailbox that the password map has for the relay; owned, NULL: none. */
 char *pf_mapped_user(struct pf *p);

@@ -67,6 +67,7 @@ static char *service_line(const struct pf *p)
 	    " -o smtp_sasl_mechanism_filter=xoauth2"
 	    " -o smtp_sasl_tls_security_options=noanonymous"
 	    " -o smtp_tls_security_level=secure", ca != NULL ? " -o smtp_tls_CAfile=" : "", ca != NULL ? ca : "",
+	    p->generic != NULL ? " -o smtp_generic_maps=" : "", p->generic != NULL ? p->generic : "",
 	    *p->value[PF_CACHE] != '\0' ? " -o smtp_sasl_auth_cache_name=" : "",
 	    strcmp(p->value[PF_SOFT_BOUNCE], "yes") != 0 ? " -o smtp_sasl_auth_soft_bounce=yes" : "", NULL);
 }
@@ -193,7 +194,7 @@ bool pf_plan(struct pf *p, struct su_set *out)
 		    "made by this tool: is this set up by hand? If it is not needed, remove it", p->dir);
 	if (p->c->sender == NULL)
 		look_at_ways_out(p);
-	ok = name != NULL && note != NULL && edit(p) && accounts_file(p, out) && pf_plan_passwords(p, out) &&
+	ok = name != NULL && note != NULL && pf_plan_generic(p, out) && edit(p) && accounts_file(p, out) && pf_plan_passwords(p, out) &&
 	    pf_plan_daemon(p, name, out) && take_edited(p, "/master.cf", "", out) &&
 	    take_edited(p, "/main.cf", note, out);
 	free(name);

@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from mxtest.chain import BOX
+from mxtest.exchange import Exchange
 from mxtest.setup import Killer, Setup
 
 PASSWORD = "hunter2 the password"
@@ -106,6 +107,42 @@ def test_for_some_senders_only(setup, up):
     s.postfix.wait_log(r"error\[\d+\]: .* status=bounced")
     fine(s.tool("disable"))
     assert s.files() == before
+
+
+@pytest.mark.parametrize("chroot", [True, False], ids=["chroot", "nochroot"])
+def test_crons_mail_leaves_as_the_mailbox(setup, up, pki, chroot):
+    """A server as Exchange, which takes no other sender. The host's name stands in a file, as Debian has it."""
+    exchange = up(Exchange(pki))
+    s = setup(chroot=chroot)
+    main, s.relay = s.postfix.etc / "main.cf", f"[localhost]:{exchange.port}"
+    (s.postfix.etc / "mailname").write_text("host.example.net\n")
+    main.write_text(re.sub("(?m)^myorigin = .*", f"myorigin = {s.postfix.etc}/mailname", main.read_text()))
+    before = s.files()
+    up.append(s.chain)
+    s.chain.start(without=("dovecot",))
+    fine(s.tool("enable"), f"+@mta.example.test {BOX}", f"+@host.example.net {BOX}", f"smtp_generic_maps=texthash:{s.postfix.etc}/exo_generic")
+    s.postfix._command("sendmail", "-C", str(s.postfix.etc), "-f", "root", "-i", "admin@example.org",
+                       input="From: root (Cron Daemon)\nTo: admin@example.org\nSubject: cron\n\ndone\n")
+    mail, = exchange.wait("mails", 1)
+    assert (mail.sender, mail.recipients, mail.user) == (BOX, ["admin@example.org"], BOX)
+    assert re.search(rf"(?m)^From: .*{re.escape(BOX)}", mail.data) and "host.example.net (Cron" not in mail.data
+    s.postfix.wait_log("status=sent")
+    assert not exchange.denied
+    fine(s.tool("disable"))
+    assert s.files() == before
+
+
+def test_the_mailboxs_own_domain_is_not_rewritten(setup):
+    """Such a map is for recipients too: all mail for a colleague would go to the mailbox."""
+    s = setup()     # myorigin is the mailbox's domain
+    done = refused(s.tool("enable"), 4, "cron's root@example.test) is not rewritten", "Senders that Exchange refuses")
+    assert f"@mta.example.test {BOX}" in done.stdout and f"@example.test {BOX}" not in (s.postfix.etc / "exo_generic").read_text()
+
+
+def test_a_generic_map_that_is_there_is_left_alone(setup):
+    s = setup(lines="smtp_generic_maps = inline:{ { root@mta.example.test = x@example.test } }\n")
+    refused(s.tool("enable"), 4, "smtp_generic_maps is inline:", "is left alone")
+    assert not (s.postfix.etc / "exo_generic").exists() and "generic" not in (s.postfix.etc / "master.cf").read_text()
 
 
 def test_local_edits_are_kept(setup):
@@ -241,6 +278,10 @@ def refuse_file(s):
     (s.postfix.etc / "exo_accounts").write_text("x y\n")
 
 
+def refuse_generic(s):
+    (s.postfix.etc / "exo_generic").write_text("x y\n")
+
+
 def refuse_service(s):
     with (s.postfix.etc / "master.cf").open("a") as f:
         f.write("exo       unix  -       -       n       -       2       smtp\n")
@@ -260,10 +301,11 @@ def refuse_service(s):
     (refuse_relay, 'add that name to its "relays"'),
     (refuse_broken, "mta-xoauth2 check"),
     (refuse_file, "exo_accounts is there already"),
+    (refuse_generic, "exo_generic is there already"),
     (refuse_service, 'has a service "exo"'),
 ], ids=["link", "other-plugin", "no-plugin", "policy-none", "policy-may", "map-type", "transport", "relayhost", "sender-relays",
         "no-account", "relay", "broken",
-        "file", "service"])
+        "file", "generic", "service"])
 def test_refused_with_the_reason(setup, change, said):
     s = setup()
     s.postfix.plugin_dir()
