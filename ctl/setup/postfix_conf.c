@@ -14,6 +14,8 @@
 #include "ctl/setup/postfix.h"
 
 #define SOCKET_PATH_MAX 106	/* bytes: of an entry of "listen" */
+/* Where systemd looks, whatever prefix this was built with. */
+#define DROP_INS "/etc/systemd/system/mta-xoauth2-tokend.socket.d"
 #define CLIENT "exo"		/* name of the client that is written */
 
 static bool under_systemd(void)
@@ -74,11 +76,10 @@ static char *plan_socket(struct pf *p, const char *name, struct su_set *out)
 	if (!under_systemd())
 		return plan_folders(p, p->conf != NULL ? p->conf->user : MX_USER, out) ?
 		    su_concat("listen:\n  - path: ", p->outside, "\n", NULL) : NULL;
-	path = su_concat(MX_SYSCONFDIR "/systemd/system/mta-xoauth2-tokend.socket.d/postfix-", name, ".conf", NULL);
+	path = su_concat(DROP_INS "/postfix-", name, ".conf", NULL);
 	text = su_concat("[Socket]\nListenStream=", p->outside, "\n", NULL);
 	ok = path != NULL && text != NULL && plan_folders(p, NULL, out);
-	if (ok && su_folder(out, MX_SYSCONFDIR "/systemd/system/mta-xoauth2-tokend.socket.d") && su_read(&p->found, path,
-	    &before)) {
+	if (ok && su_folder(out, DROP_INS) && su_read(&p->found, path, &before)) {
 		ok = su_change_to(out, SU_FILE, path, "", &before, text, strlen(text), 0644);
 		text = NULL;
 	}

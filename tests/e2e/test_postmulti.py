@@ -1,27 +1,55 @@
-"""postfix enable on a host as Debian has it, with the real postmulti(1): two instances, each with its own account and chroot."""
+"""postfix enable on a host as Debian has it: doc/enable.md as it is printed; and the real postmulti(1), with two instances, each
+with its own account and chroot."""
+
+import re
 
 import pytest
+
+from mxtest import paths
 
 from mxtest.alone import oauth_client
 from mxtest.chain import Chain
 from mxtest.postfix_host import PostfixHost, dovecot_of
+from mxtest.terminal import Terminal
 
 APP, SCANNER = "app@contoso.com", "scanner@contoso.com"
 
 
+PAGE = (paths.TOP / "doc/enable.md").read_text()
+
+
 @pytest.fixture
-def host(up, pki, workdir, binaries):
+def make_host(up, pki, workdir, binaries):
     """A daemon that knows both mailboxes, each of an OAuth client of its own, and lets nobody have them but root."""
     if PostfixHost.refused():
         pytest.skip(PostfixHost.refused())
-    chain = Chain(workdir, pki, box=APP, chroot=False, account={"allow_users": ["root"]}, dovecot=dovecot_of(pki))
-    chain.idp.clients.append({"client_id": "scanner", "client_secret": "another secret: of 24 bytes", "sub": SCANNER})
-    chain.tokend.clients["scanner"] = oauth_client(chain.idp.token_endpoint, pki.ca, "scanner.secret", client_id="scanner")
-    chain.tokend.secrets["scanner.secret"] = "another secret: of 24 bytes"
-    chain.tokend.accounts[SCANNER] = {"client": "scanner", "allow_users": ["root"]}
-    for server in (chain.idp, chain.sink, chain.dovecot):
-        up(server)
-    return up(PostfixHost(workdir / "host", chain))
+
+    def make(**arguments):
+        chain = Chain(workdir, pki, box=APP, chroot=False, account={"allow_users": ["root"]}, dovecot=dovecot_of(pki))
+        chain.idp.clients.append({"client_id": "scanner", "client_secret": "another secret: of 24 bytes", "sub": SCANNER})
+        chain.tokend.clients["scanner"] = oauth_client(chain.idp.token_endpoint, pki.ca, "scanner.secret", client_id="scanner")
+        chain.tokend.secrets["scanner.secret"] = "another secret: of 24 bytes"
+        chain.tokend.accounts[SCANNER] = {"client": "scanner", "allow_users": ["root"]}
+        for server in (chain.idp, chain.sink, chain.dovecot):
+            up(server)
+        return up(PostfixHost(workdir / "host", chain, **arguments))
+    return make
+
+
+@pytest.fixture
+def host(make_host):
+    return make_host()
+
+
+def second_instance(host):
+    """Made by postmulti, given what a test's network lacks, and started."""
+    host.run("postmulti -e init && postmulti -I postfix-out -G mta -e create")
+    host.run("for name in inet_interfaces smtp_host_lookup smtp_dns_support_level maillog_file import_environment; do "
+             "postconf -c /etc/postfix-out -e \"$name = $(postconf -h $name)\"; done && "
+             "postconf -c /etc/postfix-out -e master_service_disable= authorized_submit_users=root myhostname=out.contoso.com")
+    host.run("sed -i 's/^smtp  *inet/#&/' /etc/postfix-out/master.cf && postmulti -i postfix-out -e enable && "
+             "/usr/lib/postfix/configure-instance.sh postfix-out && "    # as its unit does
+             "postmulti -i postfix-out -p start")
 
 
 def enable(host, account, more=""):
@@ -30,13 +58,7 @@ def enable(host, account, more=""):
 
 def test_two_instances_of_postmulti(host):
     before = host.files()
-    host.run("postmulti -e init && postmulti -I postfix-out -G mta -e create")
-    host.run("for name in inet_interfaces smtp_host_lookup smtp_dns_support_level maillog_file import_environment; do "
-             "postconf -c /etc/postfix-out -e \"$name = $(postconf -h $name)\"; done && "
-             "postconf -c /etc/postfix-out -e master_service_disable= authorized_submit_users=root myhostname=out.contoso.com")
-    host.run("sed -i 's/^smtp  *inet/#&/' /etc/postfix-out/master.cf && postmulti -i postfix-out -e enable && "
-             "/usr/lib/postfix/configure-instance.sh postfix-out && "    # as its unit does
-             "postmulti -i postfix-out -p start")
+    second_instance(host)
     created = host.files()
     first = enable(host, APP)
     second = enable(host, SCANNER, "--instance /etc/postfix-out")
@@ -66,3 +88,71 @@ def test_another_instance_that_is_down(host):
     done = enable(host, APP)
     assert "postfix: reloaded" in done.stdout and f"gets a login for {APP}" in done.stdout
     assert host.wait_log("postfix/master.*: reload -- version")
+
+
+def commands(heading):
+    part = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S)[1]
+    return re.findall(r"```sh\n(.*?)```", part, re.S)
+
+
+def answered(host, command):
+    """Run at a terminal, and the question answered; what was shown."""
+    person = Terminal(host.argv(host.here(command)), {"PATH": "/usr/bin:/bin"}).start()
+    try:
+        person.see(r"\[y/N\] ", 60)
+        person.type("y\n")
+        assert person.ends(60) == 0, person.shown
+        return person.shown
+    finally:
+        person.stop()
+
+
+def test_the_page(host):
+    """doc/enable.md from above to below; the port alone is another."""
+    second_instance(host)
+    before = host.files()
+    (look, dry_run), (enable_, mail, other) = commands("Look"), commands("Set up")
+    done = host.run(look, check=False)
+    assert done.returncode == 1 and re.search("(?m)^look .*chroot/?.*|^look +socket", done.stdout), done.stdout
+    assert "--dry-run" in host.run(host.here(dry_run)).stdout and host.files() == before
+    assert f"gets a login for {APP}" in answered(host, enable_)
+    host.run(host.here(mail))
+    host.run("echo done | sendmail -f root admin@example.org")     # as cron does it
+    assert [m.sender for m in host.chain.sink.wait(2)] == [APP, APP]
+    assert f"gets a login for {SCANNER}" in host.run(host.here(other)).stdout
+    for name in ("master.cf", "main.cf", "exo_accounts", "exo_generic"):
+        assert f"`/etc/postfix/{name}`" in PAGE and host.files()[f"etc/postfix/{name}"] != before.get(f"etc/postfix/{name}")
+    assert "50-postfix-etc-postfix.yaml" in host.files() and "`conf.d/50-postfix-etc-postfix.yaml`" in PAGE
+    kept = f"{host.local}/var/lib/mta-xoauth2/postfix"
+    assert host.run(f"stat -c %a:%U {kept}").stdout == "700:root\n" and "`before.*`" in PAGE
+    assert host.run(f"grep -l exo {kept}/*/before.* || true").stdout == "" != host.run(f"ls {kept}/etc-postfix/before.*").stdout
+    back, = commands("Back")
+    answered(host, back)
+    host.run(back + " --instance /etc/postfix-out --yes")
+    assert host.files() == before
+
+
+def test_the_page_from_a_password(make_host):
+    """A relay by a password map of Debian's default type, and back to it."""
+    host = make_host()
+    host.run(host.here("cd /etc/postfix && echo '[smtp.office365.com]:587 app@contoso.com:the old password' >sasl_passwd && "
+                       "chmod 600 sasl_passwd && postmap sasl_passwd && postconf -e 'relayhost = [smtp.office365.com]:587' "
+                       "smtp_sasl_auth_enable=yes smtp_sasl_password_maps=hash:/etc/postfix/sasl_passwd smtp_tls_security_level=encrypt"))
+    before = host.files()
+    command, = commands("From a password")
+    shown = answered(host, command)
+    assert "the old password" not in shown and f"gets a login for {APP}" in shown
+    host.run(f"echo 'It works.' | sendmail -f {APP} you@example.org")
+    assert host.chain.sink.wait(1)[0].sender == APP and b"the old password" not in host.files()["etc/postfix/sasl_passwd"]
+    host.run("mta-xoauth2 postfix disable --yes")
+    assert host.files() == before
+
+
+def test_the_pages_refusals_are_what_is_said():
+    source = "".join(p.read_text() for p in sorted((paths.TOP / "ctl/setup").glob("*.c")))
+    source = re.sub(r'(?<!\\)"\s*(?:PF_SERVICE\s*)?"', "", source).replace('\\"', '"')
+    part = PAGE[PAGE.index("## What is refused"):]
+    said = re.findall(r"(?m)^\| `(.*?)` \|", part) + re.findall(r"(?m)^`(.*?)` means", part)
+    assert len(said) > 12
+    for text in said:
+        assert text == "wrong" or text in source, text

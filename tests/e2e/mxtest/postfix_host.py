@@ -58,7 +58,7 @@ class PostfixHost:
     """chain: one whose Dovecot has a certificate for NAME and listens at SERVER, as dovecot_of() has it. main: more lines for main.cf. start() makes the host and has Postfix and the daemon running on it."""
 
     def __init__(self, folder, chain, main=""):
-        self.dir, self.chain, self.tokend, self.main, self.proc = folder, chain, chain.tokend, main, None
+        self.dir, self.chain, self.tokend, self.main, self.proc, self.local = folder, chain, chain.tokend, main, None, None
         self.ports = {"587": str(chain.dovecot.port)}
 
     @staticmethod
@@ -91,6 +91,7 @@ class PostfixHost:
         plugins.mkdir(parents=True)
         shutil.copy(paths.ours("plugin").resolve(), plugins / "libmta-xoauth2.so")
         local = Path(re.search(r"\((/\S+)/etc/mta-xoauth2/tokend.yaml\)", self.tokend.tool("check", "--help").stdout)[1])
+        self.local = local      # our prefix, writable there
         (self.dir / str(local).lstrip("/")).mkdir(parents=True, exist_ok=True)
         self.tokend.write()
         log = self.dir / "world.log"
