@@ -176,11 +176,15 @@ int su_apply(const struct su_set *set)
 	return CTL_CONFIG;
 }
 
-/* systemd makes the socket, so it has to hear of it: the socket cannot be changed while the service runs. */
+/*
+ * systemd makes the socket, so it has to hear of it: the socket cannot be changed while the service runs, and only what
+ * systemd knows at the stop is removed by it.
+ */
 static void tell_systemd(void)
 {
-	static const char *const words[][3] = { { "daemon-reload", NULL }, { "stop", "mta-xoauth2-tokend.service" },
-		{ "restart", "mta-xoauth2-tokend.socket" }, { "start", "mta-xoauth2-tokend.service" } };
+	static const char *const words[][2] = { { "stop", "mta-xoauth2-tokend.service" },
+		{ "stop", "mta-xoauth2-tokend.socket" }, { "daemon-reload", NULL },
+		{ "start", "mta-xoauth2-tokend.socket" }, { "start", "mta-xoauth2-tokend.service" } };
 	char *systemctl = su_find_program("systemctl");
 	struct su_output o = { 0 };
 

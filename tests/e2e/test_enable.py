@@ -442,8 +442,8 @@ def test_sockets_made_by_systemd(setup):
     name = str(s.postfix.etc)[1:].replace("-", "_2d").replace("_2d", "\0").replace("_", "_5f").replace("\0", "_2d").replace("/", "-")
     where = f"mta-xoauth2-tokend.socket.d/postfix-{name}.conf"
     assert done.stdout == f"{where}:[Socket]\n{where}:ListenStream={s.postfix.queue_dir}{s.tokend.socket}\n.\n"
-    restart = ["daemon-reload", "stop mta-xoauth2-tokend.service", "restart mta-xoauth2-tokend.socket",
-               "start mta-xoauth2-tokend.service"]
+    restart = ["stop mta-xoauth2-tokend.service", "stop mta-xoauth2-tokend.socket", "daemon-reload",
+               "start mta-xoauth2-tokend.socket", "start mta-xoauth2-tokend.service"]
     assert told.read_text().splitlines() == ["is-active --quiet mta-xoauth2-tokend.socket", *restart, "=", *restart]
     assert "listen:" not in done.stderr and "allow_users: [postfix]" in done.stderr
     assert s.files() == before and s.kept() == []

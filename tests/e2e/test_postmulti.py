@@ -128,7 +128,7 @@ def test_the_page(host):
     assert host.run(f"grep -l exo {kept}/*/before.* || true").stdout == "" != host.run(f"ls {kept}/etc-postfix/before.*").stdout
     back, = commands("Back")
     answered(host, back)
-    host.run(back + " --instance /etc/postfix-out --yes")
+    host.run(back.strip() + " --instance /etc/postfix-out --yes")
     assert host.files() == before
 
 

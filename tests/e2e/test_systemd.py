@@ -8,13 +8,15 @@ import re
 import shutil
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
-from mxtest import net
+from mxtest import net, paths, postfix_host, wire
 from mxtest.nspawn import Container, Service, Unavailable
 from mxtest.proc import wait_for
 from mxtest.recorder import Answer, Recorder, token
+from mxtest.tokend import to_yaml
 
 BOX = "app@example.test"
 
@@ -266,6 +268,92 @@ def ask(service):
         service.sasl("r@example.test")
     except OSError:
         pass            # its daemon was killed
+
+
+@pytest.fixture(scope="module")
+def postfix(container):
+    """Debian's Postfix in it, with its own units; not running."""
+    if paths.postfix_root() == Path("/"):
+        pytest.skip("Postfix is installed on this machine; the unpacked one is wanted")
+    postfix_host.install(container)
+    return container
+
+
+def page_yaml():
+    """The sockets of doc/postfix.md's socketmap door."""
+    part = re.search(r"(?m)^## The socketmap door\n(.*)", (paths.TOP / "doc/postfix.md").read_text(), re.S)[1]
+    return re.search(r"```yaml\n(.*?)```", part, re.S)[1]
+
+
+def install_example(service, name):
+    """As its first lines say; what is to be done then is in those of postfix-chroot.conf."""
+    examples = {n: next(service.box.root.glob(f"usr/**/examples/{n}")).read_text() for n in (name, "postfix-chroot.conf")}
+    target = re.search(r"Copy to (\S+?)[,;]", examples[name])[1]
+    service.box.run("mkdir", "-p", os.path.dirname(target))
+    service.box.path(target).write_text(examples[name])
+    for command in re.findall(r"^#   (systemctl .*)$", examples["postfix-chroot.conf"], re.M):
+        service.box.run(*command.split())
+
+
+def as_postfix(service, *argv, **more):
+    return service.box.run("setpriv", "--reuid=postfix", "--regid=postfix", "--clear-groups", *argv, **more)
+
+
+def test_the_socketmap_door(service, running, postfix):
+    """socketmap.conf beside postfix-chroot.conf, with the page's sockets: Postfix's own table finds the token, as its user."""
+    text = to_yaml({"clients": service.clients, "accounts": {BOX: {**service.accounts[BOX], "allow_token_users": ["postfix"]}}})
+    install_example(service, "postfix-chroot.conf")
+    service.write(page_yaml() + text)
+    install_example(service, "socketmap.conf")
+    for folder in ("/run", "/var/spool/postfix/run"):
+        table = f"socketmap:unix:{folder}/mta-xoauth2/socketmap.sock:auth"
+        found = as_postfix(service, "postmap", "-q", BOX, table).stdout
+        assert re.fullmatch(rf"{BOX}:token-\w+\n", found), found
+        missing = as_postfix(service, "postmap", "-q", "nobody@example.org", table, check=False)
+        assert missing.returncode != 0 and BOX not in missing.stdout
+    service.ctl("restart", service.unit)
+    assert as_postfix(service, "postmap", "-q", BOX, table).stdout == found, "the same token"
+    os.kill(service.outer_pid(), signal.SIGKILL)
+    assert as_postfix(service, "postmap", "-q", BOX, table).stdout == found, "who asks meanwhile is answered"
+
+
+def test_postfix_enable(service, running, postfix):
+    """With the real systemctl: the socket in the chroot is the socket unit's, and Postfix runs by its own units."""
+    box, config = service.box, service.box.path(service.config)
+    tool = "/" + str(next(box.root.glob("usr/**/bin/mta-xoauth2")).relative_to(box.root))
+    folder, before = config.parent, config.read_text()
+    postfix_files = {p: p.read_bytes() for p in (box.root / "etc/postfix").iterdir() if p.is_file()}
+    main = box.root / "etc/postfix/main.cf"
+    main.write_text(re.sub("(?m)^(import_environment = .*SASL_PATH=).*", rf"\1{os.path.dirname(plugin(box))}", main.read_text()))
+    postfix_files[main] = main.read_bytes()
+    box.run("systemctl", "start", "postfix@-.service", "postfix.service")
+    try:
+        done = box.run(tool, "postfix", "enable", "--relayhost", "[localhost]:587", "--account", BOX, "--yes")
+        assert "+ListenStream=/var/spool/postfix/run/mta-xoauth2/tokend.sock" in done.stdout, done.stdout
+        for words in ("postfix: reloaded", "token daemon: reloaded", f"gets a login for {BOX}"):
+            assert words in done.stdout, done.stdout + done.stderr
+        assert not done.stderr, done.stderr
+        sockets = service.ctl("show", "-p", "Listen", service.socket_unit).stdout
+        assert "/var/spool/postfix/run/mta-xoauth2/tokend.sock" in sockets and "/run/mta-xoauth2/tokend.sock" in sockets
+        assert service.show("ActiveState") == box.show(service.socket_unit, "ActiveState") == "active"
+        jailed = box.path("/var/spool/postfix/run/mta-xoauth2/tokend.sock")
+        assert wire.ask(jailed, "SASL", 15, mech="XOAUTH2", account=BOX, host="localhost", port=587).ok
+        assert (folder / "conf.d/50-postfix-etc-postfix.yaml").read_text().count("[postfix]") == 1
+        assert "refreshing the Postfix mail system" in box.path("/var/log/mail.log").read_text()
+        assert box.run(tool, "postfix", "status", check=False).stdout.count("wrong ") == 0
+        done = box.run(tool, "postfix", "disable", "--yes")
+        assert not jailed.exists() and not (folder / "conf.d/50-postfix-etc-postfix.yaml").exists()
+        assert {p: p.read_bytes() for p in (box.root / "etc/postfix").iterdir() if p.is_file()} == postfix_files
+        assert config.read_text() == before and service.sasl(BOX).ok
+        sockets = service.ctl("show", "-p", "Listen", service.socket_unit).stdout
+        assert "postfix" not in sockets and box.show("postfix@-.service", "ActiveState") == "active"
+    finally:
+        box.run("systemctl", "stop", "postfix.service", "postfix@-.service")
+
+
+def plugin(box):
+    """Where `make install` has put it."""
+    return "/" + str(next(box.root.glob("usr/**/sasl2/libmta-xoauth2.so")).relative_to(box.root))
 
 
 ENDS = {"kill -9": end_by_kill, "stop": lambda s: s.ctl("stop", s.unit), "restart": lambda s: s.ctl("restart", s.unit),

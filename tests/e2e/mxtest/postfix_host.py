@@ -54,6 +54,39 @@ def dovecot_of(pki):
     return {"mechanisms": "xoauth2", "cert": pki.cert("exchange-" + NAME, names=(NAME,)), "extra": _LISTENER}
 
 
+def _package(tree, etc, main):
+    """What the package's scripts make of its files; main: lines for main.cf."""
+    share = tree / "usr/share/postfix"
+    shutil.copytree(tree / "etc/postfix", etc, dirs_exist_ok=True)
+    for theirs, name in (("main.cf.dist", "main.cf.proto"), ("master.cf.dist", "master.cf.proto"), ("makedefs.out",) * 2):
+        shutil.copy(share / theirs, etc / name)
+    (etc / "dynamicmaps.cf").write_text(dynamic_maps(tree))
+    (etc / "main.cf").write_text((share / "main.cf.debian").read_text() + main)
+    master = (share / "master.cf.dist").read_text()
+    (etc / "master.cf").write_text(re.sub(r"(?m)^smtp +inet", "#smtp inet", master, count=1))  # nobody's port 25
+
+
+def install(box):
+    """Into a container of nspawn.py: the package's files, with the libraries they want, its user and its unit; not started."""
+    tree = paths.postfix_root().resolve()
+    for part in ("usr", "lib"):
+        shutil.copytree(tree / part, box.root / part, symlinks=True, dirs_exist_ok=True)
+    run_path = box.root / str(tree).lstrip("/") / "usr/lib"
+    run_path.mkdir(parents=True)
+    (run_path / "postfix").symlink_to("/usr/lib/postfix")
+    programs = [*(tree / "usr/sbin").iterdir(), *(tree / "usr/lib/postfix/sbin").iterdir()]
+    for lib in set(re.findall(r"=> (/(?:usr/)?lib/\S+)", run(["ldd", *programs], check=False).stdout)):
+        if not (box.root / lib[1:]).exists():
+            shutil.copy(lib, box.root / lib[1:])
+    (box.root / "etc/postfix").mkdir(exist_ok=True)
+    _package(tree, box.root / "etc/postfix", _MAIN.format(sasl=paths.debian_sasl_dir()))
+    (box.root / "etc/aliases").write_text("postmaster: root\n")
+    for name in ("var/spool/postfix", "var/lib/postfix"):
+        (box.root / name).mkdir(exist_ok=True)
+    box.run("sh", "-c", "useradd --system --user-group --no-create-home --home-dir /var/spool/postfix postfix && "
+            "groupadd --system postdrop && chown postfix /var/lib/postfix && hostname host.contoso.com && newaliases && systemctl daemon-reload")
+
+
 class PostfixHost:
     """chain: one whose Dovecot has a certificate for NAME and listens at SERVER, as dovecot_of() has it. main: more lines for main.cf. start() makes the host and has Postfix and the daemon running on it."""
 
@@ -85,7 +118,7 @@ class PostfixHost:
         (etc / "aliases").write_text("postmaster: root\n")
         (etc / "resolv.conf").write_text("")
         shutil.copy(self.chain.pki.ca, etc / "ssl/certs/ca-certificates.crt")
-        self._package(tree, etc / "postfix")
+        _package(tree, etc / "postfix", _MAIN.format(sasl=paths.debian_sasl_dir()) + self.main)
         shutil.copy(paths.ours("tool"), self.dir / "usr/bin/mta-xoauth2")
         plugins = self.dir / str(paths.debian_sasl_dir()).lstrip("/")
         plugins.mkdir(parents=True)
@@ -105,17 +138,6 @@ class PostfixHost:
         self.tokend.launcher = self.argv(None)
         self.tokend.start()
         return self
-
-    def _package(self, tree, etc):
-        """What the package's scripts make of its files."""
-        share = tree / "usr/share/postfix"
-        shutil.copytree(tree / "etc/postfix", etc, dirs_exist_ok=True)
-        for theirs, name in (("main.cf.dist", "main.cf.proto"), ("master.cf.dist", "master.cf.proto"), ("makedefs.out",) * 2):
-            shutil.copy(share / theirs, etc / name)
-        (etc / "dynamicmaps.cf").write_text(dynamic_maps(tree))
-        (etc / "main.cf").write_text((share / "main.cf.debian").read_text() + _MAIN.format(sasl=paths.debian_sasl_dir()) + self.main)
-        master = (share / "master.cf.dist").read_text()
-        (etc / "master.cf").write_text(re.sub(r"(?m)^smtp +inet", "#smtp inet", master, count=1))  # nobody's port 25
 
     def stop(self):
         """Every instance, and whatever of it does not hear."""
