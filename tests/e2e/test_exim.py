@@ -75,9 +75,11 @@ def test_what_is_sent(exim_way, variant):
     assert "AUTH XOAUTH2" in after, "the response in a line of its own"
 
 
-@pytest.mark.parametrize("heavy", [False, True], ids=["light", "heavy"])
-def test_the_longest_response_and_one_byte_more(exim_way, heavy):
-    way = exim_way(tokens=[response_of(LONGEST), response_of(LONGEST + 1)], heavy=heavy)
+@pytest.mark.parametrize("which", [{}, {"heavy": True}, {"new": True}], ids=["light", "heavy", "new"])
+def test_the_longest_response_and_one_byte_more(exim_way, which):
+    if "new" in which and exim.no_new_one():
+        pytest.skip(exim.no_new_one())
+    way = exim_way(tokens=[response_of(LONGEST), response_of(LONGEST + 1)], **which)
     way.exim.send(sender=BOX)
     way.arrived()
     assert [len(r) for s in way.relay.sessions for r in s.responses] == [LONGEST]

@@ -157,7 +157,7 @@ main()
 	for group in "$@"; do
 		case $group in
 		build)		want+=("${build_packages[@]}") ;;
-		e2e)		want+=("${e2e_packages[@]}"); with_servers=(postfix dovecot imtest exim exim-heavy sendmail tinyproxy microsocks) ;;
+		e2e)		want+=("${e2e_packages[@]}"); with_servers=(postfix dovecot imtest exim exim-heavy exim-new sendmail tinyproxy microsocks) ;;
 		quickstart)	want+=("${quickstart_packages[@]}"); with_servers=(postfix dovecot) ;;
 		mta)		want+=("${quickstart_packages[@]}"); with_servers=(postfix) ;;
 		analysis)	want+=("${analysis_packages[@]}") ;;

@@ -17,7 +17,7 @@ server_installed()
 {
 	case $1 in
 	postfix)	[ -x /usr/sbin/postfix ] && [ -x /usr/lib/postfix/sbin/smtp ] ;;
-	exim|exim-heavy|sendmail) false ;;	# the tests want them as the packages have them
+	exim|exim-heavy|exim-new|sendmail) false ;;	# the tests want them as the packages have them
 	dovecot)	[ -x /usr/sbin/dovecot ] && [ -x /usr/lib/dovecot/submission ] && [ -x /usr/lib/dovecot/imap ] ;;
 	imtest)		[ -x /usr/lib/cyrus/bin/imtest ] || command -v imtest >/dev/null ;;
 	tinyproxy|microsocks)	command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] ;;
@@ -30,6 +30,7 @@ server_packages()
 	postfix)	echo postfix postfix-lmdb postfix-cdb ;;
 	exim)		echo exim4-daemon-light exim4-config ;;
 	exim-heavy)	echo exim4-daemon-heavy ;;
+	exim-new)	echo exim4-daemon-light ;;	# of the backports: 4.97 and newer can do more
 	sendmail)	echo sendmail-bin sendmail-base sendmail-cf ;;
 	dovecot)	echo dovecot-core dovecot-submissiond dovecot-imapd ;;
 	imtest)		echo cyrus-clients cyrus-common ;;
@@ -73,9 +74,30 @@ server_ready()
 	esac
 }
 
+# Options for apt by which it knows the backports of this release and nothing else; its own lists stay as they are.
+# Fails where this machine's mirror has none.
+backports=()
+backports_on()
+{
+	local dir=$mx_cache/backports site
+	[ ${#backports[@]} -eq 0 ] || return 0
+	site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Codename: bookworm' 2>/dev/null | head -n 1)
+	[ -n "$site" ] && mkdir -p "$dir/lists/partial" || return 1
+	printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s bookworm-backports main\n' "$site" >"$dir/sources.list"
+	backports=(-o "Dir::Etc::sourcelist=$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null -o "Dir::State::lists=$dir/lists"
+		-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=)
+	logged apt-backports apt_do "${backports[@]}" -o APT::Sandbox::User=root update && return
+	backports=()
+	return 1
+}
+
 server_unpack()
 {
-	local name=$1 new deb version f packages
+	local name=$1 new deb version f packages from=()
+	if [ "$name" = exim-new ]; then
+		backports_on || { warn "no backports to be had: tests of a newer Exim are skipped ($mx_log_dir/apt-backports.log)"; return 0; }
+		from=("${backports[@]}")
+	fi
 	read -r -a packages <<<"$(server_packages "$name")"
 	need_root "to unpack $name under $mx_cache"
 	say "unpacking ${packages[*]} under $mx_cache (not installing)"
@@ -83,7 +105,12 @@ server_unpack()
 	new=$(mktemp -d "$mx_cache/new-XXXXXX") || die "cannot make a folder in $mx_cache"
 	chmod 755 "$new"
 	rm -f "$mx_cache/debs/"*.deb
-	if ! ( cd "$mx_cache/debs" && logged apt-download apt_do -o APT::Sandbox::User=root download "${packages[@]}" ); then
+	if ! ( cd "$mx_cache/debs" && logged apt-download apt_do "${from[@]}" -o APT::Sandbox::User=root download "${packages[@]}" ); then
+		if [ "$name" = exim-new ]; then
+			warn "${packages[*]} cannot be downloaded: tests of a newer Exim are skipped"
+			rm -rf "$new"
+			return 0
+		fi
 		apt_update
 		( cd "$mx_cache/debs" && logged apt-download apt_do -o APT::Sandbox::User=root download "${packages[@]}" ) || {
 			log_tail apt-download
@@ -96,7 +123,7 @@ server_unpack()
 	version=$(dpkg-deb -f "$mx_cache/debs/${packages[0]}"_*.deb Version | tr -c 'A-Za-z0-9.+\n' '_')
 	rm -f "$mx_cache/debs/"*.deb
 	f=$mx_cache/$name-$version-$servers_layout
-	"server_fix_${name%-heavy}" "$new" "$f"
+	"server_fix_${name%-*}" "$new" "$f"
 	touch "$new/.complete"
 	rm -rf "$f"
 	mv -T "$new" "$f" || die "cannot put $f in place"

@@ -50,9 +50,17 @@ def refused():
     return done.stderr.strip() or f"exit {done.returncode}" if done.returncode else ""
 
 
-def debians(heavy=False):
+def debians(heavy=False, new=False):
     """The program."""
-    return Path(not heavy and os.environ.get("MX_EXIM") or paths.exim_root(heavy) / "usr/sbin/exim4")
+    return Path(not (heavy or new) and os.environ.get("MX_EXIM") or paths.exim_root(heavy, new) / "usr/sbin/exim4")
+
+
+def no_new_one():
+    """Why there is no Exim of the backports; "" where there is."""
+    try:
+        return "" if paths.exim_root(new=True) else "?"
+    except paths.Missing:
+        return "no Exim of Debian's backports here: tests/lib/packages.sh says why"
 
 
 def commands(heading):
@@ -95,18 +103,18 @@ class Speaker:
 
 class Exim:
     """relay: (host, port); run_dir: the folder of the daemon's socket. variant: "plain" (conf/exim/exim.conf), or Debian's
-    configuration "split" or "unsplit".
+    configuration "split" or "unsplit". heavy, new: Debian's other programs, the latter of its backports.
 
     mailbox, senders, rewrite, cafile: what the macros say. change: {file of conf/exim: [(text, text in its place)]}, to
     show what would happen otherwise. hide: Debian's dc_hide_mailname. extra: lines for the main section. bare: Debian's
     configuration as it is without ours.
     """
 
-    def __init__(self, folder, relay, mailbox, cafile, run_dir, variant="unsplit", heavy=False, senders="", rewrite=True,
+    def __init__(self, folder, relay, mailbox, cafile, run_dir, variant="unsplit", heavy=False, new=False, senders="", rewrite=True,
                  change=None, hide=False, extra="", bare=False):
         users.ensure([USER])
         self.dir, self.relay, self.mailbox, self.cafile, self.run_dir = folder, relay, mailbox, cafile, run_dir
-        self.variant, self.heavy, self.senders, self.rewrite = variant, heavy, senders, rewrite
+        self.variant, self.heavy, self.new, self.senders, self.rewrite = variant, heavy, new, senders, rewrite
         self.change, self.hide, self.extra, self.bare = dict(change or {}), hide, extra, bare
         self.etc, self.samples = folder / "etc", folder / "doc/mta-xoauth2/examples/exim"
         self.program, self.proc = folder / "sbin/exim4", None
@@ -135,7 +143,7 @@ class Exim:
                 assert old in text, (name, old)
                 text = text.replace(old, new)
             (self.samples / name).write_text(text)
-        shutil.copy(debians(self.heavy), self.program)
+        shutil.copy(debians(self.heavy, self.new), self.program)
         self.program.chmod(0o4755)
         for name in ("exim", "sendmail"):
             (self.dir / "sbin" / name).symlink_to("exim4")

@@ -66,9 +66,9 @@ def dovecot_root():
     return _root("dovecot", "usr/sbin/dovecot", "usr/lib/dovecot/submission", "usr/lib/dovecot/imap")
 
 
-def exim_root(heavy=False):
-    """Debian's Exim, always the unpacked one; with the light one is exim4-config."""
-    root = CACHE / ("exim-heavy" if heavy else "exim")
+def exim_root(heavy=False, new=False):
+    """Debian's Exim, always the unpacked one; with the light one is exim4-config. new: that of the backports."""
+    root = CACHE / ("exim-new" if new else "exim-heavy" if heavy else "exim")
     if not (root / "usr/sbin/exim4").exists():
         raise Missing(f"Exim is not in {CACHE}: run tests/lib/packages.sh")
     return root
