@@ -82,11 +82,14 @@ def test_a_refusal_where_acl_variables_must_be_set(exim_way, pki, offer):
     assert "defer (-42)" in way.exim.lines(f"{mail} == ")[0] and "strict" not in way.exim.log()
 
 
-def test_a_refusal_while_the_daemon_is_down_is_not_claimed_as_told(exim_way, pki):
+@pytest.mark.parametrize("new", [False, True], ids=["4.96", "4.98"])
+def test_a_refusal_while_the_daemon_is_down_is_not_claimed_as_told(exim_way, pki, new):
     def answer(user, token):
         way.tokend.kill()
         return REFUSED
-    way = exim_way(relay=Relay(pki.cert(), answer=answer))
+    if new and no_new_one():
+        pytest.skip(no_new_one())
+    way = exim_way(relay=Relay(pki.cert(), answer=answer), new=new)
     mail = way.exim.send(sender=BOX)
     assert "defer (-42)" in way.exim.lines(f"{mail} == ")[0] and REFUSED in way.exim.log()
     assert "the daemon was told" not in way.exim.log()
@@ -184,3 +187,22 @@ def test_what_shows_the_token(exim_way, option, shows):
     way.arrived()
     assert "A=mta_xoauth2" in way.exim.log() and (TOKEN in done.stderr + done.stdout) == shows
     assert f"`{option}`" in DOC or f"`exim4 {option}`" in DOC
+
+
+@pytest.mark.parametrize("new", [False, True], ids=["4.96", "4.98"])
+@pytest.mark.parametrize("socket", [True, False], ids=["refused", "no socket"])
+def test_two_servers_and_nobody_to_ask(exim_way, up, pki, new, socket):
+    """The daemon is asked for each, and is not there."""
+    if new and no_new_one():
+        pytest.skip(no_new_one())
+    second = up(Relay(pki.cert()))
+    way = exim_way(variant="plain", new=new, change={"exim.conf": [
+        ("smtp.office365.com::587 byname", f"smtp.office365.com::587:localhost::{second.port} byname")]})
+    way.tokend.kill()
+    if not socket:
+        way.tokend.socket.unlink()
+    mail = way.exim.send(sender=BOX)
+    way.deferred(mail, -48, "[daemon-no-answer]" if socket else "[socket-unreachable]")
+    for relay in (way.relay, second):
+        assert not relay.mails and all("TOKEND" not in c for c in relay.commands)
+    assert "TOKEND" not in way.exim.written().decode(errors="replace")
