@@ -129,8 +129,8 @@ const struct cat_row cat_rows_server[] = {
 
 	/* sending */
 	CAT_ROW("too-many-submissions", MX_TEMP, "server", "the mailbox has more connections at once than it may have",
-	    "set smtp_destination_concurrency_limit = 2 for the transport to {relay} (Postfix; Exim: connection_max_messages and "
-	    "queue_run_max), since Exchange Online takes three for each mailbox"),
+	    "in Postfix set TRANSPORT_destination_concurrency_limit = 2, of the transport to {relay}; in Exim max_parallel = 2 in "
+	    "the transport. Exchange Online takes three for each mailbox; look for other programs that use this one"),
 	CAT_ROW("mailbox-permission", MX_PROVIDER, "server",
 	    "the application has no permission on the mailbox; it looks as if it would pass, and does not", MAILBOX_PERMISSION),
 	CAT_ROW("send-as-denied", MX_PROVIDER, "server", "the mailbox that has logged in may not send as this sender",
