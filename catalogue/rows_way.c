@@ -83,11 +83,11 @@ const struct cat_row cat_rows_way[] = {
 	CAT_ROW("identity-unreachable", MX_TEMP, "platform",
 	    "nobody answers where the platform should be: this machine is not what managed_identity says, or a firewall is in "
 	    "between", "check managed_identity"),
-	CAT_ROW("identity-updating", MX_TEMP, "platform", "it is being updated, which takes up to 70 s",
+	CAT_ROW("identity-updating", MX_TEMP, "platform", "the platform is being updated, which takes up to 70 s",
 	    "nothing needs mending here; it is tried again by itself"),
-	CAT_ROW("identity-throttled", MX_TEMP, "platform", "it is asked too often",
+	CAT_ROW("identity-throttled", MX_TEMP, "platform", "the platform is asked too often",
 	    "see what else on this machine asks for tokens; it is tried again by itself"),
-	CAT_ROW("identity-failing", MX_TEMP, "platform", "it cannot answer just now",
+	CAT_ROW("identity-failing", MX_TEMP, "platform", "the platform cannot answer just now",
 	    "it is tried again by itself; if it lasts, check scope, and that an identity is assigned to this machine or app"),
 	CAT_ROW("identity-not-found", MX_PROVIDER, "platform", "the machine has no such managed identity",
 	    "assign it to this machine or app in Azure, or correct identity_client_id, identity_object_id or "
@@ -96,7 +96,7 @@ const struct cat_row cat_rows_way[] = {
 	    "choose one with identity_client_id, identity_object_id or identity_resource_id"),
 	CAT_ROW("identity-resource", MX_PROVIDER, "platform", "the platform gives no token for that resource",
 	    "correct scope or cloud"),
-	CAT_ROW("identity-refused", MX_PROVIDER, "platform", "it refuses",
+	CAT_ROW("identity-refused", MX_PROVIDER, "platform", "the platform refuses",
 	    "see what it says, and check managed_identity and the keys that choose an identity"),
 	CAT_ROW2("identity-reply", MX_PROVIDER, MX_TEMP, "platform", "this is no identity service's answer",
 	    "see what listens at that address, and check managed_identity"),

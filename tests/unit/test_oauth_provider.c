@@ -92,11 +92,41 @@ static void test_providers(void **state)
 	assert_null(oauth_cloud_name(OAUTH_CLOUD_N));
 }
 
+static void test_tenant_of(void **state)
+{
+	static const struct { const char *endpoint, *tenant; } rows[] = {
+		{ "https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0/token", "contoso.onmicrosoft.com" },
+		{ "https://localhost:8443/t/oauth2/token", "t" },
+		{ "https://oauth2.googleapis.com/token", NULL },
+		{ "https://idp.example/realms/x/oauth2/token", NULL },
+		{ "https://idp.example//oauth2/token", NULL },
+		{ "https://idp.example/a?b/oauth2/token", NULL },
+		{ "https://idp.example", NULL },
+		{ "no URL", NULL },
+		{ "", NULL },
+		{ NULL, NULL },
+		{ "https://h/seventeen-bytes-x/oauth2/v2.0/token", NULL },
+	};
+	char out[16];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		size_t cap = i == 0 ? 24 : sizeof out;
+		char large[24];
+		char *p = i == 0 ? large : out;
+		bool got = oauth_tenant_of(rows[i].endpoint, p, cap);
+
+		if (got != (rows[i].tenant != NULL) || (got && strcmp(p, rows[i].tenant) != 0))
+			fail_msg("%s", rows[i].endpoint);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_permanent),
 		cmocka_unit_test(test_providers),
+		cmocka_unit_test(test_tenant_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -415,6 +415,34 @@ static void test_foreign_text(void **state)
 	assert_non_null(strstr(f.err.text, "[provider: ?x?%s\xC3\xBC]"));
 }
 
+/* The client's own values stand in what to do, where they are known and leave room; else their names in capitals. */
+static void test_own_values(void **state)
+{
+	static const char body[] = "{\"error\":\"invalid_client\",\"error_codes\":[7000229]}";
+	static char id[300];
+	struct { const char *client_id, *want; } rows[] = {
+		{ "11111111-2222-3333-4444-555555555555", "az ad sp create --id 11111111-2222-3333-4444-555555555555" },
+		{ "a b'; reboot", "az ad sp create --id 'a b'\\''; reboot'" },
+		{ NULL, "az ad sp create --id CLIENT_ID" },
+		{ id, "az ad sp create --id CLIENT_ID" },
+		{ "-x\ny", "az ad sp create --id CLIENT_ID" },
+	};
+	struct oauth_token t;
+	struct oauth_failure f;
+
+	(void)state;
+	memset(id, 'i', sizeof id - 1);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct oauth_http_reply r = { .status = 401, .retry_after_s = -1, .body = body, .body_len = sizeof body - 1,
+			.client_id = rows[i].client_id };
+
+		assert_int_equal(oauth_reply_parse("c", &r, &t, &f), MX_PROVIDER);
+		assert_string_equal(f.err.code, "no-service-principal");
+		if (strstr(f.err.text, rows[i].want) == NULL)
+			fail_msg("'%s' lacks '%s'", f.err.text, rows[i].want);
+	}
+}
+
 static void test_redirect_text(void **state)
 {
 	struct oauth_token t;
@@ -531,6 +559,7 @@ int main(void)
 		cmocka_unit_test(test_flips),
 		cmocka_unit_test(test_entra),
 		cmocka_unit_test(test_foreign_text),
+		cmocka_unit_test(test_own_values),
 		cmocka_unit_test(test_redirect_text),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_token_id),
