@@ -135,6 +135,21 @@ const struct cat_row cat_rows_server[] = {
 	    "the application has no permission on the mailbox; it looks as if it would pass, and does not", MAILBOX_PERMISSION),
 	CAT_ROW("send-as-denied", MX_PROVIDER, "server", "the mailbox that has logged in may not send as this sender",
 	    SEND_AS " (or send as {mailbox})"),
+	CAT_ROW("sender-not-owned", MX_PROVIDER, "server", "the mail server does not let the mailbox that has logged in send as this "
+	    "sender", "allow {sender} for {mailbox} at the mail server, or send as {mailbox}"),
+	CAT_ROW("relay-denied", MX_PROVIDER, "server",
+	    "the mail server takes the mail for a stranger's: there was no login, or it is another kind of server",
+	    "check that {relay} is the server's submission port (587, or 465) and no MX host, and that the login came before; in "
+	    "Postfix: mta-xoauth2 postfix status"),
+	CAT_ROW("tenant-restricted", MX_PROVIDER, "server",
+	    "Exchange Online restricts what this tenant sends: too much of it looked like spam, or it is new and on trial",
+	    "look at Restricted entities and at the tenant's messages in the Microsoft 365 admin center; only Microsoft's support "
+	    "can lift it"),
+	CAT_ROW("too-many-recipients", MX_PROVIDER, "server", "the message has more recipients than the mail server takes at once",
+	    "set TRANSPORT_destination_recipient_limit = 50 for the transport to {relay} (Postfix), or max_rcpt = 50 in the "
+	    "transport (Exim)"),
+	CAT_ROW("message-too-large", MX_PROVIDER, "server", "the message is larger than the mail server takes",
+	    "send less in one message, or raise the limit: Set-Mailbox -Identity {ps:mailbox} -MaxSendSize 100MB"),
 	CAT_ROW("submission-quota", MX_TEMP, "server", "the mailbox has sent as much as it may in a day",
 	    "wait until the day is over; spread the mail over several mailboxes, or use High Volume Email within the organization"),
 	CAT_ROW("sender-mailbox-full", MX_PROVIDER, "server", "the mailbox that has logged in is full: what it sends is kept there",

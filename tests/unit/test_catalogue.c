@@ -212,6 +212,17 @@ static const struct { enum cat_step step; unsigned reply; const char *text, *cod
 	{ CAT_MAIL, 421, "4.4.1 Connection timed out", "server-busy" },
 	{ CAT_AUTH, 421, "4.3.2 Service not active", "server-busy" },
 
+	{ CAT_MAIL, 553, "5.7.1 <a@example.com>: Sender address rejected: not owned by user b@example.com", "sender-not-owned" },
+	{ CAT_RCPT, 550, "5.7.54 SMTP; Unable to relay recipient in non-accepted domain", "relay-denied" },
+	{ CAT_RCPT, 550, "5.7.64 TenantAttribution; Relay Access Denied [X]", "relay-denied" },
+	{ CAT_RCPT, 554, "5.7.1 <x@example.com>: Relay access denied", "relay-denied" },
+	{ CAT_DATA, 550, "5.7.705 Access denied, tenant has exceeded threshold.", "tenant-restricted" },
+	{ CAT_DATA, 550, "5.7.708 Access denied, traffic not accepted from this IP.", "tenant-restricted" },
+	{ CAT_RCPT, 452, "4.5.3 Too many recipients (AS780090) [X]", "too-many-recipients" },
+	{ CAT_DATA, 550, "5.5.3 RESOLVER.ADR.RecipLimit; too many recipients", "too-many-recipients" },
+	{ CAT_MAIL, 552, "5.3.4 Message size exceeds fixed maximum message size", "message-too-large" },
+	{ CAT_DATA, 552, "5.2.3 Your message exceeded Google's message size limits", "message-too-large" },
+
 	/* High Volume Email */
 	{ CAT_AUTH, 501, "5.5.127 Invalid XOAUTH2 auth data - Token will expire soon [X]", "hve-token-expiring" },
 	{ CAT_AUTH, 535, "5.7.142 Token will expire soon", "hve-token-expiring" },
