@@ -6,28 +6,17 @@
 #include <string.h>
 
 #include "ctl/out.h"
+#include "ctl/setup/client.h"
 #include "ctl/setup/exim.h"
-
-#define WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+"
-
-/* It stands in expansions of Exim, as a macro. */
-static bool address(const char *s)
-{
-	size_t n = strspn(s, WORD);
-
-	return n > 0 && s[n] == '@' && s[n + 1] != '\0' && s[n + 1 + strspn(s + n + 1, WORD)] == '\0';
-}
 
 static int judge_enable(const struct call *c)
 {
 	if (c->relayhost == NULL)
 		return out_usage(c->verb, "enable needs --relayhost, such as '[smtp.office365.com]:587'");
-	if (c->account == NULL)
-		return out_usage(c->verb, "enable needs --account: the mailbox that logs in");
-	if (!address(c->account))
+	if (c->account != NULL && !ex_address(c->account))
 		return out_usage(c->verb, "--account is \"%s\"; it must be an address of letters, digits and ._-+",
 		    c->account);
-	return CTL_FINE;
+	return su_judge_client(c);
 }
 
 int exim_run(const struct call *c)

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#include "common/text.h"
 #include "ctl/out.h"
+#include "ctl/setup/client.h"
 #include "ctl/setup/postfix.h"
 
 #define WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+"
@@ -38,8 +38,6 @@ static bool senders(const char *s)
 
 static int judge_enable(const struct call *c)
 {
-	const int client = (c->tenant != NULL) + (c->client_id != NULL) + (c->secret_file != NULL);
-
 	if (c->relayhost == NULL)
 		return out_usage(c->verb, "enable needs --relayhost, such as '[smtp.office365.com]:587'");
 	if (c->account != NULL && !address(c->account))
@@ -50,14 +48,7 @@ static int judge_enable(const struct call *c)
 		return out_usage(c->verb, "--sender is \"%s\"; it must be @DOMAIN or ADDRESS, with commas between "
 		    "several",
 		    c->sender);
-	if (client != 0 && client != 3)
-		return out_usage(c->verb, "--tenant, --client-id and --secret-file are for a new client, and belong "
-		    "together");
-	if (client == 3 && (c->secret_file[0] != '/' || mx_has_ctl(c->secret_file, strlen(c->secret_file)) ||
-	    mx_has_ctl(c->tenant, strlen(c->tenant)) || mx_has_ctl(c->client_id, strlen(c->client_id))))
-		return out_usage(c->verb, "--secret-file must be an absolute path, and none of these may have control "
-		    "characters");
-	return CTL_FINE;
+	return su_judge_client(c);
 }
 
 int postfix_run(const struct call *c)

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <json-c/json.h>
 #include <json-c/printbuf.h>
@@ -125,4 +126,29 @@ const char *oauth_json_str(struct json_object *o, const char *name, size_t *n)
 bool oauth_json_has(struct json_object *o, const char *name)
 {
 	return json_object_object_get_ex(o, name, NULL);
+}
+
+const char *oauth_json_text(struct json_object *o, const char *name, size_t *n)
+{
+	const char *s = oauth_json_str(o, name, n);
+	struct json_object *v;
+
+	if (s != NULL || !json_object_object_get_ex(o, name, &v) ||
+	    (!json_object_is_type(v, json_type_boolean) && !json_object_is_type(v, json_type_int)))
+		return s;
+	s = json_object_get_string(v);
+	*n = s != NULL ? strlen(s) : 0;
+	return s;
+}
+
+const char *oauth_json_name(struct json_object *o, size_t i)
+{
+	if (!json_object_is_type(o, json_type_object))
+		return NULL;
+	json_object_object_foreach(o, name, value) {
+		(void)value;
+		if (i-- == 0)
+			return name;
+	}
+	return NULL;
 }

@@ -18,5 +18,9 @@ void oauth_json_drop(struct json_object *o);	/* wipes every string in it; NULL i
 /* A member of an object that is a string, the library's own copy; NULL otherwise. */
 const char *oauth_json_str(struct json_object *o, const char *name, size_t *n);
 bool oauth_json_has(struct json_object *o, const char *name);
+/* The same, and a number, true or false as it is written. */
+const char *oauth_json_text(struct json_object *o, const char *name, size_t *n);
+/* The name of an object's i-th member, counted from 0, the library's own copy. NULL: it has no more, or is none. */
+const char *oauth_json_name(struct json_object *o, size_t i);
 
 #endif

@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "ctl/out.h"
+#include "ctl/setup/block.h"
+#include "ctl/setup/grant.h"
 #include "ctl/setup/lines.h"
-#include "ctl/setup/job.h"
+#include "oauth/refresh_file.h"
 
 /* Lines from..from+n of an edited file that stand in the way. */
 static void say_conflict(const struct su_change *c, const struct su_file *now, size_t from, size_t n)
@@ -25,7 +27,7 @@ static void say_conflict(const struct su_change *c, const struct su_file *now, s
 		end = p + strcspn(p, "\n");
 		if (i < from)
 			continue;
-		if (c->kind != SU_FILE)
+		if (c->kind != SU_FILE && c->kind != SU_BLOCK)
 			out_error("%s:%zu", c->path, i + 1);
 		else
 			out_error("%s:%zu: %.*s", c->path, i + 1, (int)(end - p), p);
@@ -60,12 +62,18 @@ static int merged(const struct su_change *c, const struct su_file *now, struct s
 }
 
 /* anew: it is an index, and to be made of the text as that then is. */
-static int undo_file(const struct su_change *c, const struct su_file *now, struct su_file *final, bool *intact,
+static int undo_as_is(const struct su_change *c, const struct su_file *now, struct su_file *final, bool *intact,
     bool *anew)
 {
 	bool ok = true;
 
-	if (su_file_bytes_equal(now, &c->before)) {
+	if (c->kind == SU_GRANT) {	/* whatever it holds now has gone back into the token file */
+		ok = su_file_copy(final, &c->before);
+	} else if (c->kind == SU_TOKEN) {
+		return su_grant_back(c, now, final) ? CTL_FINE : CTL_CONFIG;
+	} else if (c->kind == SU_PLUGIN && now->there) {
+		ok = su_file_copy(final, now);	/* an update has brought it back, and it may be a newer one */
+	} else if (su_file_bytes_equal(now, &c->before)) {
 		*intact &= su_file_bytes_equal(&c->before, &c->after);
 		ok = su_file_copy(final, &c->before);
 	} else if (su_file_bytes_equal(now, &c->after)) {
@@ -91,6 +99,24 @@ static int undo_file(const struct su_change *c, const struct su_file *now, struc
 	return ok ? CTL_FINE : CTL_TEMP;
 }
 
+/* What was edited within our blocks is as we made it. */
+static int undo_file(const struct su_change *c, const struct su_file *now, struct su_file *final, bool *intact,
+    bool *anew)
+{
+	struct su_file made = *now;
+	int r;
+
+	made.p = NULL;
+	if (c->kind == SU_BLOCK && !su_block_made(c, now, &made.p))
+		return out_failed(ENOMEM);
+	if (made.p == NULL)
+		return undo_as_is(c, now, final, intact, anew);
+	made.n = strlen(made.p);
+	r = undo_as_is(c, &made, final, intact, anew);
+	su_file_free(&made);
+	return r;
+}
+
 int su_undo_plan(const struct su_set *set, struct su_set *undo, bool *intact)
 {
 	struct su_file now, final;
@@ -111,7 +137,8 @@ int su_undo_plan(const struct su_set *set, struct su_set *undo, bool *intact)
 			out_error("%s cannot be read (%s)", c->path, strerror(err));
 			r = CTL_CONFIG;
 		} else if ((r = undo_file(c, &now, &final, intact, &anew)) == CTL_FINE) {
-			if (!su_set_add(undo, c->kind, c->path, anew ? c->note : "", &now, &final))
+			if (!su_set_add(undo, c->kind, c->path, anew || c->kind == SU_TOKEN ? c->note : "", &now,
+			    &final))
 				r = out_failed(ENOMEM);
 		}
 		su_file_free(&now);
@@ -152,6 +179,7 @@ static int carry_out(const struct su_job *j, const struct su_place *s, const str
 	if (j->server->remake != NULL)
 		j->server->remake(j->arg, &files);
 	r = su_reload(j, undo);
+	su_grant_forget(undo);
 	remove_socket(j, &folders);
 	(void)su_apply(&folders);	/* one that cannot be removed does no harm */
 	if ((err = su_set_remove(s->dir)) != 0 || (err = su_set_remove(s->undo)) != 0) {
@@ -174,12 +202,16 @@ static int keep_and_carry_out(const struct su_job *j, const struct su_place *s, 
 
 int su_undo(const struct su_job *j, const struct su_place *s, const struct su_set *set)
 {
-	struct su_set undo;
+	struct oauth_refresh_lock *lock;
+	struct su_set undo = { 0 };
 	bool intact;
-	int r = su_undo_plan(set, &undo, &intact);
+	int r = su_grant_lock(set, &lock);
 
 	if (r == CTL_FINE)
+		r = su_undo_plan(set, &undo, &intact);
+	if (r == CTL_FINE)
 		r = keep_and_carry_out(j, s, &undo);
+	oauth_refresh_unlock(lock);
 	su_set_free(&undo);
 	return r;
 }
@@ -191,7 +223,7 @@ static int untouched(const struct su_set *undo)
 	int r = CTL_FINE;
 
 	for (size_t i = 0; r == CTL_FINE && i < undo->n; i++) {
-		if (undo->c[i].kind == SU_FOLDER || undo->c[i].kind == SU_INDEX)
+		if (strchr("ditgx", (char)undo->c[i].kind) != NULL)
 			continue;
 		if (su_file_read(undo->c[i].path, &now) != 0 || (!su_file_bytes_equal(&now, &undo->c[i].before) &&
 		    !su_file_bytes_equal(&now, &undo->c[i].after))) {
@@ -206,6 +238,7 @@ static int untouched(const struct su_set *undo)
 
 int su_undo_finish(const struct su_job *j, const struct su_place *s)
 {
+	struct oauth_refresh_lock *lock = NULL;
 	struct su_set undo;
 	int err, r = CTL_FINE;
 
@@ -221,26 +254,32 @@ int su_undo_finish(const struct su_job *j, const struct su_place *s)
 	puts("An earlier \"disable\" was interrupted; it is finished first.");
 	if (j->c->dry_run)
 		(void)su_show(&undo);
-	else if ((r = untouched(&undo)) == CTL_FINE)
-		r = carry_out(j, s, &undo);
+	else if ((r = untouched(&undo)) == CTL_FINE && (r = su_grant_lock(&undo, &lock)) == CTL_FINE)
+		r = su_grant_renew(&undo) ? carry_out(j, s, &undo) : CTL_CONFIG;
+	oauth_refresh_unlock(lock);
 	su_set_free(&undo);
 	return r;
 }
 
 static int disable(const struct su_job *j, const struct su_place *s, const struct su_set *set)
 {
+	struct oauth_refresh_lock *lock = NULL;
 	struct su_set undo;
 	bool intact;
 	int r = su_undo_plan(set, &undo, &intact);
 
 	if (r == CTL_FINE && !su_show(&undo))
 		r = CTL_TEMP;
+	if (r == CTL_FINE)
+		su_grant_tell(set, &undo), su_block_tell(set, &undo);
 	if (r == CTL_FINE && j->c->dry_run)
 		puts("\nNothing was changed: --dry-run.");
-	else if (r == CTL_FINE && (r = su_confirm(j)) == CTL_FINE && (r = su_unchanged(&undo)) == CTL_FINE) {
+	else if (r == CTL_FINE && (r = su_confirm(j)) == CTL_FINE && (r = su_grant_lock(set, &lock)) == CTL_FINE &&
+	    (r = su_unchanged(&undo)) == CTL_FINE) {
 		if ((r = keep_and_carry_out(j, s, &undo)) == CTL_FINE)
 			printf("%s is as it was before, but for edits that others made since.\n", j->server->title);
 	}
+	oauth_refresh_unlock(lock);
 	su_set_free(&undo);
 	return r;
 }

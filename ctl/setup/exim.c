@@ -11,6 +11,15 @@
 
 #define SOCKET_PATH_MAX 106	/* bytes */
 
+#define WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+"
+
+bool ex_address(const char *s)
+{
+	size_t n = strspn(s, WORD);
+
+	return n > 0 && s[n] == '@' && s[n + 1] != '\0' && s[n + 1 + strspn(s + n + 1, WORD)] == '\0';
+}
+
 bool ex_run(const struct ex *e, const char *const args[], struct su_output *o)
 {
 	const char *argv[SU_ARGS_MAX + 1] = { e->exim };
@@ -56,7 +65,7 @@ int ex_open(struct ex *e, const struct call *c)
 	bool there;
 	int r;
 
-	*e = (struct ex){ .c = c, .pieces = c->pieces != NULL ? c->pieces : EX_PIECES };
+	*e = (struct ex){ .c = c, .account = c->account, .pieces = c->pieces != NULL ? c->pieces : EX_PIECES };
 	e->socket = c->socket != NULL ? c->socket : MX_SOCKET;
 	e->job = (struct su_job){ .c = c, .server = NULL, .arg = e, .config = c->config != NULL ? c->config : CTL_CONF,
 		.found = &e->found };
@@ -89,6 +98,8 @@ void ex_close(struct ex *e)
 	free(e->type);
 	free(e->smarthost);
 	free(e->host);
+	free(e->owned_account);
+	free(e->clients.names);
 	free(e->stage);
 	conf_free(e->conf);
 	su_found_free(&e->found);

@@ -12,6 +12,9 @@
 #define EX_PIECES MX_DATADIR "/exim"
 #define EX_USER "Debian-exim"
 
+/* Authenticators that log in and know nothing of our transport, each with an LF behind it; owned. */
+struct ex_clients { char *names; };
+
 struct ex {
 	struct su_job job;
 	const struct call *c;
@@ -24,6 +27,10 @@ struct ex {
 	struct conf *conf;	/* NULL: it cannot be read, which has been found */
 	uid_t uid;		/* of EX_USER */
 	gid_t gid;
+	const char *account;	/* of --account, or owned_account; NULL: none */
+	char *owned_account;	/* whom passwd.client has for the server */
+	bool passwords;		/* passwd.client has some */
+	struct ex_clients clients;
 	char *host;		/* of --relayhost; NULL: none was given */
 	uint32_t port;		/* 0: not given */
 	const char *socket;	/* that Exim asks at */
@@ -40,6 +47,16 @@ bool ex_run(const struct ex *e, const char *const args[], struct su_output *o);
 
 /* Looks at everything; what there is to say is in e->found. false: no memory. */
 bool ex_look(struct ex *e);
+
+/* exim_auth.c: what passwd.client has; and what keeps those passwords from where the token goes. */
+void ex_look_at_passwords(struct ex *e);
+/* Of file, a configuration; NULL: the one in force. false: Exim does not say, or no memory. */
+bool ex_find_clients(struct ex *e, const char *file, struct ex_clients *c);
+char *ex_guard_template(struct ex *e, char *text);	/* takes text over; NULL: it was, or no memory */
+void ex_guard_files(struct ex *e, struct su_set *out);
+
+/* Is s an address that can stand in an expansion of Exim, as a macro? */
+bool ex_address(const char *s);
 
 /* The changes. What cannot be changed safely is in e->found. false: no memory. */
 bool ex_plan(struct ex *e, struct su_set *out);

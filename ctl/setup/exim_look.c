@@ -162,28 +162,6 @@ static void look_at_transports(struct ex *e)
 	su_output_free(&o);
 }
 
-/* As Debian's authenticators look it up; a key there can be a pattern. The password is not shown. */
-static void look_at_passwords(struct ex *e)
-{
-	char *text = su_concat("${if exists{", e->dir, "/passwd.client}{${lookup{", e->host, "}nwildlsearch{", e->dir,
-	    "/passwd.client}{yes}{no}}}{no}}", NULL);
-	const char *const args[] = { "-be", text, NULL };
-	struct su_output o = { 0 };
-
-	if (text == NULL)
-		e->found.no_memory = true;
-	else if (!ex_run(e, args, &o))
-		su_find(&e->found, SU_WRONG, "passwords", "Exim cannot look into %s/passwd.client: %.200s", e->dir,
-		    o.err != NULL ? o.err : "");
-	else if (strncmp(o.out, "no", 2) == 0)
-		su_find(&e->found, SU_GOOD, "passwords", "%s/passwd.client has no password for %s", e->dir, e->host);
-	else
-		su_find(&e->found, SU_WRONG, "passwords", "%s/passwd.client has a password for %s, which Exim would send "
-		    "after a refused token: remove that line", e->dir, e->host);
-	su_output_free(&o);
-	free(text);
-}
-
 bool ex_look(struct ex *e)
 {
 	look_at_program(e);
@@ -191,7 +169,7 @@ bool ex_look(struct ex *e)
 	if (e->found.worst != SU_WRONG)	/* else it might tell of another configuration */
 		look_at_transports(e);
 	if (e->host != NULL && e->found.worst != SU_WRONG)
-		look_at_passwords(e);
-	e->conf = su_find_conf(&e->job, false);
+		ex_look_at_passwords(e);
+	e->conf = su_find_conf(&e->job, e->c->tenant != NULL);
 	return !e->found.no_memory;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/setup/client.h"
 #include "ctl/setup/exim.h"
 
 /* In the order in which they stand in a configuration: where a piece goes, split and unsplit. */
@@ -69,7 +70,7 @@ static char *load_piece(struct ex *e, size_t i)
 			e->found.no_memory = true;
 	}
 	if (pieces[i].line == NULL) {
-		text = with_value(e, text, "MTA_XOAUTH2_MAILBOX =", e->c->account);
+		text = with_value(e, text, "MTA_XOAUTH2_MAILBOX =", e->account);
 		text = with_value(e, text, "MTA_XOAUTH2_SOCKET =", e->socket);
 	}
 	su_file_free(&f);
@@ -89,7 +90,7 @@ static void add_file(struct ex *e, const char *path, const char *note, char *tex
 	if (before.there)
 		su_find(&e->found, SU_WRONG, "files", "%s is there already, and was not made by this tool: is this set up "
 		    "by hand? Then take that out first (exim.md, \"Take it out again\")", path);
-	if (!su_change_to(out, SU_FILE, path, note, &before, text, strlen(text), 0644))
+	if (!su_change_to(out, SU_BLOCK, path, note, &before, text, strlen(text), 0644))
 		e->found.no_memory = true;
 }
 
@@ -137,7 +138,8 @@ static void edit_template(struct ex *e, const char *note, struct su_set *out)
 			text = NULL;
 		}
 	}
-	if (text != NULL && !su_change_to(out, SU_FILE, path, note, &before, text, strlen(text), 0644))
+	text = ex_guard_template(e, text);
+	if (text != NULL && !su_change_to(out, SU_BLOCK, path, note, &before, text, strlen(text), 0644))
 		e->found.no_memory = true;
 out:
 	su_file_free(&before);
@@ -157,7 +159,7 @@ static void edit_localmacros(struct ex *e, struct su_set *out)
 			text = su_concat(before.p, before.p[before.n - 1] == '\n' ? "" : "\n", piece, NULL);
 		if (before.there && strlen(before.p) != before.n)
 			su_find(&e->found, SU_WRONG, "files", "%s is no text", path);
-		if (!su_change_to(out, SU_FILE, path, "", &before, text, text != NULL ? strlen(text) : 0, 0644))
+		if (!su_change_to(out, SU_BLOCK, path, "", &before, text, text != NULL ? strlen(text) : 0, 0644))
 			e->found.no_memory = true;
 	}
 	e->found.no_memory |= path == NULL;
@@ -182,26 +184,31 @@ static void add_files(struct ex *e, const char *note, struct su_set *out)
 /* Leave for Exim's user. */
 static bool plan_daemon(struct ex *e, struct su_set *out)
 {
-	const char *account = e->c->account;
+	const char *account = e->account;
 	const struct conf_account *a = e->conf != NULL ? conf_account_find(e->conf, account, strlen(account)) : NULL;
+	struct su_client k = { 0 };
 	char *text;
 	bool ok;
 
-	if (a == NULL) {
+	if (a != NULL) {
+		text = su_leave(&e->job, a, e->host, EX_USER, e->uid, e->gid);
+	} else if (e->c->tenant != NULL) {
+		text = su_client_taken(&e->job, e->conf, account) ? strdup("") : su_client_given(e->c, &k) ?
+		    su_client_text(&k, account, EX_USER) : NULL;
+	} else {
 		if (e->conf != NULL)
-			su_find(&e->found, SU_WRONG, "account", "%s has no account for %s: write \"%s:\" below "
-			    "\"accounts:\", and \"client: NAME\" below that", e->job.config, account, account);
-		return true;
+			su_find_no_account(&e->job, account);
+		text = strdup("");
 	}
-	text = su_leave(&e->job, a, e->host, EX_USER, e->uid, e->gid);
-	ok = text != NULL && (*text == '\0' || su_conf_file(&e->job, false, text, out));
+	ok = text != NULL && (*text == '\0' || su_conf_file(&e->job, e->conf == NULL, text, out));
+	su_client_free(&k);
 	free(text);
 	return ok;
 }
 
 bool ex_plan(struct ex *e, struct su_set *out)
 {
-	char *note = su_concat(e->c->relayhost, " ", e->c->account, " -", NULL);
+	char *note = su_concat(e->c->relayhost, " ", e->account, " -", NULL);
 
 	if (e->there)
 		su_find(&e->found, SU_WRONG, "pieces", "the configuration has a transport mta_xoauth2 that was not made by "
@@ -211,6 +218,7 @@ bool ex_plan(struct ex *e, struct su_set *out)
 		return false;
 	}
 	if (e->split) {
+		ex_guard_files(e, out);
 		add_files(e, note, out);
 	} else {
 		edit_localmacros(e, out);

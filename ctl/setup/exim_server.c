@@ -22,7 +22,11 @@ static int look(void *arg, const char *folder)
 
 	if ((e->stage = strdup(folder)) == NULL)
 		return out_failed(ENOMEM);
-	return ex_look(e) ? CTL_FINE : out_failed(ENOMEM);
+	if (!ex_look(e))
+		return out_failed(ENOMEM);
+	if (e->account == NULL || !ex_address(e->account))
+		return out_usage(e->c->verb, "enable needs --account: the mailbox that logs in");
+	return CTL_FINE;
 }
 
 static bool plan(void *arg, struct su_set *out)
@@ -43,10 +47,23 @@ static bool make(const struct ex *e, const char *file)
 	return ok;
 }
 
+/* No password may be tried where the token goes. */
+static bool guarded(struct ex *e, const char *file)
+{
+	struct ex_clients c;
+	bool ok = ex_find_clients(e, file, &c);
+
+	if (ok && !(ok = *c.names == '\0'))
+		out_error("Exim would try a password where the token goes: the authenticator %.*s has not got its "
+		    "client_condition", (int)strcspn(c.names, "\n"), c.names);
+	free(c.names);
+	return ok;
+}
+
 /* A copy first; is our router in it, so that the mail goes there? */
 static bool check(void *arg)
 {
-	const struct ex *e = arg;
+	struct ex *e = arg;
 	char *file = su_join(e->stage, "/config", "");
 	const char *const syntax[] = { "-C", file, "-bV", NULL }, *const routers[] = { "-C", file, "-bP", "router_list", NULL };
 	struct su_output o = { 0 }, list = { 0 };
@@ -56,6 +73,7 @@ static bool check(void *arg)
 		out_error("Exim does not take it: %.1000s", o.err != NULL ? o.err : "");
 	if (ok && !(ok = ex_run(e, routers, &list) && strstr(list.out, "mta_xoauth2\n") != NULL))
 		out_error("Exim does not take it: the router mta_xoauth2 is not in what update-exim4.conf has made");
+	ok = ok && (!e->passwords || guarded(e, file));
 	su_output_free(&o);
 	su_output_free(&list);
 	free(file);
@@ -96,14 +114,14 @@ static int try_login(void *arg)
 	const struct ex *e = arg;
 	const struct su_asker a = asker(e);
 
-	return su_try_login(&a, e->c->account, e->host, e->port);
+	return su_try_login(&a, e->account, e->host, e->port);
 }
 
 static void how_to_test(void *arg)
 {
 	const struct ex *e = arg;
 
-	printf("\nTry it:\n  echo \"It works.\" | sendmail -f %s you@example.org\n", e->c->account);
+	printf("\nTry it:\n  echo \"It works.\" | sendmail -f %s you@example.org\n", e->account);
 	puts("and look for a line with \"=>\" and \"A=mta_xoauth2\" in /var/log/exim4/mainlog. Back again:\n"
 	    "  mta-xoauth2 exim disable");
 }

@@ -14,6 +14,7 @@
 #include "common/text.h"
 #include "ctl/ask.h"
 #include "ctl/out.h"
+#include "ctl/setup/aside.h"
 #include "ctl/setup/job.h"
 #include "ctl/setup/lines.h"
 #include "ctl/setup/run.h"
@@ -106,6 +107,30 @@ static void show_folder(const struct su_change *c)
 	putchar('\n');
 }
 
+/* What has no lines to show. false: it has. */
+static bool show_whole(const struct su_change *c)
+{
+	const char *what = NULL;
+
+	if (c->kind == SU_SECRET)
+		what = c->after.there ? "new file, with the client's secret" : "removed";
+	else if (c->kind == SU_GRANT)
+		what = c->after.there ? "new file, with the refresh token" : "removed";
+	else if (c->kind == SU_TOKEN)
+		what = c->after.there ? "put back, with the newest refresh token" :
+		    "removed, and kept for \"disable\": its refresh token is the daemon's then";
+	else if (c->kind == SU_PLUGIN)
+		what = c->after.there ? "plugin put back" : "plugin set aside, and kept for \"disable\"";
+	else if (c->kind == SU_INDEX)
+		what = "made of its text";
+	if (what == NULL)
+		return false;
+	printf("%s: ", what);
+	out_text(stdout, c->path, strlen(c->path));
+	putchar('\n');
+	return true;
+}
+
 bool su_show(const struct su_set *set)
 {
 	for (size_t i = 0; i < set->n; i++) {
@@ -113,16 +138,10 @@ bool su_show(const struct su_set *set)
 		const struct su_text before = { c->before.there ? c->before.p : NULL, c->before.n };
 		const struct su_text after = { c->after.there ? c->after.p : NULL, c->after.n };
 
-		if (c->kind == SU_SECRET) {
-			fputs(c->after.there ? "new file, with the client's secret: " : "removed: ", stdout);
-			out_text(stdout, c->path, strlen(c->path));
-			putchar('\n');
-		} else if (c->kind == SU_FOLDER) {
+		if (c->kind == SU_FOLDER) {
 			show_folder(c);
-		} else if (c->kind == SU_INDEX) {
-			fputs("made of its text: ", stdout);
-			out_text(stdout, c->path, strlen(c->path));
-			putchar('\n');
+		} else if (show_whole(c)) {
+			continue;
 		} else if (!su_file_bytes_equal(&c->before, &c->after) &&
 		    !su_diff_show(stdout, c->path, &before, &after, c->kind == SU_PASSWORDS)) {
 			out_error("no memory to compare files");
@@ -236,6 +255,7 @@ int su_reload(const struct su_job *j, const struct su_set *set)
 		if (strstr(set->c[i].path, ".yaml") != NULL)
 			daemon = true;
 	}
+	su_divert(set);
 	good = j->server->reload(j->arg);
 	if ((daemon || systemd) && (r = tell_daemon(j, systemd)) != CTL_FINE)
 		return r;

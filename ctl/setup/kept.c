@@ -15,7 +15,7 @@ static void look_at_changes(const struct su_job *j, const struct su_set *set)
 	bool same = true;
 
 	for (size_t i = 0; i < set->n; i++) {
-		if (set->c[i].kind == SU_FOLDER)
+		if (set->c[i].kind == SU_FOLDER || set->c[i].kind == SU_GRANT)
 			continue;
 		if (su_file_read(set->c[i].path, &now) != 0 || !su_file_bytes_equal(&now, &set->c[i].after)) {
 			su_find(j->found, SU_GOOD, "edited", "%s was edited since", set->c[i].path);

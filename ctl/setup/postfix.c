@@ -277,6 +277,7 @@ void pf_close(struct pf *p)
 	free(p->host);
 	free(p->generic);
 	free(p->owned_account);
+	free(p->aside);
 	conf_free(p->conf);
 	su_found_free(&p->found);
 }

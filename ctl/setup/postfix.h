@@ -4,6 +4,7 @@
 #ifndef MX_CTL_SETUP_POSTFIX_H
 #define MX_CTL_SETUP_POSTFIX_H
 
+#include "ctl/setup/client.h"
 #include "ctl/setup/job.h"
 #include "ctl/setup/run.h"
 
@@ -39,6 +40,7 @@ struct pf {
 	uint32_t port;		/* 0: not given */
 	const char *account;	/* of --account, or owned_account; NULL: none */
 	char *owned_account;
+	char *aside;		/* plugin of somebody else's that is to be set aside; NULL: none */
 	struct su_found found;
 };
 
@@ -79,14 +81,14 @@ char *pf_mapped_user(struct pf *p);
 /* What stands for the password there, if that is a path: sasl-xoauth2 has its token files so. Owned, NULL: none. */
 char *pf_mapped_path(struct pf *p);
 
-/* A client for Exchange Online that is to be written. */
-struct pf_client { char *tenant, *id, *secret_file, *proxy, *ca_file; };	/* owned; the last two may be NULL */
-void pf_client_free(struct pf_client *k);
+/* Another line of a password map that has such a path: its key, owned. NULL: none. */
+char *pf_other_path(struct pf *p);
+
 /*
- * Of the plugin sasl-xoauth2, whose token file this is: its client, and a change that keeps its secret in a file.
- * What cannot be taken over is found. false: no memory.
+ * Of the plugin sasl-xoauth2, whose token file this is: its client, and changes that give the daemon its
+ * secret or its refresh token. What cannot be taken over is found. false: no memory.
  */
-bool pf_take_over(struct pf *p, const char *token_file, struct pf_client *k, struct su_set *out);
+bool pf_take_over(struct pf *p, const char *token_file, struct su_client *k, struct su_set *out);
 
 extern const struct su_server pf_server;
 struct su_asker pf_asker(const struct pf *p);

@@ -16,7 +16,6 @@
 #define SOCKET_PATH_MAX 106	/* bytes: of an entry of "listen" */
 /* Where systemd looks, whatever prefix this was built with. */
 #define DROP_INS "/etc/systemd/system/mta-xoauth2-tokend.socket.d"
-#define CLIENT "exo"		/* name of the client that is written */
 
 static bool under_systemd(void)
 {
@@ -88,55 +87,23 @@ static char *plan_socket(struct pf *p, const char *name, struct su_set *out)
 	return ok ? strdup("") : NULL;
 }
 
-/* A client of this kind, and an account for it. */
-static char *new_client(struct pf *p, const struct pf_client *k)
-{
-	const char *const value[] = { p->account, k->tenant, k->id, k->secret_file, k->proxy, k->ca_file };
-	char *q[sizeof value / sizeof value[0]] = { NULL }, *out = NULL;
-	bool ok = true;
-	size_t i;
-
-	for (i = 0; i < sizeof value / sizeof value[0]; i++)
-		ok &= (q[i] = value[i] != NULL ? su_quoted(value[i]) : strdup("")) != NULL;
-	if (ok)
-		out = su_concat("clients:\n  " CLIENT ":\n    provider: exchange-online\n    tenant: ", q[1],
-		    "\n    client_id: ", q[2], "\n    client_secret_file: ", q[3], *q[4] != '\0' ? "\n    proxy: "
-		    "" : "", q[4],
-		    *q[5] != '\0' ? "\n    ca_file: " : "", q[5], "\naccounts:\n  ", q[0], ":\n    client: " CLIENT
-		    "\n    allow_users: [root, ", p->value[PF_OWNER], "]\n", NULL);
-	for (i = 0; i < sizeof value / sizeof value[0]; i++)
-		free(q[i]);
-	return out;
-}
-
 /* Nobody has an account for it yet: by --tenant and its companions, by sasl-xoauth2, or not at all. */
 static char *plan_client(struct pf *p, struct su_set *out)
 {
 	char *token_file = p->c->tenant == NULL ? pf_mapped_path(p) : NULL, *text = NULL;
-	struct pf_client k = { 0 };
+	struct su_client k = { 0 };
 
-	if (p->conf != NULL && (p->c->tenant != NULL || token_file != NULL) && conf_client_find(p->conf, CLIENT) !=
-	    NULL) {
-		su_find(&p->found, SU_WRONG, "account", "%s has a client \"" CLIENT "\" already: write \"accounts:\" "
-		    "with \"%s\" for it by hand", p->config, p->account);
+	if ((p->c->tenant != NULL || token_file != NULL) && su_client_taken(&p->job, p->conf, p->account)) {
 		text = strdup("");
-	} else if (p->c->tenant != NULL) {
-		k = (struct pf_client){ strdup(p->c->tenant), strdup(p->c->client_id), strdup(p->c->secret_file),
-		    NULL, NULL };
-		if (k.tenant != NULL && k.id != NULL && k.secret_file != NULL)
-			text = new_client(p, &k);
-	} else if (token_file != NULL) {
-		if (pf_take_over(p, token_file, &k, out))
-			text = k.secret_file != NULL ? new_client(p, &k) : strdup("");
+	} else if (p->c->tenant != NULL || token_file != NULL) {
+		if (p->c->tenant != NULL ? su_client_given(p->c, &k) : pf_take_over(p, token_file, &k, out))
+			text = su_client_text(&k, p->account, p->value[PF_OWNER]);
 	} else {
 		if (p->conf != NULL)
-			su_find(&p->found, SU_WRONG, "account", "%s has no account for %s: write \"%s:\" below "
-			    "\"accounts:\", and \"client: NAME\" below that, or give --tenant, --client-id and "
-			    "--secret-file", p->config, p->account,
-			    p->account);
+			su_find_no_account(&p->job, p->account);
 		text = strdup("");
 	}
-	pf_client_free(&k);
+	su_client_free(&k);
 	free(token_file);
 	return text;
 }
@@ -149,6 +116,7 @@ static char *plan_account(struct pf *p, struct su_set *set)
 
 	return a == NULL ? plan_client(p, set) : su_leave(&p->job, a, p->host, p->value[PF_OWNER], p->uid, p->gid);
 }
+
 bool pf_plan_daemon(struct pf *p, const char *name, struct su_set *out)
 {
 	char *socket = plan_socket(p, name, out), *account = plan_account(p, out);

@@ -14,6 +14,7 @@
 #include "ctl/setup/postfix.h"
 
 #define PLUGIN "libmta-xoauth2.so"
+#define SASL_XOAUTH2 "libsasl-xoauth2.so"	/* whose token files are taken over */
 
 static const char *or_none(const char *s)
 {
@@ -38,6 +39,34 @@ static bool speaks_xoauth2(int dir, const char *name)
 	return yes;
 }
 
+/*
+ * Cyrus SASL takes the plugin that claims to protect more (plugin/init.c). sasl-xoauth2 claims NOPLAINTEXT, so it is always
+ * that one, in whatever order the files are found. It can be set aside when nobody else needs it.
+ */
+static void look_at_rival(struct pf *p, const char *dir, const char *name)
+{
+	static const char text[] = "%s/%s knows XOAUTH2 too, and Cyrus SASL may take that one: %s";
+	char *path = p->c->relayhost != NULL && strcmp(name, SASL_XOAUTH2) == 0 ? pf_mapped_path(p) : NULL;
+	char *other = path != NULL ? pf_other_path(p) : NULL;
+
+	if (path == NULL) {
+		su_find(&p->found, SU_WRONG, "plugins", text, dir, name, "remove it (its package), then run this again");
+	} else if (p->c->sender != NULL) {
+		su_find(&p->found, SU_WRONG, "plugins", text, dir, name, "with --sender, mail of others still needs it: run "
+		    "this without --sender");
+	} else if (other != NULL) {
+		su_find(&p->found, SU_WRONG, "plugins", "%s/%s knows XOAUTH2 too, and Cyrus SASL would take that one; but the "
+		    "map's line for %s needs it: take that line out, or have it go by the daemon too", dir, name, other);
+	} else if (p->aside == NULL && (p->aside = su_join(dir, "/", name)) != NULL) {
+		su_find(&p->found, SU_GOOD, "plugins", "%s knows XOAUTH2 too, and Cyrus SASL would take that one: it is set "
+		    "aside until \"postfix disable\"; other programs of this host cannot use it meanwhile", p->aside);
+	} else {
+		su_find(&p->found, SU_WRONG, "plugins", text, dir, name, "it is there twice: remove one");
+	}
+	free(path);
+	free(other);
+}
+
 static void look_into(struct pf *p, const char *path, bool *found)
 {
 	DIR *d = opendir(path);
@@ -53,9 +82,7 @@ static void look_into(struct pf *p, const char *path, bool *found)
 			if (fstatat(dirfd(d), PLUGIN, &st, 0) == 0 && (st.st_mode & 0444) == 0444)
 				*found = true;
 		} else if (speaks_xoauth2(dirfd(d), e->d_name)) {
-			su_find(&p->found, SU_WRONG, "plugins", "%s/%s knows XOAUTH2 too, and Cyrus SASL takes the "
-			    "one or the other by chance: remove it (its package), then run this "
-			    "again", path, e->d_name);
+			look_at_rival(p, path, e->d_name);
 		}
 	}
 	if (d != NULL)

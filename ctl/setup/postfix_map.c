@@ -86,6 +86,27 @@ char *pf_mapped_path(struct pf *p)
 	return mapped(p, true);
 }
 
+char *pf_other_path(struct pf *p)
+{
+	const char *list = p->value[PF_PASSWORDS], *s, *colon;
+	size_t type, n = strlen(p->c->relayhost), key;
+	char name[1024], *out = NULL;
+	struct su_file f;
+	struct line l;
+
+	while (out == NULL && next_source(p, &list, &type, name, sizeof name, &f, &l)) {
+		for (s = f.p; out == NULL && *s != '\0'; s += strcspn(s, "\n"), s += *s == '\n') {
+			key = strcspn(s, " \t\r\n");
+			colon = memchr(s + key, ':', strcspn(s + key, "\n"));
+			if (*s != '#' && key > 0 && colon != NULL && colon[1] == '/' &&
+			    (key != n || strncasecmp(s, p->c->relayhost, n) != 0))
+				out = strndup(s, key);
+		}
+		su_file_free(&f);
+	}
+	return out;
+}
+
 /* The index of the new text, made beside the copies. */
 static bool plan_index(struct pf *p, size_t type, const char *source, const char *text, struct su_set *out)
 {

@@ -167,6 +167,14 @@ static bool accounts_file(struct pf *p, struct su_set *out)
 	return ok;
 }
 
+static bool set_aside(struct pf *p, struct su_set *out)
+{
+	struct su_file before, none = { 0 };
+
+	return p->aside == NULL || !su_read(&p->found, p->aside, &before) ||
+	    su_set_add(out, SU_PLUGIN, p->aside, "", &before, &none);
+}
+
 /* Other ways out that default_transport would go before, in silence. */
 static void look_at_ways_out(struct pf *p)
 {
@@ -194,8 +202,9 @@ bool pf_plan(struct pf *p, struct su_set *out)
 		    "made by this tool: is this set up by hand? If it is not needed, remove it", p->dir);
 	if (p->c->sender == NULL)
 		look_at_ways_out(p);
-	ok = name != NULL && note != NULL && pf_plan_generic(p, out) && edit(p) && accounts_file(p, out) && pf_plan_passwords(p, out) &&
-	    pf_plan_daemon(p, name, out) && take_edited(p, "/master.cf", "", out) &&
+	ok = name != NULL && note != NULL && pf_plan_generic(p, out) && edit(p) && accounts_file(p, out) &&
+	    pf_plan_passwords(p, out) && pf_plan_daemon(p, name, out) && set_aside(p, out) &&
+	    take_edited(p, "/master.cf", "", out) &&
 	    take_edited(p, "/main.cf", note, out);
 	free(name);
 	free(note);

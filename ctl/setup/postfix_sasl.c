@@ -1,6 +1,6 @@
 /*
  * The plugin sasl-xoauth2: its configuration and its token files are JSON, and what a token file has counts more.
- * Instead of a password the map has the token file's path.
+ * Instead of a password the map has the token file's path, as smtp(8) sees it in its chroot.
  */
 #include "config.h"
 
@@ -8,49 +8,51 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/text.h"
-#include "ctl/setup/postfix.h"
+#include "ctl/setup/grant.h"
+#include "ctl/setup/postfix_sasl.h"
 #include "oauth/json.h"
 
-#define CONFIG "/etc/sasl-xoauth2.conf"
-#define LOGIN "https://login.microsoftonline.com/"
-
-struct source { struct json_object *token, *config; };
-
-void pf_client_free(struct pf_client *k)
+void sx_wrong(const struct sx_source *s, const char *what)
 {
-	free(k->tenant);
-	free(k->id);
-	free(k->secret_file);
-	free(k->proxy);
-	free(k->ca_file);
-	*k = (struct pf_client){ 0 };
+	su_find(&s->p->found, SU_WRONG, "take over", "sasl-xoauth2's client cannot be taken over: %s (%s, " SX_CONFIG "); mend "
+	    "that, or give --tenant, --client-id and --secret-file", what, s->path);
+}
+
+char *sx_seen(const struct pf *p, const char *path)
+{
+	char *inside = p->chroot ? su_join(p->value[PF_QUEUE], path, "") : NULL;
+
+	if (inside != NULL && access(inside, F_OK) == 0)
+		return inside;
+	free(inside);
+	return strdup(path);
 }
 
 /* NULL after it has been found, or when there is no such file. */
-static struct json_object *load(struct pf *p, const char *path)
+static struct json_object *load(struct pf *p, const char *path, struct su_file *f)
 {
 	struct json_object *o = NULL;
-	struct su_file f;
 
-	if (su_read(&p->found, path, &f) && f.there && oauth_json_parse(f.p, f.n, &o) != OAUTH_JSON_FINE)
+	if (su_read(&p->found, path, f) && f->there && oauth_json_parse(f->p, f->n, &o) != OAUTH_JSON_FINE)
 		su_find(&p->found, SU_WRONG, "take over", "%s is not JSON: is it sasl-xoauth2's?", path);
-	su_file_free(&f);
 	return o;
 }
 
-/* A string of the one or of the other, not empty and without control characters; NULL: none. */
-static const char *value(const struct source *s, const char *name, size_t *n)
+/* A value of the one or of the other, not empty and without control characters; NULL: none. */
+static const char *value(const struct sx_source *s, const char *name, size_t *n)
 {
 	struct json_object *o = s->token != NULL && oauth_json_has(s->token, name) ? s->token : s->config;
-	const char *v = o != NULL ? oauth_json_str(o, name, n) : NULL;
+	const char *v = o != NULL ? oauth_json_text(o, name, n) : NULL;
 
 	return v != NULL && *n > 0 && !mx_has_ctl(v, *n) ? v : NULL;
 }
 
-static char *copy(const struct source *s, const char *name)
+char *sx_copy(const struct sx_source *s, const char *name)
 {
 	size_t n = 0;
 	const char *v = value(s, name, &n);
@@ -58,77 +60,138 @@ static char *copy(const struct source *s, const char *name)
 	return v != NULL ? strndup(v, n) : NULL;
 }
 
-/* The tenant of Microsoft's token endpoint, owned; NULL: it is another one. */
-static char *tenant_of(const char *url)
+bool sx_set(char **to, const char *text)
 {
-	const char *t = url != NULL && strncmp(url, LOGIN, strlen(LOGIN)) == 0 ? url + strlen(LOGIN) : "";
-	size_t n = strcspn(t, "/");
-
-	return n > 0 && strcmp(t + n, "/oauth2/v2.0/token") == 0 ? strndup(t, n) : NULL;
+	return (*to = strdup(text)) != NULL;
 }
 
-static bool client_credentials(const struct source *s)
+/* As the plugin reads it. */
+static bool says_yes(const struct sx_source *s, const char *name)
 {
 	size_t n = 0;
-	const char *v = value(s, "use_client_credentials", &n);
+	const char *v = value(s, name, &n);
 
-	return v != NULL && (strcasecmp(v, "yes") == 0 || strcasecmp(v, "true") == 0 || strcmp(v, "1") == 0);
+	return v != NULL && (strcasecmp(v, "yes") == 0 || strcasecmp(v, "true") == 0);
 }
 
-/* The secret goes from JSON to a file of its own, for root and the daemon. */
-static bool keep_secret(struct pf *p, const struct source *s, struct pf_client *k, struct su_set *out)
+/* A secret as a file of its own, for root and the daemon or for the daemon alone. */
+static bool keep(const struct sx_source *s, enum su_kind kind, const char *path, const char *note, const char *v, size_t n,
+    struct su_set *out)
 {
-	const struct passwd *pw = getpwnam(p->conf != NULL ? p->conf->user : MX_USER);
-	const char *slash = strrchr(p->config, '/');
-	char *folder = strndup(p->config, (size_t)(slash - p->config));
+	const struct passwd *pw = getpwnam(s->p->conf != NULL ? s->p->conf->user : MX_USER);
 	struct su_file before = { 0 }, after = { .there = true, .mode = 0640, .gid = pw != NULL ? pw->pw_gid : 0 };
-	size_t n = 0;
-	const char *v = value(s, "client_secret", &n);
-	bool ok = folder != NULL && su_folder(out, folder) && (k->secret_file = su_join(folder,
-	    "/" PF_SERVICE ".secret", "")) != NULL;
 
-	free(folder);
-	if (!ok || (after.p = malloc(n + 2)) == NULL)
+	if (kind == SU_GRANT)
+		after.mode = 0600, after.uid = pw != NULL ? pw->pw_uid : 0;
+	if ((after.p = malloc(n + 2)) == NULL)
 		return false;
 	memcpy(after.p, v, n);
 	memcpy(after.p + n, "\n", 2);
 	after.n = n + 1;
-	if (su_read(&p->found, k->secret_file, &before) && before.there)
-		su_find(&p->found, SU_WRONG, "take over", "%s is there already: look what it is, and remove it",
-		    k->secret_file);
-	return su_set_add(out, SU_SECRET, k->secret_file, "", &before, &after);
+	if (su_read(&s->p->found, path, &before) && before.there)
+		su_find(&s->p->found, SU_WRONG, "take over", "%s is there already: look what it is, and remove it", path);
+	return su_set_add(out, kind, path, note, &before, &after);
 }
 
-static bool take(struct pf *p, const char *token_file, const struct source *s, struct pf_client *k, struct su_set *out)
+static bool take_secret(const struct sx_source *s, struct su_client *k, struct su_set *out)
 {
-	char *endpoint = copy(s, "token_endpoint");
-	size_t n;
+	const char *slash = strrchr(s->p->config, '/');
+	char *folder;
+	size_t n = 0;
+	const char *v = value(s, "client_secret", &n);
+	bool ok;
 
-	k->tenant = tenant_of(endpoint);
-	k->id = copy(s, "client_id");
-	k->proxy = copy(s, "proxy");
-	k->ca_file = copy(s, "ca_bundle_file");
-	free(endpoint);
-	if (!client_credentials(s))
-		su_find(&p->found, SU_WRONG, "take over", "sasl-xoauth2 logs in with a refresh token (%s), which this "
-		    "version does not take over: give --tenant, --client-id and --secret-file of an application with "
-		    "SMTP.SendAsApp", token_file);
-	else if (k->tenant == NULL || k->id == NULL || value(s, "client_secret", &n) == NULL)
-		su_find(&p->found, SU_WRONG, "take over", "%s and " CONFIG " lack a client_id, a client_secret or a "
-		    "token_endpoint of Microsoft's: give --tenant, --client-id and --secret-file", token_file);
-	else {
-		su_find(&p->found, SU_GOOD, "take over", "the client %s of tenant %s is sasl-xoauth2's; its secret "
-		    "gets a file of its own", k->id, k->tenant);
-		return keep_secret(p, s, k, out);
+	if (v == NULL && !s->credentials)
+		return true;	/* a public client */
+	if (v == NULL) {
+		sx_wrong(s, "there is no client_secret");
+		return true;
 	}
+	folder = strndup(s->p->config, (size_t)(slash - s->p->config));
+	ok = folder != NULL && su_folder(out, folder) &&
+	    (k->client_secret_file = su_join(folder, "/" SU_CLIENT ".secret", "")) != NULL &&
+	    keep(s, SU_SECRET, k->client_secret_file, "", v, n, out);
+	free(folder);
+	return ok;
+}
+
+/* The daemon replaces the store's file, so the folder has to be its own. */
+static void look_at_store(const struct sx_source *s, const char *folder)
+{
+	const char *user = s->p->conf != NULL ? s->p->conf->user : MX_USER;
+	const struct passwd *pw = getpwnam(user);
+	struct stat st;
+
+	if (pw == NULL)
+		su_find(&s->p->found, SU_WRONG, "take over", "there is no user \"%s\", whose file the refresh token would be",
+		    user);
+	else if (stat(folder, &st) == -1 || st.st_uid != pw->pw_uid)
+		su_find(&s->p->found, SU_WRONG, "take over", "the daemon keeps the refresh token in %s, which is not its user's: "
+		    "install -d -o %s -m 700 %s", folder, user, folder);
+}
+
+static bool take_grant(const struct sx_source *s, struct su_client *k, struct su_set *out)
+{
+	const char *folder = s->p->c->state != NULL ? s->p->c->state : MX_STATEDIR;
+	char *token = su_grant_of(&s->file), *store = su_join(folder, "/" SU_CLIENT ".refresh", "");
+	struct su_file before, none = { 0 };
+	bool ok = store != NULL;
+
+	if (token == NULL)
+		sx_wrong(s, "its token file has no usable refresh_token");
+	else if (s->p->c->sender != NULL)
+		sx_wrong(s, "with --sender other mail still goes by its refresh token, and two that renew it end each other's "
+		    "login");
+	look_at_store(s, folder);
+	/* The file goes first: whoever reads it from now on finds nothing, and not a token that two renew. */
+	if (ok && token != NULL && (ok = su_file_copy(&before, &s->file)))
+		ok = su_set_add(out, SU_TOKEN, s->path, store, &before, &none) &&
+		    keep(s, SU_GRANT, store, s->path, token, strlen(token), out);
+	if (ok && strcmp(folder, MX_STATEDIR) != 0)
+		ok = sx_set(&k->refresh_token_file, store);
+	mx_wipe(token, token != NULL ? strlen(token) : 0);
+	free(token);
+	free(store);
+	return ok;
+}
+
+static bool take(const struct sx_source *s, struct su_client *k, struct su_set *out)
+{
+	char *user = sx_copy(s, "user");
+
+	if (says_yes(s, "manage_token_externally"))
+		sx_wrong(s, "manage_token_externally is set, so it is another program that gets its tokens");
+	if ((k->client_id = sx_copy(s, "client_id")) == NULL)
+		sx_wrong(s, "there is no client_id");
+	if (user != NULL && strcmp(user, s->p->account) != 0)
+		k->user = user;
+	else
+		free(user);
+	sx_tell_of_others(s);
+	if (!take_secret(s, k, out) || (!s->credentials && !take_grant(s, k, out)) || !sx_take_provider(s, k) ||
+	    !sx_take_way(s, k))
+		return false;
+	su_find(&s->p->found, SU_GOOD, "take over", "the client %s of %s is sasl-xoauth2's, %s", k->client_id != NULL ?
+	    k->client_id : "?", k->tenant != NULL ? k->tenant : k->token_endpoint != NULL ? k->token_endpoint : k->provider,
+	    s->credentials ? "with its secret" : "with its refresh token, which the daemon renews from now on");
 	return true;
 }
 
-bool pf_take_over(struct pf *p, const char *token_file, struct pf_client *k, struct su_set *out)
+bool pf_take_over(struct pf *p, const char *token_file, struct su_client *k, struct su_set *out)
 {
-	struct source s = { load(p, token_file), load(p, CONFIG) };
-	bool ok = take(p, token_file, &s, k, out);
+	struct sx_source s = { .p = p, .path = sx_seen(p, token_file) };
+	struct su_file f = { 0 };
+	bool ok = false;
 
+	if (s.path != NULL) {
+		s.token = load(p, s.path, &s.file);
+		s.config = load(p, SX_CONFIG, &f);
+		s.credentials = says_yes(&s, "use_client_credentials");
+		ok = take(&s, k, out);
+	}
+	su_file_free(&s.file);
+	su_file_free(&f);
+	free(s.path);
 	oauth_json_drop(s.token);
 	oauth_json_drop(s.config);
 	return ok;

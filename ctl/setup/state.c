@@ -222,7 +222,7 @@ static bool load_change(char **p, const char *dir, struct su_set *s)
 	enum su_kind kind = (enum su_kind)*line;
 	bool bytes = kind != SU_FOLDER;
 
-	if (last == NULL || *second != ' ' || strchr("fpisd", *line) == NULL)
+	if (last == NULL || *second != ' ' || strchr("fbpistgxd", *line) == NULL)
 		return false;
 	*end = *last = '\0';
 	*p = last + 1;
@@ -274,7 +274,8 @@ static int apply_folder(const struct su_change *c)
 
 	if (!f->there)
 		return rmdir(c->path) == -1 && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST ? errno : 0;
-	if (mkdir(c->path, 0700) == -1 && errno != EEXIST)
+	/* At once with its mode: whoever is killed here must not leave one that keeps the daemon out. */
+	if (mkdir(c->path, f->mode) == -1 && errno != EEXIST)
 		return errno;
 	if (lchown(c->path, f->uid, f->gid) == -1 || chmod(c->path, f->mode) == -1)
 		return errno;

@@ -9,9 +9,13 @@
 
 enum su_kind {
 	SU_FILE = 'f',
+	SU_BLOCK = 'b',		/* the same, with blocks of ours (block.h) */
 	SU_PASSWORDS = 'p',	/* a file whose lines are not all for the eye */
 	SU_INDEX = 'i',		/* made of another file by postmap(1); .note is "TYPE:PATH" of that */
 	SU_SECRET = 's',	/* a file that is for no eye at all */
+	SU_TOKEN = 't',		/* another program's file with a refresh token; .note is the path of the store it goes to */
+	SU_GRANT = 'g',		/* that store, which the daemon changes by itself */
+	SU_PLUGIN = 'x',	/* a program's part; an update of its package may bring it back */
 	SU_FOLDER = 'd'		/* made, empty; n 0 */
 };
 

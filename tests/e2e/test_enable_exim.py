@@ -1,6 +1,5 @@
 """mta-xoauth2 exim enable, disable, status, on Debian's own Exim: set up, mail flows, set back byte for byte."""
 
-import hashlib
 import json
 import shutil
 import signal
@@ -11,59 +10,10 @@ import pytest
 from mxtest import paths
 from mxtest.alone import BOX
 from mxtest.exim import USER, commands
+from mxtest.exim_setup import Setup
 from mxtest.setup import Killer
 
 DEBIAN = ["split", "unsplit"]
-PIECES = "/usr/share/doc/mta-xoauth2/examples/exim"
-
-
-class Setup:
-    """way: an EximWay whose Exim is bare; tool(...) runs the admin tool in its world."""
-
-    def __init__(self, way, workdir):
-        self.way, self.exim, self.tokend = way, way.exim, way.tokend
-        self.etc, self.state = way.exim.etc / "exim4", workdir / "state"
-        self.relay = "[{}]:{}".format(*way.exim.relay)
-        self.told = way.exim.dir / "var/told"
-        way.exim._program("systemctl", 'echo "$@" >>/var/told')
-
-    def argv(self, action, *more):
-        return ["mta-xoauth2", "exim", action, "--config", self.tokend.config, "--state", self.state, "--socket",
-                "/run/mta-xoauth2/tokend.sock", "--pieces", PIECES, *more]
-
-    def tool(self, action, *more, env=None):
-        """CompletedProcess. enable gets its relay and --yes, unless `more` begins with None."""
-        if more[:1] == (None,):
-            more = more[1:]
-        elif action == "enable":
-            more = ("--relayhost", self.relay, "--account", BOX, "--yes", *more)
-        elif action == "disable":
-            more = ("--yes", *more)
-        env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"} | (env or {})
-        return subprocess.run(["nsenter", f"--mount=/proc/{self.exim.proc.pid}/ns/mnt", "--wd=/",
-                               "env", *(f"{k}={v}" for k, v in env.items()), *map(str, self.argv(action, *more))],
-                              capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
-
-    def files(self, made=True):
-        """{path: (mode, uid, gid, sha256)} of Exim's configuration, and of the daemon's; made: what Exim reads, too."""
-        found = {}
-        for top in (self.etc, self.tokend.dir, self.exim.dir / "var/lib/exim4"):
-            for path in sorted([top, *top.rglob("*")]):
-                if path.name == "tokend.log" or path.is_socket() or (not made and path.name.startswith("config.auto")):
-                    continue
-                st = path.lstat()
-                content = "folder" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
-                found[str(path)] = (oct(st.st_mode), st.st_uid, st.st_gid, content)
-        return found
-
-    def kept(self):
-        return sorted(p.name for p in (self.state / "exim").glob("*") if not p.name.endswith(".lock"))
-
-    def debconf(self, old, new):
-        path = self.etc / "update-exim4.conf.conf"
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new))
 
 
 @pytest.fixture
@@ -93,7 +43,7 @@ def test_enable_deliver_disable(setup, variant):
     before = s.files()
     done = fine(s.tool("enable"), "exim: reloaded", "token daemon: reloaded", f"user {USER} gets a login for {BOX}",
                 f"+MTA_XOAUTH2_MAILBOX = {BOX}", f"+    allow_users: [{USER}]", f"{variant} configuration, type smarthost",
-                "hosts_require_auth of remote_smtp_smarthost is", "passwd.client has no password")
+                "hosts_require_auth of remote_smtp_smarthost is", "passwd.client has no passwords")
     assert ("+++ /etc/exim4/conf.d/auth/25_mta-xoauth2" in done.stdout) == (variant == "split")
     assert s.told.read_text().splitlines() == ["is-active --quiet exim4.service", "reload-or-restart exim4.service"]
     s.exim.send(BOX)
@@ -187,20 +137,32 @@ def test_local_edits_are_kept(setup, variant):
 
 
 @pytest.mark.parametrize("variant", DEBIAN)
-def test_edits_of_our_own_lines_are_refused(setup, variant):
+def test_edits_of_our_own_lines_go_with_them(setup, variant):
+    """The macros are there to be edited; what was set is told, and what stands beside our block stays."""
     s = setup(variant)
-    before = s.files()
-    fine(s.tool("enable"))
     path = s.etc / ("conf.d/main/000_mta-xoauth2" if variant == "split" else "exim4.conf.localmacros")
-    text = path.read_text()
-    path.write_text(text.replace("SENDERS =", "SENDERS = *@example.test"))
-    edited = s.files()
-    refused(s.tool("disable"), 3, f"{path.relative_to(s.exim.dir)} was edited since", "MTA_XOAUTH2_SENDERS = *@example.test")
-    assert s.files() == edited and s.kept() != []
+    before = s.files(made=False)
+    fine(s.tool("enable"))
+    text = path.read_text().replace("SENDERS =", "SENDERS = *@example.test").replace("MTA_XOAUTH2_REWRITE = yes\n", "")
+    path.write_text(text + ("" if variant == "split" else "MINE = 1\n"))
     fine(s.tool("status"), "was edited since")
-    path.write_text(text)
-    fine(s.tool("disable"))
-    assert s.files() == before
+    fine(s.tool("enable"), "set up already")
+    fine(s.tool("disable"), f"edited since: /{path.relative_to(s.exim.etc.parent)}: MTA_XOAUTH2_SENDERS = *@example.test")
+    if variant == "unsplit":
+        assert path.read_text().endswith("MINE = 1\n") and "XOAUTH2" not in path.read_text()
+        path.write_text(path.read_text().replace("MINE = 1\n", ""))
+    assert s.files(made=False) == before and s.kept() == []
+
+
+def test_a_block_without_its_end_is_refused(setup):
+    s = setup("unsplit")
+    fine(s.tool("enable"))
+    path = s.etc / "exim4.conf.localmacros"
+    text = path.read_text()
+    path.write_text(text.replace("# mta-xoauth2: end\n", "X = 1\n"))
+    edited = s.files()
+    refused(s.tool("disable"), 3, "was edited since, right where this tool's lines are")
+    assert s.files() == edited and s.kept() != []
 
 
 @pytest.mark.parametrize("variant", DEBIAN)
@@ -247,10 +209,23 @@ def computed(s):
     s.debconf("dc_smarthost='localhost", "dc_smarthost='$X")
 
 
-def password(key):
-    def change(s):
-        (s.etc / "passwd.client").open("a").write(f"{key}:user:hunter2\n")
-    return change
+def password(s):
+    (s.etc / "passwd.client").open("a").write("localhost:user:hunter2\n")
+
+
+def own_condition(s):
+    password(s)
+    path = s.etc / "conf.d/auth/30_exim4-config_examples"
+    path.write_text(path.read_text().replace("\nplain:\n", "\nplain:\n  client_condition = ${if eq{a}{a}}\n"))
+    s.exim.run(["update-exim4.conf"])
+
+
+def elsewhere(s):
+    """update-exim4.conf takes no names with dots; a file that is included does not mind."""
+    password(s)
+    (s.exim.etc / "auth.conf").write_text("elsewhere:\n  driver = plaintext\n  public_name = X-PLAIN\n  client_send = ^a^b\n")
+    (s.etc / "conf.d/auth/40_more").write_text(".include /etc/auth.conf\n")
+    s.exim.run(["update-exim4.conf"])
 
 
 def a_file(s):
@@ -286,7 +261,7 @@ def broken(s):
 @pytest.mark.parametrize("change,said", [
     (own_configuration, "/exim.conf shows how"), (not_debians, "/exim.conf"), (other_type, 'dc_eximconfig_configtype is "internet"'),
     (other_host, 'dc_smarthost is "smtp.example.org::'), (several_hosts, "dc_smarthost is"), (computed, "dc_smarthost is computed"),
-    (password("localhost"), "passwd.client has a password"), (password("*"), "passwd.client has a password"),
+    (own_condition, "has a client_condition of its own"), (elsewhere, "the authenticator elsewhere is not in"),
     (a_file, "190_mta-xoauth2 is there already"), (a_link, "is a symbolic link"), (no_pieces, "/auth is not there"),
     (too_old, "version 4.95 is too old"), (no_account, "has no account for"), (other_relay, 'add that name to its "relays"'),
     (broken, "mta-xoauth2 check"),
@@ -316,6 +291,7 @@ def test_a_template_without_its_lines_is_refused(setup, line):
     (("--account", "a b@example.test"), "must be an address"), (("--account", "${run{x}}@example.test"), "must be an address"),
     (("--relayhost", "localhost:587"), "must look like"), (("--relayhost", "[::1]:587"), "must be a name"),
     (("--json",), "--json is an option of status"), (("--pieces", "x"), "absolute paths"),
+    (("--tenant", "x"), "belong together"),
 ], ids=str)
 def test_command_lines_that_are_refused(binaries, more, said):
     argv = [paths.ours("tool"), "exim", "enable", "--relayhost", "[localhost]:1", "--account", BOX, *more]

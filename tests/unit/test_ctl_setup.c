@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include "ctl/setup/block.h"
+#include "ctl/setup/grant.h"
 #include "ctl/setup/lines.h"
 #include "ctl/setup/postfix.h"
 #include "ctl/setup/state.h"
@@ -302,6 +304,81 @@ static void names(void **state)
 	}
 }
 
+/* --- blocks of ours, and refresh tokens --------------------------------------------------------- */
+
+static void blocks(void **state)
+{
+	static const struct { const char *made, *now, *after; } row[] = {
+		{ "a\n# mta-xoauth2: x\nM = 1\n# mta-xoauth2: end\nb\n",
+		    "A\n# mta-xoauth2: x\nM = 2\nN = 3\n# mta-xoauth2: end\nb\nc\n",
+		    "A\n# mta-xoauth2: x\nM = 1\n# mta-xoauth2: end\nb\nc\n" },
+		/* Two blocks, each by its name. */
+		{ "# mta-xoauth2: x\n1\n# mta-xoauth2: end\n# mta-xoauth2: y\n2\n# mta-xoauth2: end\n",
+		    "# mta-xoauth2: y\n9\n# mta-xoauth2: end\n# mta-xoauth2: x\n1\n# mta-xoauth2: end\n",
+		    "# mta-xoauth2: y\n2\n# mta-xoauth2: end\n# mta-xoauth2: x\n1\n# mta-xoauth2: end\n" },
+		/* Nothing edited; no end; gone. */
+		{ "# mta-xoauth2: x\n1\n# mta-xoauth2: end\n", "# mta-xoauth2: x\n1\n# mta-xoauth2: end\nz", NULL },
+		{ "# mta-xoauth2: x\n1\n# mta-xoauth2: end\n", "# mta-xoauth2: x\n2\n", NULL },
+		{ "# mta-xoauth2: x\n1\n# mta-xoauth2: end\n", "other\n", NULL },
+	};
+	char *p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+		struct su_change c = { .kind = SU_BLOCK, .after = { .there = true, .p = (char *)(uintptr_t)row[i].made,
+		    .n = strlen(row[i].made) } };
+		const struct su_file now = { .there = true, .p = (char *)(uintptr_t)row[i].now, .n = strlen(row[i].now) };
+
+		assert_true(su_block_made(&c, &now, &p));
+		if (row[i].after == NULL)
+			assert_null(p);
+		else
+			assert_string_equal(p, row[i].after);
+		free(p);
+	}
+}
+
+static struct su_file as_file(const char *s)
+{
+	return (struct su_file){ .there = s != NULL, .p = (char *)(uintptr_t)s, .n = s != NULL ? strlen(s) : 0 };
+}
+
+/* The newest refresh token goes back, and nothing else of the file is touched. */
+static void tokens(void **state)
+{
+	static const char old[] = "{\n \"user\": \"refresh_token\", \"x\": {\"refresh_token\": \"in\"},\n\t\"refresh_token\" : "
+	    "\"o\\u006cd\",\"z\":[1, {\"refresh_token\":\"b\"}] }\n";
+	static const struct { const char *before, *now, *store, *final; } row[] = {
+		{ old, NULL, NULL, old },
+		{ old, NULL, "old\n", old },
+		{ old, NULL, "ne\\w\"~\n", "{\n \"user\": \"refresh_token\", \"x\": {\"refresh_token\": \"in\"},\n\t\"refresh_token\""
+		    " : \"ne\\\\w\\\"~\",\"z\":[1, {\"refresh_token\":\"b\"}] }\n" },
+		/* The other program has written it anew. */
+		{ old, "{\"refresh_token\":\"its\"}", "old\n", "{\"refresh_token\":\"its\"}" },
+		{ old, "{\"refresh_token\":\"its\"}", NULL, "{\"refresh_token\":\"its\"}" },
+		{ old, "{\"refresh_token\":\"its\", \"a\":1}", "new\n", "{\"refresh_token\":\"new\", \"a\":1}" },
+	};
+	char dir[] = "/tmp/mx-grant.XXXXXX", *store;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_non_null(store = su_join(dir, "/c.refresh", ""));
+	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+		struct su_change c = { .kind = SU_TOKEN, .path = (char *)(uintptr_t)"token", .note = store, .before =
+		    as_file(row[i].before) };
+		struct su_file now = as_file(row[i].now), stored = as_file(row[i].store), final;
+
+		stored.mode = 0600, stored.uid = geteuid(), stored.gid = getegid();
+		assert_int_equal(su_file_put(store, &stored), 0);
+		assert_true(su_grant_back(&c, &now, &final));
+		assert_string_equal(final.p, row[i].final);
+		assert_int_equal(final.n, strlen(row[i].final));
+		su_file_free(&final);
+	}
+	assert_int_equal(su_remove_folder(dir), 0);
+	free(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,6 +391,8 @@ int main(void)
 		cmocka_unit_test(links),
 		cmocka_unit_test(tables),
 		cmocka_unit_test(names),
+		cmocka_unit_test(blocks),
+		cmocka_unit_test(tokens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
