@@ -60,6 +60,30 @@ char *sx_copy(const struct sx_source *s, const char *name)
 	return v != NULL ? strndup(v, n) : NULL;
 }
 
+static int hex(char c)
+{
+	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+	const char *at = c != '\0' ? strchr(digits, c) : NULL;
+
+	return at != NULL ? (int)((at - digits) % 16) : -1;
+}
+
+char *sx_meant(char *s)
+{
+	char *to = s;
+
+	for (const char *p = s; p != NULL && *p != '\0'; p++) {
+		int code = *p == '%' && hex(p[1]) >= 0 && hex(p[2]) >= 0 ? hex(p[1]) * 16 + hex(p[2]) : 0;
+
+		if (code != 0)
+			p += 2;
+		*to++ = code != 0 ? (char)code : *p;
+	}
+	if (to != NULL)
+		*to = '\0';
+	return s;
+}
+
 bool sx_set(char **to, const char *text)
 {
 	return (*to = strdup(text)) != NULL;
@@ -96,10 +120,8 @@ static bool keep(const struct sx_source *s, enum su_kind kind, const char *path,
 static bool take_secret(const struct sx_source *s, struct su_client *k, struct su_set *out)
 {
 	const char *slash = strrchr(s->p->config, '/');
-	char *folder;
-	size_t n = 0;
-	const char *v = value(s, "client_secret", &n);
-	bool ok;
+	char *folder, *v = sx_meant(sx_copy(s, "client_secret"));
+	bool ok = false;
 
 	if (v == NULL && !s->credentials)
 		return true;	/* a public client */
@@ -108,10 +130,14 @@ static bool take_secret(const struct sx_source *s, struct su_client *k, struct s
 		return true;
 	}
 	folder = strndup(s->p->config, (size_t)(slash - s->p->config));
+	if (mx_has_ctl(v, strlen(v)))
+		sx_wrong(s, "its client_secret has control characters");
 	ok = folder != NULL && su_folder(out, folder) &&
 	    (k->client_secret_file = su_join(folder, "/" SU_CLIENT ".secret", "")) != NULL &&
-	    keep(s, SU_SECRET, k->client_secret_file, "", v, n, out);
+	    keep(s, SU_SECRET, k->client_secret_file, "", v, strlen(v), out);
 	free(folder);
+	mx_wipe(v, strlen(v));
+	free(v);
 	return ok;
 }
 
@@ -161,7 +187,7 @@ static bool take(const struct sx_source *s, struct su_client *k, struct su_set *
 
 	if (says_yes(s, "manage_token_externally"))
 		sx_wrong(s, "manage_token_externally is set, so it is another program that gets its tokens");
-	if ((k->client_id = sx_copy(s, "client_id")) == NULL)
+	if ((k->client_id = sx_meant(sx_copy(s, "client_id"))) == NULL)
 		sx_wrong(s, "there is no client_id");
 	if (user != NULL && strcmp(user, s->p->account) != 0)
 		k->user = user;

@@ -23,6 +23,8 @@ void sx_wrong(const struct sx_source *s, const char *what);
 /* A file that smtp(8) opens, as seen from outside: in the chroot, if it is there. Owned; NULL: no memory. */
 char *sx_seen(const struct pf *p, const char *path);
 char *sx_copy(const struct sx_source *s, const char *name);	/* a value, owned; NULL: none */
+/* The plugin encodes nothing: a value that works has its %XX in the file already. Decoded in place; NULL is fine. */
+char *sx_meant(char *s);
 bool sx_set(char **to, const char *text);			/* false: no memory */
 
 /* postfix_sasl_way.c; false: no memory. */

@@ -122,7 +122,7 @@ bool sx_take_provider(const struct sx_source *s, struct su_client *k)
 		ok = ok && sx_set(&k->client_auth, "none");
 	else if (k->client_secret_file != NULL && row->auth != OAUTH_AUTH_SECRET_POST)
 		ok = ok && sx_set(&k->client_auth, "client_secret_post");
-	k->scope = s->credentials ? sx_copy(s, "scope") : NULL;	/* with a refresh token the plugin names none */
+	k->scope = s->credentials ? sx_meant(sx_copy(s, "scope")) : NULL;	/* with a refresh token the plugin names none */
 	if (k->scope != NULL && row->scope != NULL && strcmp(k->scope, row->scope) == 0) {
 		free(k->scope);
 		k->scope = NULL;

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -17,6 +18,7 @@ from mxtest.proc import wait_for
 from mxtest.setup import Killer, Setup
 
 SECRET = "a secret of sasl-xoauth2's: &=+%"
+WRITTEN = quote(SECRET, safe="")    # the plugin does not encode what it sends
 DAEMON = "mta-xoauth2"
 REAL = os.environ.get("MX_SASL_XOAUTH2")    # a build of the real plugin, in place of the stand-in
 TOKEN = "/etc/tokens/app"
@@ -57,7 +59,7 @@ class Old:
         else:
             tokenless.build(self.plugin, "-DTOKEN_FILES")
         self.store = s.state / "exo.refresh"
-        self.more = {"client_id": "mail", "client_secret": SECRET, "ca_bundle_file": str(pki.ca),
+        self.more = {"client_id": "mail", "client_secret": WRITTEN, "ca_bundle_file": str(pki.ca),
                      "token_endpoint": "https://127.0.0.1:1/token", **token}
 
     def write(self, **token):
@@ -72,7 +74,7 @@ class Old:
         self.more["token_endpoint"] = self.idp.token_endpoint
         self.grant = self.idp.grant("mail", BOX)
         fresh = self.renew(self.grant["refresh_token"])
-        self.write(refresh_token=fresh["refresh_token"], access_token=fresh["access_token"], expiry="4102444800")
+        self.write(refresh_token=fresh["refresh_token"], access_token=fresh["access_token"], expiry="2000000000")
         return self
 
     def renew(self, token):
@@ -102,13 +104,48 @@ class Old:
 
 def no_secret(old, *runs):
     for done in runs:
-        for secret in (SECRET, *(v for k, v in old.token().items() if k.endswith("_token"))):
+        for secret in (SECRET, WRITTEN, *(v for k, v in old.token().items() if k.endswith("_token"))):
             assert secret not in done.stdout + done.stderr
 
 
 def mails(old, n=1):
     old.s.chain.deliver(n, sender=BOX)
     return old.s.chain
+
+
+@pytest.mark.parametrize("kind", ["hash", "texthash"])
+def test_a_password_relay(workdir, pki, up, binaries, kind):
+    """PLAIN with the map's password, XOAUTH2, and PLAIN again."""
+    s = Setup(workdir, pki)
+    s.chain.dovecot.password, s.chain.dovecot.mechanisms = "hunter2", s.chain.dovecot.mechanisms + " plain login"
+    s.configure()
+    with (s.postfix.etc / "main.cf").open("a") as f:
+        f.write(f"relayhost = {s.relay}\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_security_options = noanonymous\n"
+                f"smtp_sasl_mechanism_filter = plain, login\nsmtp_tls_security_level = encrypt\n"
+                f"smtp_sasl_password_maps = {kind}:{s.postfix.etc}/sasl_passwd\n")
+    passwords = s.postfix.etc / "sasl_passwd"
+    passwords.write_text(f"{s.relay} {BOX}:hunter2\n")
+    passwords.chmod(0o600)
+    if kind != "texthash":
+        s.postfix._command("postmap", "-c", s.postfix.etc, f"{kind}:{passwords}")
+    for name in ("libplain.so", "liblogin.so"):
+        shutil.copy(next(Path("/usr/lib").glob(f"*/sasl2/{name}")), s.postfix.plugin_dir())
+    up.append(s.chain)
+    s.chain.start()
+    before = s.files()
+
+    def method():
+        count = len(s.chain.dovecot.logins())
+        s.chain.deliver(1, sender=BOX)
+        wait_for("the login", lambda: len(s.chain.dovecot.logins()) > count)
+        return s.chain.dovecot.logins()[-1]
+    assert "method=PLAIN" in method()
+    done = fine(s.tool("enable", None, "--relayhost", s.relay, "--yes"), f"has a password for {s.relay}", f"gets a login for {BOX}")
+    assert "hunter2" not in done.stdout + done.stderr
+    assert "method=XOAUTH2" in method()
+    fine(s.tool("disable"))
+    assert s.files() == before and s.kept() == []
+    assert "method=PLAIN" in method()
 
 
 @pytest.mark.parametrize("chroot", [True, False], ids=["chroot", "nochroot"])
@@ -134,7 +171,12 @@ def test_a_refresh_token_and_its_plugin(workdir, pki, up, binaries, chroot):
     no_secret(old, enabled, disabled)
     mails(old)
     assert old.s.postfix.lines("postfix/smtp.*status=sent") and old.idp.alive(old.grant["grant"])
-    assert old.renew(newest)["access_token"] and old.idp.alive(old.grant["grant"])
+    if REAL and not chroot:     # it renews by itself: no authorities are in the chroot
+        old.file.write_text(old.file.read_text().replace('"2000000000"', '"1"'))
+        old.s.postfix._command("postfix", "-c", old.s.postfix.etc, "reload")
+        mails(old)
+        assert old.token()["refresh_token"] != newest
+    assert old.renew(old.token()["refresh_token"])["access_token"] and old.idp.alive(old.grant["grant"])
 
 
 def test_a_refresh_token_that_was_not_renewed_goes_back_byte_for_byte(workdir, pki, up, binaries):
@@ -152,8 +194,8 @@ def test_client_credentials_and_its_plugin(workdir, pki, up, binaries):
     up.append(old.s.chain)
     old.s.chain.start()
     given = old.idp.token("chain", old.s.chain.secret)
-    old.more |= {"client_id": "chain", "client_secret": old.s.chain.secret, "token_endpoint": old.idp.token_endpoint}
-    old.write(use_client_credentials="true", access_token=given["access_token"], expiry=4102444800)
+    old.more |= {"client_id": "chain", "client_secret": quote(old.s.chain.secret), "token_endpoint": old.idp.token_endpoint}
+    old.write(use_client_credentials="true", access_token=given["access_token"], expiry=2000000000)
     text, before = old.file.read_bytes(), old.files()
     if not REAL:    # the one that was built may be older than this grant
         mails(old)
@@ -233,7 +275,7 @@ def test_its_configuration_is_read(workdir, pki, up, binaries):
     token = old.token()
     conf = {k: token.pop(k) for k in ("client_id", "client_secret", "token_endpoint", "ca_bundle_file")}
     conf |= {"refresh_window": "20", "log_full_trace_on_failure": "yes", "ca_certs_dir": "/opt/ca", "shiny": True}
-    old.file.write_text(json.dumps({**token, "user": "app+2@example.test", "client_secret": SECRET}))
+    old.file.write_text(json.dumps({**token, "user": "app+2@example.test", "client_secret": WRITTEN}))
     before, text = old.files(), old.file.read_bytes()
     done = in_etc(old, json.dumps({**conf, "client_secret": "not this one"}), '"$@"')
     fine(done, "refresh_window is not taken over", "log_full_trace_on_failure is not taken over", '"shiny" is not taken over',
@@ -291,7 +333,7 @@ def test_refused_with_the_reason(workdir, pki, binaries, change, said):
     change(old)
     before, text = old.files(), old.file.read_bytes()
     done = fine(old.enable(), said, "nothing was changed", status=3)
-    assert "hunter2" not in done.stdout + done.stderr and SECRET not in done.stdout + done.stderr
+    assert "hunter2" not in done.stdout + done.stderr and WRITTEN not in done.stdout + done.stderr
     assert old.files() == before and old.file.read_bytes() == text and old.s.kept() == []
 
 

@@ -57,9 +57,9 @@ def setup(up, workdir, pki, binaries):
 
     def make(variant, *lines):
         s = Setup(up(Way(workdir, pki, variant)), workdir)
-        s.exim.run(["sh", "-c", "echo 127.0.0.1 other.example.test >>/etc/hosts"])
+        s.exim.run(["sh", "-c", "echo 127.0.0.1 other.example.test alias.example.test >>/etc/hosts"])
         router = ("other:\n  driver = manualroute\n  domains = other.example\n  transport = remote_smtp_smarthost\n"
-                  f"  route_list = * other.example.test::{s.way.other.port} byname\n\n")
+                  f"  route_list = * alias.example.test::{s.way.other.port} byname\n\n")
         if variant == "split":
             (s.etc / "conf.d/router/150_other").write_text(router)
         else:
