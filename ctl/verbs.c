@@ -93,18 +93,12 @@ const struct verb verbs[] = {
 	{ "postfix", "ACTION", postfix_options, postfix_run, "have Postfix use XOAUTH2, or not: enable, disable, status",
 	    "enable looks at the Postfix first, shows what it is about to change as a diff, and asks:\n"
 	    "a transport of its own in master.cf, default_transport in main.cf (or, with --sender,\n"
-	    "sender_dependent_default_transport_maps), the maps exo_accounts and exo_generic (this
-"
-	    "host's own senders leave as the mailbox), and for the daemon a file in conf.d with the
-"
-	    "socket in the chroot and leave for Postfix's user. A password map loses its password for
-"
-	    "this relay; a client of sasl-xoauth2 is taken over. Then it has Postfix check that,
-"
-	    "reloads both, and asks the daemon for a login as Postfix would. What cannot be changed
-"
-	    "safely is refused.
-"
+	    "sender_dependent_default_transport_maps), the maps exo_accounts and exo_generic (this\n"
+	    "host's own senders leave as the mailbox), and for the daemon a file in conf.d with the\n"
+	    "socket in the chroot and leave for Postfix's user. A password map loses its password for\n"
+	    "this relay; a client of sasl-xoauth2 is taken over. Then it has Postfix check that,\n"
+	    "reloads both, and asks the daemon for a login as Postfix would. What cannot be changed\n"
+	    "safely is refused.\n"
 	    "disable puts every file back byte for byte; where somebody has edited one since, it takes\n"
 	    "back its own lines alone, or says which lines are in the way and changes nothing.\n"
 	    "status says what was looked at; exit status 1 if there is something to look at.\n" },
