@@ -24,12 +24,13 @@ def fine(done, *words, status=0):
 
 
 class Way:
-    """Exim -> Dovecot, which takes tokens and passwords; and a second server that knows passwords alone."""
+    """Exim -> Dovecot, which takes tokens and passwords; and a second server that knows passwords alone, and has an alias:
+    Exim looks passwords up by the canonical name."""
 
     def __init__(self, workdir, pki, variant):
         self.chain = Chain(workdir, pki, dovecot={"password": PASSWORD}, account={"allow_users": ["root"]})
         self.chain.tokend.jail, self.tokend = None, self.chain.tokend
-        self.other = Relay(pki.cert("other", ("other.example.test",)), offer="AUTH PLAIN LOGIN")
+        self.other = Relay(pki.cert("other", ("other.example.test", "alias.example.test")), offer="AUTH PLAIN LOGIN")
         self.exim = Exim(workdir / "x", ("localhost", self.chain.dovecot.port), BOX, pki.ca, self.tokend.run_dir,
                          variant=variant, bare=True, change={"macros": [("CA = system", f"CA = {pki.ca}")]},
                          extra=f"REMOTE_SMTP_SMARTHOST_TLS_VERIFY_CERTIFICATES = {pki.ca}")
