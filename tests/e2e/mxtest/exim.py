@@ -107,15 +107,15 @@ class Exim:
 
     mailbox, senders, rewrite, cafile: what the macros say. change: {file of conf/exim: [(text, text in its place)]}, to
     show what would happen otherwise. hide: Debian's dc_hide_mailname. extra: lines for the main section. bare: Debian's
-    configuration as it is without ours.
+    configuration as it is without ours. hosts: more lines for /etc/hosts.
     """
 
     def __init__(self, folder, relay, mailbox, cafile, run_dir, variant="unsplit", heavy=False, new=False, senders="", rewrite=True,
-                 change=None, hide=False, extra="", bare=False):
+                 change=None, hide=False, extra="", bare=False, hosts=""):
         users.ensure([USER])
         self.dir, self.relay, self.mailbox, self.cafile, self.run_dir = folder, relay, mailbox, cafile, run_dir
         self.variant, self.heavy, self.new, self.senders, self.rewrite = variant, heavy, new, senders, rewrite
-        self.change, self.hide, self.extra, self.bare = dict(change or {}), hide, extra, bare
+        self.change, self.hide, self.extra, self.bare, self.hosts = dict(change or {}), hide, extra, bare, hosts
         self.etc, self.samples = folder / "etc", folder / "doc/mta-xoauth2/examples/exim"
         self.program, self.proc = folder / "sbin/exim4", None
 
@@ -133,7 +133,7 @@ class Exim:
         for name in _ETC:
             if Path("/etc", name).exists():
                 shutil.copy(Path("/etc", name), self.etc / name)
-        for name, text in (("hosts", "127.0.0.1 localhost\n127.0.0.9 mta.example.test mta\n"),
+        for name, text in (("hosts", "127.0.0.1 localhost\n127.0.0.9 mta.example.test mta\n" + self.hosts),
                            ("mailname", "mta.example.test\n"), ("email-addresses", ""), ("aliases", "")):
             (self.etc / name).write_text(text)
         shutil.copytree(paths.TOP / "conf/exim", self.samples)

@@ -16,10 +16,10 @@ TOKEN = "a-token-that-no-file-may-hold"
 class EximWay:
     """relay: None for one that takes all; tokens: what the endpoint gives, in turn; accounts: in place of BOX alone;
     broken: the name of a second OAuth client, whose provider cannot be reached; port, cafile: in place of the relay's and
-    of the CA; the rest: for Exim."""
+    of the CA; name: of the relay; the rest: for Exim."""
 
     def __init__(self, folder, pki, relay=None, tokens=(TOKEN,), accounts=None, broken=None, port=None, cafile=None,
-                 **exim):
+                 name="localhost", **exim):
         self.endpoint = Recorder(pki.cert()).script(*(token(t) for t in tokens))
         self.relay = relay or Relay(pki.cert())
         self.tokens = tokens
@@ -27,7 +27,7 @@ class EximWay:
         self.tokend = lone_tokend(folder / "t", self.endpoint.url, pki.ca, accounts=accounts)
         if broken:
             self.tokend.clients[broken] = oauth_client("https://127.0.0.1:1/token", pki.ca)
-        self.exim = Exim(folder / "x", ("localhost", port or self.relay.port), BOX, cafile or pki.ca, self.tokend.run_dir,
+        self.exim = Exim(folder / "x", (name, port or self.relay.port), BOX, cafile or pki.ca, self.tokend.run_dir,
                          **exim)
 
     def start(self):
