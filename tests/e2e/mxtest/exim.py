@@ -189,6 +189,7 @@ class Exim:
             self.run(["sh", "-e", "-c", commands("Any other Exim")])
             conf = self.etc / "exim/exim.conf"
             text = conf.read_text().replace("smtp.office365.com::587", f"{host}::{port}")
+            text = text.replace("= smtp.office365.com\n", f"= {host}\n")
             text = text.replace("127.0.0.1 ; ::1", "127.0.0.9")
             conf.write_text(re.sub(r"(?m)^(primary_hostname =).*", r"\1 mta.example.test\n" + self.extra, text))
             (self.etc / "exim4").mkdir(exist_ok=True)
