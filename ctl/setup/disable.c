@@ -178,7 +178,7 @@ static int carry_out(const struct su_job *j, const struct su_place *s, const str
 		return r;
 	if (j->server->remake != NULL)
 		j->server->remake(j->arg, &files);
-	r = su_reload(j, undo);
+	r = su_reload(j, undo, false);
 	su_grant_forget(undo);
 	remove_socket(j, &folders);
 	(void)su_apply(&folders);	/* one that cannot be removed does no harm */

@@ -43,7 +43,7 @@ static int carry_out(const struct su_job *j, const struct su_place *s, const str
 		out_error("%s cannot be written (%s); run this again", s->dir, strerror(err));
 		return CTL_CONFIG;
 	}
-	if ((r = su_reload(j, set)) == CTL_CONFIG) {
+	if ((r = su_reload(j, set, true)) == CTL_CONFIG) {
 		out_error("all of it is taken back");
 		(void)su_undo(j, s, set);
 		return r;

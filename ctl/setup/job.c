@@ -244,10 +244,10 @@ static int tell_daemon(const struct su_job *j, bool systemd)
 	return r;
 }
 
-int su_reload(const struct su_job *j, const struct su_set *set)
+int su_reload(const struct su_job *j, const struct su_set *set, bool forth)
 {
 	bool systemd = false, daemon = false, good;
-	int r;
+	int r = CTL_FINE;
 
 	for (size_t i = 0; i < set->n; i++) {
 		if (strstr(set->c[i].path, "/mta-xoauth2-tokend.socket.d/") != NULL)
@@ -256,8 +256,10 @@ int su_reload(const struct su_job *j, const struct su_set *set)
 			daemon = true;
 	}
 	su_divert(set);
-	good = j->server->reload(j->arg);
-	if ((daemon || systemd) && (r = tell_daemon(j, systemd)) != CTL_FINE)
+	if (forth && (daemon || systemd) && (r = tell_daemon(j, systemd)) == CTL_CONFIG)
 		return r;
-	return good ? CTL_FINE : CTL_CONFIG;
+	good = j->server->reload(j->arg);
+	if (!forth && (daemon || systemd))
+		r = tell_daemon(j, systemd);
+	return r != CTL_FINE ? r : good ? CTL_FINE : CTL_CONFIG;
 }

@@ -54,8 +54,11 @@ bool su_show(const struct su_set *set);			/* as a diff */
 int su_confirm(const struct su_job *j);			/* CTL_FINE: go on */
 int su_unchanged(const struct su_set *set);		/* since it was shown: CTL_FINE */
 int su_apply(const struct su_set *set);			/* an exit status; what failed has been said */
-/* The mail server and the daemon take note of what has changed. An exit status. */
-int su_reload(const struct su_job *j, const struct su_set *set);
+/*
+ * The mail server and the daemon take note of what has changed. forth: the daemon first, or mail that waits would be tried
+ * before it may have a token. An exit status.
+ */
+int su_reload(const struct su_job *j, const struct su_set *set, bool forth);
 
 /*
  * What takes the changes of set back, as the files are now: edits made since are kept. CTL_CONFIG: that is not

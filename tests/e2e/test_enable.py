@@ -45,6 +45,7 @@ def test_enable_deliver_disable(setup, up, chroot):
     before = s.files()
     done = fine(s.tool("enable"), "postfix: reloaded", "token daemon: reloaded", f"gets a login for {BOX}",
                 "+exo ", f"+default_transport = exo:{s.relay}")
+    assert done.stdout.index("token daemon: reloaded") < done.stdout.index("postfix: reloaded"), "mail that waits would be tried too early"
     assert (f"+  - path: {s.postfix.queue_dir}{s.tokend.socket}" in done.stdout) == chroot
     mail, = s.chain.deliver(1, sender=BOX)
     assert mail.sender == BOX
@@ -56,7 +57,8 @@ def test_enable_deliver_disable(setup, up, chroot):
     assert os.readlink(f"/proc/{pid}/root") == (str(s.postfix.queue_dir) if chroot else "/")
     status = fine(s.tool("status"), "by \"postfix enable\", all as it left it", "the token daemon answers postfix")
     assert "wrong" not in status.stdout
-    fine(s.tool("disable"))
+    done = fine(s.tool("disable"), "postfix: reloaded", "token daemon: reloaded")
+    assert done.stdout.index("token daemon: reloaded") > done.stdout.index("postfix: reloaded")
     assert s.files() == before and s.kept() == []
     refused(s.tool("status"), 1 if chroot else 0, "none: \"postfix enable\" has not been run")
 

@@ -85,10 +85,10 @@ def test_mended_secret_and_reload_deliver(wrong):
     """The administrator puts the right secret into the file and reloads: no hold is waited out."""
     chain, _ = wrong()
     chain.postfix.send(3)
-    chain.outcome()
+    chain.postfix.wait_log("status=deferred", 3)
     chain.tokend.secrets["chain.secret"] = chain.secret
     chain.tokend.reload("reloaded")
-    chain.postfix.flush()
+    chain.postfix.retry()
     chain.sink.wait(3)
     chain.postfix.wait_empty()
     assert chain.postfix.statuses()["bounced"] == 0 and chain.idp.counts()["status"] == {"200": 1, "401": 1}
