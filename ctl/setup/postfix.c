@@ -22,6 +22,7 @@ static const char *const name_of[PF_N] = {
 	[PF_CA_FILE] = "smtp_tls_CAfile", [PF_CA_PATH] = "smtp_tls_CApath", [PF_POLICY] = "smtp_tls_policy_maps",
 	[PF_LEVEL] = "smtp_tls_security_level", [PF_SYSLOG] = "syslog_name",
 	[PF_HOSTNAME] = "myhostname", [PF_ORIGIN] = "myorigin", [PF_GENERIC] = "smtp_generic_maps",
+	[PF_TRANSPORT_MAPS] = "transport_maps",
 };
 
 bool pf_run(const struct pf *p, const char *folder, const char *command, const char *const args[], struct su_output *o)

@@ -175,6 +175,36 @@ static bool set_aside(struct pf *p, struct su_set *out)
 	    su_set_add(out, SU_PLUGIN, p->aside, "", &before, &none);
 }
 
+/* Ways out that go before default_transport. A line for all mail would leave nothing to it. */
+static void look_at_maps_before(struct pf *p)
+{
+	const char *maps = p->value[PF_TRANSPORT_MAPS], *list = maps;
+	char type[64], name[1024];
+	bool all = false;
+
+	while (pf_table(&list, type, sizeof type, name, sizeof name)) {
+		char *map = *type != '\0' ? su_concat(type, ":", name, NULL) : NULL;
+		char *postmap = su_join(p->commands, "/postmap", "");
+		const char *const argv[] = { postmap, "-c", p->dir, "-q", "*", map, NULL };
+		struct su_output o = { 0 };
+
+		if (map != NULL && postmap != NULL && pf_has_map(p, type) && su_run(argv, &o) && o.status == 0) {
+			o.out[strcspn(o.out, "\n")] = '\0';
+			su_find(&p->found, SU_WRONG, "transport", "transport_maps (%s) has \"%s\" for \"*\": all mail would go "
+			    "on that way; remove that line", map, o.out);
+			all = true;
+		}
+		su_output_free(&o);
+		free(postmap);
+		free(map);
+	}
+	if (*maps != '\0' && !all)
+		su_find(&p->found, SU_ODD, "transport", "transport_maps is %s: what it names goes on that way", maps);
+	if (p->c->sender == NULL && *p->value[PF_SENDERS] != '\0')
+		su_find(&p->found, SU_ODD, "transport", "sender_dependent_default_transport_maps is %s: mail of the senders that "
+		    "it names goes on that way", p->value[PF_SENDERS]);
+}
+
 /* Other ways out that default_transport would go before, in silence. */
 static void look_at_ways_out(struct pf *p)
 {
@@ -200,6 +230,7 @@ bool pf_plan(struct pf *p, struct su_set *out)
 	if (p->service)
 		su_find(&p->found, SU_WRONG, "service", "%s/master.cf has a service \"" PF_SERVICE "\" that was not "
 		    "made by this tool: is this set up by hand? If it is not needed, remove it", p->dir);
+	look_at_maps_before(p);
 	if (p->c->sender == NULL)
 		look_at_ways_out(p);
 	ok = name != NULL && note != NULL && pf_plan_generic(p, out) && edit(p) && accounts_file(p, out) &&

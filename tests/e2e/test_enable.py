@@ -147,6 +147,13 @@ def test_a_generic_map_that_is_there_is_left_alone(setup):
     assert not (s.postfix.etc / "exo_generic").exists() and "generic" not in (s.postfix.etc / "master.cf").read_text()
 
 
+def test_what_goes_another_way_is_told(setup):
+    s = setup(lines="sender_dependent_default_transport_maps = inline:{ { @example.org = discard: } }\n"
+                    "transport_maps = inline:{ { example.com = smtp:[10.0.0.1] } }\n")
+    refused(s.tool("enable"), 4, "look   transport  transport_maps is inline:{ { example.com",
+            "look   transport  sender_dependent_default_transport_maps is inline:{ { @example.org")
+
+
 def test_local_edits_are_kept(setup):
     s = setup()
     main, master = s.postfix.etc / "main.cf", s.postfix.etc / "master.cf"
@@ -262,6 +269,11 @@ def refuse_policy(level):
     return change
 
 
+def refuse_transport(s):
+    (s.postfix.etc / "transport").write_text("* smtp:[10.0.0.1]\n")
+    add("transport_maps = texthash:ETC/transport")(s)
+
+
 def refuse_no_account(s):
     s.tokend.accounts = {"*@example.org": {"client": "chain"}}
     s.tokend.write()
@@ -299,6 +311,7 @@ def refuse_service(s):
     (add("default_transport = relay:[10.0.0.1]"), "default_transport is relay:[10.0.0.1] already"),
     (add("relayhost = [10.0.0.1]"), "relayhost is [10.0.0.1], which would not be used any more"),
     (add("sender_dependent_relayhost_maps = inline:{ { a@example.org = [10.0.0.2] } }"), "sender_dependent_relayhost_maps is"),
+    (refuse_transport, 'has "smtp:[10.0.0.1]" for "*": all mail would go on that way'),
     (refuse_no_account, "has no account for"),
     (refuse_relay, 'add that name to its "relays"'),
     (refuse_broken, "mta-xoauth2 check"),
@@ -306,6 +319,7 @@ def refuse_service(s):
     (refuse_generic, "exo_generic is there already"),
     (refuse_service, 'has a service "exo"'),
 ], ids=["link", "other-plugin", "no-plugin", "policy-none", "policy-may", "map-type", "transport", "relayhost", "sender-relays",
+        "transport-maps",
         "no-account", "relay", "broken",
         "file", "generic", "service"])
 def test_refused_with_the_reason(setup, change, said):
