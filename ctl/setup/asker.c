@@ -15,13 +15,13 @@
 
 #define PING_MS 3000
 
-struct answered { enum mx_class cls; uint64_t left_s; struct mx_err err; };
+struct answered { enum mx_class cls; uint64_t left_s; struct mx_err err; size_t n; };
 
-static enum mx_class ask_here(const struct su_asker *a, enum mx_verb v, const char *account, const char *host,
-    uint32_t port, uint64_t deadline_ms, struct answered *r)
+/* The payload stays in buf, which is the caller's to wipe. */
+static enum mx_class ask_here(const struct su_asker *a, const struct su_question *q, char *buf, size_t cap,
+    struct answered *r)
 {
-	static char buf[MX_WIRE_REPLY_MAX];
-	const struct mx_endpoint ep = { .path = a->socket, .deadline = deadline_ms, .retry_ms = MX_RETRY_MS };
+	const struct mx_endpoint ep = { .path = a->socket, .deadline = q->deadline_ms, .retry_ms = q->retry_ms };
 	char line[MX_WIRE_REQUEST_MAX];
 	struct mx_reply reply;
 	const char *more;
@@ -30,24 +30,26 @@ static enum mx_class ask_here(const struct su_asker *a, enum mx_verb v, const ch
 	size_t got = 0, n;
 
 	mx_buf_init(&req, line, sizeof line);
-	mx_request_begin(&req, v);
-	if (v == MX_VERB_SASL) {
-		mx_request_field(&req, "mech", "XOAUTH2");
-		mx_request_field(&req, "account", account);
-		mx_request_field(&req, "host", host);
-		if (port != 0)
-			mx_request_number(&req, "port", port);
+	mx_request_begin(&req, q->verb);
+	if (q->verb == MX_VERB_SASL) {
+		mx_request_field(&req, "mech", q->mech != NULL ? q->mech : "XOAUTH2");
+		mx_request_field(&req, "account", q->account);
+		mx_request_field(&req, "host", q->host);
+		if (q->port != 0)
+			mx_request_number(&req, "port", q->port);
 	}
 	mx_request_end(&req);
 	if (req.bad)
 		return mx_fail(&r->err, MX_BAD_REQUEST, "bad-request", "the request is too long");
-	if ((cls = mx_ask(&ep, req.p, req.len, buf, sizeof buf, &got, &r->err)) != MX_OK)
+	if ((cls = mx_ask(&ep, req.p, req.len, buf, cap, &got, &r->err)) != MX_OK)
 		return cls;
-	if (v == MX_VERB_SASL && (cls = mx_reply_parse(buf, got, &reply, &r->err)) == MX_OK)
+	if (q->verb != MX_VERB_SASL)
+		return mx_reply_plain(buf, got, &more, &n, &r->err);
+	if ((cls = mx_reply_parse(buf, got, &reply, &r->err)) == MX_OK) {
 		r->left_s = reply.expires_in_s;
-	else if (v != MX_VERB_SASL)
-		cls = mx_reply_plain(buf, got, &more, &n, &r->err);
-	mx_wipe(buf, sizeof buf);
+		r->n = reply.payload_len;
+		memmove(buf, reply.payload, reply.payload_len);
+	}
 	return cls;
 }
 
@@ -60,36 +62,69 @@ static void become(const struct su_asker *a, struct answered *r)
 		    (unsigned long)a->uid, strerror(errno));
 }
 
-/*
- * PING, or SASL for account at host and port. MX_OK: *left_s is the life left of the token, which is wiped unseen.
- * Takes root.
- */
-static enum mx_class ask_as(const struct su_asker *a, enum mx_verb v, const char *account, const char *host,
-    uint32_t port, uint64_t deadline_ms, uint64_t *left_s, struct mx_err *e)
+static bool put(int fd, const void *p, size_t n)
+{
+	ssize_t done;
+
+	for (const char *s = p; n > 0; n -= done > 0 ? (size_t)done : 0, s += done > 0 ? done : 0)
+		if ((done = write(fd, s, n)) == 0 || (done == -1 && errno != EINTR))
+			return false;
+	return true;
+}
+
+static bool take(int fd, void *p, size_t n)
+{
+	ssize_t done;
+
+	for (char *s = p; n > 0; n -= done > 0 ? (size_t)done : 0, s += done > 0 ? done : 0)
+		if ((done = read(fd, s, n)) == 0 || (done == -1 && errno != EINTR))
+			return false;
+	return true;
+}
+
+/* In the child. */
+static void answer(const struct su_asker *a, const struct su_question *q, bool whole, int fd)
+{
+	static char buf[MX_WIRE_REPLY_MAX];
+	struct answered r = { 0 };
+	bool ok;
+
+	if (geteuid() == 0)
+		become(a, &r);
+	if (r.cls == MX_OK)
+		r.cls = ask_here(a, q, buf, sizeof buf, &r);
+	if (!whole || r.cls != MX_OK)
+		r.n = 0;
+	ok = put(fd, &r, sizeof r) && put(fd, buf, r.n);
+	mx_wipe(buf, sizeof buf);
+	_exit(ok ? 0 : 1);
+}
+
+enum mx_class su_ask(const struct su_asker *a, const struct su_question *q, struct mx_secret *payload, uint64_t *left_s,
+    struct mx_err *e)
 {
 	struct answered r = { 0 };
-	size_t got = 0;
-	ssize_t n = -1;
+	bool ok, room = true;
 	int fd[2];
 	pid_t pid;
 
 	if (pipe(fd) == -1 || (pid = fork()) == -1)
 		return mx_fail(e, MX_TEMP, "no-memory", "no process to ask the token daemon (%s)", strerror(errno));
-	if (pid == 0) {
-		become(a, &r);
-		if (r.cls == MX_OK)
-			r.cls = ask_here(a, v, account, host, port, deadline_ms, &r);
-		_exit(write(fd[1], &r, sizeof r) == (ssize_t)sizeof r ? 0 : 1);
-	}
+	if (pid == 0)
+		answer(a, q, payload != NULL, fd[1]);
 	close(fd[1]);
-	while (got < sizeof r && ((n = read(fd[0], (char *)&r + got, sizeof r - got)) > 0 || (n == -1 && errno ==
-	    EINTR)))
-		got += n > 0 ? (size_t)n : 0;
+	ok = take(fd[0], &r, sizeof r);
+	if (ok && payload != NULL && r.cls == MX_OK) {
+		room = mx_secret_alloc(payload, MX_WIRE_REPLY_MAX);
+		ok = room && r.n < payload->cap && take(fd[0], payload->p, r.n);
+		payload->len = ok ? r.n : 0;
+	}
 	close(fd[0]);
 	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
 		;
-	if (got != sizeof r)
-		return mx_fail(e, MX_TEMP, "no-memory", "the process that asks the token daemon died");
+	if (!ok)
+		return mx_fail(e, MX_TEMP, "no-memory", room ? "the process that asks the token daemon died" :
+		    "no memory for a response");
 	*left_s = r.left_s;
 	*e = r.err;
 	return r.cls;
@@ -97,13 +132,15 @@ static enum mx_class ask_as(const struct su_asker *a, enum mx_verb v, const char
 
 void su_find_answer(struct su_found *found, const struct su_asker *a)
 {
+	const struct su_question q = { .verb = MX_VERB_PING, .deadline_ms = mx_now_ms() + PING_MS,
+		.retry_ms = MX_RETRY_MS };
 	const char *where = a->root != NULL ? " in the chroot" : "";
 	uint64_t left;
 	struct mx_err e;
 
 	if (geteuid() != 0)
 		su_find(found, SU_ODD, "socket", "not tried: only root can become %s", a->user);
-	else if (ask_as(a, MX_VERB_PING, NULL, NULL, 0, mx_now_ms() + PING_MS, &left, &e) == MX_OK)
+	else if (su_ask(a, &q, NULL, &left, &e) == MX_OK)
 		su_find(found, SU_GOOD, "socket", "the token daemon answers %s at %s%s", a->user, a->socket, where);
 	else
 		su_find(found, SU_ODD, "socket", "%s%s: %s", a->root != NULL ? "in the chroot, " : "", a->socket, e.text);
@@ -111,12 +148,14 @@ void su_find_answer(struct su_found *found, const struct su_asker *a)
 
 int su_try_login(const struct su_asker *a, const char *account, const char *host, uint32_t port)
 {
+	const struct su_question q = { .verb = MX_VERB_SASL, .account = account, .host = host, .port = port,
+		.deadline_ms = mx_now_ms() + MX_TIMEOUT_MS, .retry_ms = MX_RETRY_MS };
 	struct mx_err e;
 	uint64_t left = 0;
 
 	if (geteuid() != 0)
 		return CTL_FINE;
-	if (ask_as(a, MX_VERB_SASL, account, host, port, mx_now_ms() + MX_TIMEOUT_MS, &left, &e) != MX_OK) {
+	if (su_ask(a, &q, NULL, &left, &e) != MX_OK) {
 		out_error("all is set up, but the token daemon has no login for user %s yet: %s", a->user, e.text);
 		return ask_exit(&e, strcmp(e.code, "socket-unreachable") != 0);
 	}

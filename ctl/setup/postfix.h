@@ -61,6 +61,22 @@ bool pf_table(const char **list, char *type, size_t cap, char *name, size_t room
 /* Is this one of "postconf -m"? */
 bool pf_has_map(const struct pf *p, const char *type);
 
+/*
+ * What the tables of a parameter say for a key, by postmap(1): the first answer, owned; NULL: none. Tables whose type
+ * this Postfix does not have are passed over.
+ */
+char *pf_query(const struct pf *p, const char *list, const char *key);
+/* Is a TLS level, or a policy that begins with it, one at which the server has to prove its name? */
+bool pf_proves_name(const char *policy);
+
+/* A service of master.cf, with values of its own. */
+struct pf_service { char *name, *own; bool chroot; };
+/* false: there is none of that name, it is not smtp(8), or it could not be found out. To be freed in any case. */
+bool pf_service_read(const struct pf *p, const char *name, struct pf_service *s);
+void pf_service_free(struct pf_service *s);
+/* A parameter's value in that service, expanded; owned; NULL: no memory. */
+char *pf_service_value(const struct pf *p, const struct pf_service *s, const char *parameter);
+
 /* Runs postconf, or another command of Postfix, on folder. false: it failed, and that has been said. */
 bool pf_run(const struct pf *p, const char *folder, const char *command, const char *const args[], struct su_output *o);
 

@@ -3,17 +3,12 @@
  */
 #include "config.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "ctl/setup/plugins.h"
 #include "ctl/setup/postfix.h"
 
-#define PLUGIN "libmta-xoauth2.so"
 #define SASL_XOAUTH2 "libsasl-xoauth2.so"	/* whose token files are taken over */
 
 static const char *or_none(const char *s)
@@ -21,30 +16,13 @@ static const char *or_none(const char *s)
 	return *s != '\0' ? s : "(none)";
 }
 
-/* Does a plugin's file speak of this mechanism? */
-static bool speaks_xoauth2(int dir, const char *name)
-{
-	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	bool yes = false;
-	struct stat st;
-	void *m;
-
-	if (fd != -1 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size < (64 << 20) &&
-	    (m = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) != MAP_FAILED) {
-		yes = memmem(m, (size_t)st.st_size, "XOAUTH2", 8) != NULL;	/* with its NUL */
-		(void)munmap(m, (size_t)st.st_size);
-	}
-	if (fd != -1)
-		close(fd);
-	return yes;
-}
-
 /*
  * Cyrus SASL takes the plugin that claims to protect more (plugin/init.c). sasl-xoauth2 claims NOPLAINTEXT, so it is always
  * that one, in whatever order the files are found. It can be set aside when nobody else needs it.
  */
-static void look_at_rival(struct pf *p, const char *dir, const char *name)
+static void look_at_rival(void *arg, const char *dir, const char *name)
 {
+	struct pf *p = arg;
 	static const char text[] = "%s/%s knows XOAUTH2 too, and Cyrus SASL may take that one: %s";
 	char *path = p->c->relayhost != NULL && strcmp(name, SASL_XOAUTH2) == 0 ? pf_mapped_path(p) : NULL;
 	char *other = path != NULL ? pf_other_path(p) : NULL;
@@ -67,45 +45,19 @@ static void look_at_rival(struct pf *p, const char *dir, const char *name)
 	free(other);
 }
 
-static void look_into(struct pf *p, const char *path, bool *found)
-{
-	DIR *d = opendir(path);
-	const struct dirent *e;
-	struct stat st;
-	size_t n;
-
-	while (d != NULL && (e = readdir(d)) != NULL) {
-		n = strlen(e->d_name);
-		if (n < 4 || strcmp(e->d_name + n - 3, ".so") != 0)
-			continue;
-		if (strcmp(e->d_name, PLUGIN) == 0) {
-			if (fstatat(dirfd(d), PLUGIN, &st, 0) == 0 && (st.st_mode & 0444) == 0444)
-				*found = true;
-		} else if (speaks_xoauth2(dirfd(d), e->d_name)) {
-			look_at_rival(p, path, e->d_name);
-		}
-	}
-	if (d != NULL)
-		closedir(d);
-}
-
 static void look_at_plugin(struct pf *p)
 {
-	char *path = pf_sasl_path(p), *rest, *dir, *copy = path != NULL ? strdup(path) : NULL;
-	bool found = false;
+	char *path = pf_sasl_path(p);
+	struct su_plugins found = { 0 };
 
-	for (rest = copy; copy != NULL && (dir = strsep(&rest, ":")) != NULL;)
-		if (*dir != '\0')
-			look_into(p, dir, &found);
-	if (copy == NULL)
+	if (path == NULL || !su_plugins_look(path, &found, look_at_rival, p))
 		p->found.no_memory = true;
-	else if (found)
-		su_find(&p->found, SU_GOOD, "plugin", PLUGIN " is where this Postfix looks for plugins: %s", path);
+	else if (found.found)
+		su_find(&p->found, SU_GOOD, "plugin", SU_PLUGIN " is where this Postfix looks for plugins: %s", path);
 	else
-		su_find(&p->found, SU_WRONG, "plugin", PLUGIN " is not, or not readable for everybody, where this "
-		    "Postfix looks for plugins: %s; install it there, or correct SASL_PATH in "
-		    "import_environment", path);
-	free(copy);
+		su_find(&p->found, SU_WRONG, "plugin", SU_PLUGIN " is not, or not readable for everybody, where this "
+		    "Postfix looks for plugins: %s; install it there, or correct SASL_PATH in import_environment", path);
+	su_plugins_free(&found);
 	free(path);
 }
 
@@ -130,40 +82,17 @@ static void look_at_maps(struct pf *p)
 		su_find(&p->found, SU_GOOD, "maps", "all table types that are used are there");
 }
 
-/* Is what such a table says a level at which the server has to prove its name? */
-static bool proves_name(const char *policy)
-{
-	static const char *const good[] = { "secure", "verify", "fingerprint", "dane-only" };
-
-	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-		if (strncmp(policy, good[i], strlen(good[i])) == 0)
-			return true;
-	return false;
-}
-
 /* A policy for this relay goes before the service's own TLS level. */
 static void look_at_policy(struct pf *p)
 {
-	const char *list = p->value[PF_POLICY], *key = p->c->relayhost;
-	char type[64], name[1024];
+	const char *key = p->c->relayhost;
+	char *policy = key != NULL ? pf_query(p, p->value[PF_POLICY], key) : NULL;
 
-	while (key != NULL && pf_table(&list, type, sizeof type, name, sizeof name)) {
-		char *postmap = su_join(p->commands, "/postmap", ""), *map = su_join(type, ":", name);
-		const char *const argv[] = { postmap, "-c", p->dir, "-q", key, map, NULL };
-		struct su_output o = { 0 };
-
-		if (map != NULL && postmap != NULL && pf_has_map(p, type) && su_run(argv, &o) && o.status == 0) {
-			o.out[strcspn(o.out, "\n")] = '\0';
-			if (!proves_name(o.out))
-				su_find(&p->found, SU_WRONG, "tls", "smtp_tls_policy_maps (%s) has \"%s\" for %s: a "
-				    "token would go to a server that has not proved its name; make it \"secure\", or "
-				    "remove the line", map,
-				    o.out, key);
-		}
-		su_output_free(&o);
-		free(postmap);
-		free(map);
-	}
+	if (policy != NULL && !pf_proves_name(policy))
+		su_find(&p->found, SU_WRONG, "tls", "smtp_tls_policy_maps (%s) has \"%s\" for %s: a token would go to a "
+		    "server that has not proved its name; make it \"secure\", or remove the line", p->value[PF_POLICY],
+		    policy, key);
+	free(policy);
 }
 
 static void look_at_service(struct pf *p)

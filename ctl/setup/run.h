@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "common/secret.h"
 #include "common/status.h"
 #include "common/wire.h"
 #include "ctl/setup/found.h"
@@ -40,6 +41,22 @@ struct su_asker {
 	gid_t gid;
 	const char *socket;	/* as seen from in there */
 };
+
+struct su_question {
+	enum mx_verb verb;	/* PING or SASL; what follows is of SASL */
+	const char *mech;	/* NULL: XOAUTH2 */
+	const char *account, *host;
+	uint32_t port;		/* 0: not said */
+	uint64_t deadline_ms;	/* absolute, on mx_now_ms() */
+	uint32_t retry_ms;	/* a daemon that is not there is waited for */
+};
+
+/*
+ * Asks as that user, which takes root; anybody else asks as who he is, and in no chroot. MX_OK: *left_s is the life
+ * left of the token, and payload has the response in base64; payload NULL: it is wiped unseen.
+ */
+enum mx_class su_ask(const struct su_asker *a, const struct su_question *q, struct mx_secret *payload, uint64_t *left_s,
+    struct mx_err *e) __attribute__((warn_unused_result));
 
 /* Is there an answer? */
 void su_find_answer(struct su_found *found, const struct su_asker *a);
