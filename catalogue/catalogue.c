@@ -12,6 +12,7 @@ static const struct { const struct cat_row *rows; const size_t *n; } tables[] = 
 	{ cat_rows_way, &cat_rows_way_n },
 	{ cat_rows_provider, &cat_rows_provider_n },
 	{ cat_rows_here, &cat_rows_here_n },
+	{ cat_rows_mta, &cat_rows_mta_n },
 	{ cat_rows_server, &cat_rows_server_n },
 };
 
@@ -25,6 +26,7 @@ static const struct cat_place places[] = {
 	{ "provider", "the daemon, of what the identity provider says" },
 	{ "login", "mta-xoauth2 login" },
 	{ "here", "mta-xoauth2 diagnose, of this host" },
+	{ "mta", "mta-xoauth2 diagnose, of the mail server's settings on this host" },
 	{ "token", "mta-xoauth2 diagnose, of what the token says of itself" },
 	{ "server", "mta-xoauth2 diagnose, of the mail server" },
 };

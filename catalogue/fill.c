@@ -14,7 +14,8 @@
 
 static const char *const names[] = {
 	"account", "mailbox", "client", "client_id", "tenant", "oid", "relay", "socket", "config", "thumbprint", "sender",
-	"recipient", "user", "uid", "proxy", "issuer", "subject", "audience", "skew", "file", "mta", "instance",
+	"recipient", "user", "uid", "proxy", "issuer", "subject", "audience", "skew", "file", "mta", "instance", "hop", "service",
+	"allowed",
 };
 
 const char *cat_name_at(size_t i)

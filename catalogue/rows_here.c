@@ -6,6 +6,22 @@
 #include "catalogue/rows.h"
 
 const struct cat_row cat_rows_here[] = {
+	/* the daemon's configuration */
+	CAT_ROW("configuration-missing", MX_CONFIG, "here", "there is no configuration in {config}",
+	    "write one (doc/exchange-online.md, or mta-xoauth2 setup exchange), or name it with --config"),
+	CAT_ROW("configuration-unreadable", MX_CONFIG, "here", "{config} cannot be read by who runs this",
+	    "run this as root"),
+	CAT_ROW("relay-unknown", MX_CONFIG, "here", "nothing says through which server the mail of {account} goes",
+	    "name it: mta-xoauth2 diagnose {sh:account} --relay HOST:PORT"),
+	CAT_ROW("clock-in-the-past", MX_CONFIG, "here", "this host's clock is years late",
+	    "bring it right: timedatectl set-ntp true (chronyc tracking shows how far it is off)"),
+
+	/* the policy of the daemon */
+	CAT_ROW("relay-not-listed", MX_CONFIG, "here", "the account's \"relays\" do not admit {relay}",
+	    "add {yaml:relay} to relays of the account, if that server may have the token; then mta-xoauth2 reload"),
+	CAT_ROW("uid-not-listed", MX_CONFIG, "here", "the account does not let user {user} have tokens",
+	    "add {yaml:user} to allow_users of the account; then mta-xoauth2 reload"),
+
 	CAT_ROW("clock-wrong", MX_CONFIG, "here", "this host's clock is {skew} off the provider's",
 	    "bring it right: timedatectl set-ntp true (chronyc tracking shows how far it is off)"),
 };

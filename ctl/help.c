@@ -48,7 +48,8 @@ static void whole(void)
 	option_list(global_options);
 	puts("\nmta-xoauth2 VERB --help says more of a verb.\n\n"
 	    "exit status: 0 fine, 1 something found, 2 usage, 3 configuration or denied,\n"
-	    "4 daemon unreachable, 5 identity provider, 75 temporary; status --check has its own. See mta-xoauth2(8).");
+	    "4 daemon unreachable, 5 identity provider, 6 mail server, 75 temporary; status --check has\n"
+	    "its own. See mta-xoauth2(8).");
 }
 
 void help_print(const struct verb *v)

@@ -14,6 +14,7 @@
 #define CTL_USAGE 2
 #define CTL_CONFIG 3
 #define CTL_UNREACHABLE 4	/* no daemon there, or nothing that speaks its protocol */
+#define CTL_SERVER 6		/* the mail server */
 #define CTL_TEMP 75		/* also: the output cannot be written */
 
 #define CTL_CONF MX_SYSCONFDIR "/mta-xoauth2/tokend.yaml"
@@ -29,6 +30,8 @@ struct call {
 	const char *relayhost, *account, *sender, *instance, *state, *pieces;
 	const char *tenant, *client_id, *secret_file;
 	bool dry_run, yes;
+	/* of diagnose: */
+	const char *relay, *send_to, *from, *mta;
 };
 
 /* In struct call: bool, const char *, uint32_t. */
@@ -62,6 +65,7 @@ const char *verb_nearest(const char *name);		/* NULL: nothing like it */
 const struct ctl_option *verb_option(const struct ctl_option *list, const char *name, size_t n);
 
 int check_run(const struct call *c);	/* check.c */
+int diagnose_run(const struct call *c);	/* diagnose.c */
 int login_run(const struct call *c);	/* login.c */
 int status_run(const struct call *c);	/* status.c */
 int postfix_run(const struct call *c);	/* postfix.c */

@@ -30,6 +30,18 @@ static const struct ctl_option login_options[] = {
 	{ .name = NULL }
 };
 
+static const struct ctl_option diagnose_options[] = {
+	{ "--relay", 0, CTL_TEXT, "HOST:PORT", O(relay), "the server for the mail (what the configuration says)" },
+	{ "--send", 0, CTL_TEXT, "RCPT", O(send_to), "go on after the login, and send one short mail to this address" },
+	{ "--from", 0, CTL_TEXT, "ADDRESS", O(from), "its sender (the mailbox)" },
+	{ "--mta", 0, CTL_TEXT, "NAME", O(mta), "postfix or exim (the one that is set up for this)" },
+	{ "--instance", 0, CTL_TEXT, "DIR", O(instance), "the folder of its configuration" },
+	{ "--config", 'c', CTL_TEXT, "FILE", O(config),
+	    "the daemon's file (" CTL_CONF "); conf.d beside it is read too" },
+	{ "--json", 0, CTL_FLAG, NULL, O(json), "as JSON, for programs" },
+	{ .name = NULL }
+};
+
 static const struct ctl_option status_options[] = {
 	{ "--json", 0, CTL_FLAG, NULL, O(json), "as JSON, for programs" },
 	{ "--check", 0, CTL_FLAG, NULL, O(check), "as one line and exit status, for Nagios" },
@@ -90,6 +102,15 @@ const struct verb verbs[] = {
 	    "failed and has no token that serves; a credential has expired; no daemon answers),\n"
 	    "3 UNKNOWN.\n"
 	    "For root and the configuration's admin_users.\n" },
+	{ "diagnose", "ACCOUNT", diagnose_options, diagnose_run, "why no mail goes: the one cause, and the line that mends it",
+	    "Goes the way of a mail, link by link, as the mail server would, up to the first link\n"
+	    "that is broken: what is on this host, the identity provider, the token, the mail\n"
+	    "server. Then it says the cause, the fix with the real values in it, what speaks for\n"
+	    "that, and what cannot be told from here. Nothing on this host is changed, nothing\n"
+	    "secret is shown, and no mail is sent but by --send.\n"
+	    "Run it as root: others may not look into everything.\n"
+	    "Exit status: 0 nothing is broken, 1 the mail server's settings on this host,\n"
+	    "3 configuration, 4 daemon unreachable, 5 identity provider, 6 mail server, 75 temporary.\n" },
 	{ "postfix", "ACTION", postfix_options, postfix_run, "have Postfix use XOAUTH2, or not: enable, disable, status",
 	    "enable looks at the Postfix first, shows what it is about to change as a diff, and asks:\n"
 	    "a transport of its own in master.cf, default_transport in main.cf (or, with --sender,\n"

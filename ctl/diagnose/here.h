@@ -1,0 +1,15 @@
+/*
+ * The links on this host.
+ */
+#ifndef MX_CTL_DIAGNOSE_HERE_H
+#define MX_CTL_DIAGNOSE_HERE_H
+
+#include "ctl/diagnose/walk.h"
+
+void dg_configuration(struct dg_walk *w);	/* here_conf.c */
+void dg_account(struct dg_walk *w);
+void dg_clock(struct dg_walk *w);
+void dg_daemon(struct dg_walk *w);		/* here_daemon.c */
+void dg_policy(struct dg_walk *w);
+
+#endif

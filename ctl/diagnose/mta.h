@@ -1,0 +1,54 @@
+/*
+ * The mail server of this host: which one is set up for this, where it sends the mail, and what it makes of a relay.
+ */
+#ifndef MX_CTL_DIAGNOSE_MTA_H
+#define MX_CTL_DIAGNOSE_MTA_H
+
+#include "ctl/diagnose/walk.h"
+#include "ctl/setup/exim.h"
+#include "ctl/setup/postfix.h"
+
+/* A mail server. pf or ex is the one that is looked at. */
+struct dg_mta {
+	struct call as;			/* what the parts of ctl/setup take for a command line */
+	char *hop;			/* [HOST]:PORT, as its tables have it */
+	struct pf pf;
+	struct pf_service service;	/* by which the mail goes */
+	struct ex ex;
+	char *transport, *options;	/* Exim's: its name, and what -bP says of it */
+	char *authenticators;		/* what -bP says of those for XOAUTH2 and OAUTHBEARER; NULL: there is none */
+	char *socket;			/* that Exim asks at */
+};
+
+/* Links. Those of one mail server alone skip with another. */
+void dg_mta(struct dg_walk *w);		/* finds it, and where it sends the mail */
+void dg_plugin(struct dg_walk *w);	/* mta_plugin.c */
+void dg_socket(struct dg_walk *w);	/* mta_socket.c */
+void dg_login(struct dg_walk *w);	/* does it log in at the relay, and as whom */
+void dg_mechanism(struct dg_walk *w);
+void dg_tls(struct dg_walk *w);
+void dg_refusals(struct dg_walk *w);
+
+/* Postfix's and Exim's parts of them. false: it is not there, or not set up to log in, and why is in why. */
+bool dg_postfix_find(struct dg_walk *w, struct mx_buf *why);	/* mta_postfix.c */
+void dg_postfix_login(struct dg_walk *w);
+void dg_postfix_mechanism(struct dg_walk *w);
+void dg_postfix_tls(struct dg_walk *w);
+void dg_postfix_refusals(struct dg_walk *w);
+bool dg_exim_find(struct dg_walk *w, struct mx_buf *why);	/* mta_exim.c */
+void dg_exim_login(struct dg_walk *w);
+void dg_exim_mechanism(struct dg_walk *w);
+void dg_exim_tls(struct dg_walk *w);
+
+/* host:port, [host]:port and the like, as mail servers write it; the first of a list. false: no memory, or nothing there. */
+bool dg_hop(const char *s, char **host, uint32_t *port);
+
+void dg_mta_free(struct dg_walk *w);
+
+/*
+ * A SASL response for w->relay, asked as the mail server's user, or as who runs this where there is none; into
+ * w->response. What is wrong is the daemon's error.
+ */
+bool dg_response(struct dg_walk *w, struct mx_err *e);
+
+#endif

@@ -1,0 +1,139 @@
+/*
+ * Postfix: the service by which the account's mail goes, and its parameters, each as that service has it.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl/diagnose/mta.h"
+
+static char *value(struct dg_walk *w, const char *parameter)
+{
+	char *v = pf_service_value(&w->mta->pf, &w->mta->service, parameter);
+
+	if (v == NULL)
+		w->no_memory = true;
+	return v;
+}
+
+static bool is(struct dg_walk *w, const char *parameter, const char *what)
+{
+	char *v = value(w, parameter);
+	bool yes = v != NULL && strcmp(v, what) == 0;
+
+	free(v);
+	return yes;
+}
+
+static const char *sender(const struct dg_walk *w)
+{
+	return w->call->from != NULL ? w->call->from : w->user;
+}
+
+/* As Postfix looks senders up: the address, then its domain. */
+static char *by_sender(const struct pf *p, const char *list, const char *from)
+{
+	char *found = pf_query(p, list, from);
+	const char *at = strrchr(from, '@');
+
+	return found != NULL || at == NULL ? found : pf_query(p, list, at);
+}
+
+/* TRANSPORT:HOP or one of both, of default_transport and the like. */
+static void split(const char *s, char **transport, char **hop)
+{
+	const char *colon = *s == '[' ? NULL : strchr(s, ':');
+
+	*transport = colon != NULL ? strndup(s, (size_t)(colon - s)) : strdup(s);
+	*hop = strdup(colon != NULL ? colon + 1 : "");
+}
+
+/* The service and the next hop of the account's mail. false: no such service. */
+static bool way(struct dg_walk *w, char **hop)
+{
+	struct pf *p = &w->mta->pf;
+	char *to = by_sender(p, p->value[PF_SENDERS], sender(w)), *transport = NULL, *over;
+	bool ok;
+
+	split(to != NULL ? to : p->value[PF_TRANSPORT], &transport, hop);
+	free(to);
+	if (transport != NULL && *transport == '\0') {	/* a table that names a hop alone */
+		free(transport);
+		split(p->value[PF_TRANSPORT], &transport, &over);
+		free(over);
+	}
+	if (*hop != NULL && **hop == '\0') {
+		over = by_sender(p, p->value[PF_SENDER_RELAYS], sender(w));
+		free(*hop);
+		*hop = over != NULL ? over : strdup(p->value[PF_RELAYHOST]);
+	}
+	ok = transport != NULL && *hop != NULL && pf_service_read(p, transport, &w->mta->service);
+	free(transport);
+	return ok;
+}
+
+/* Looks for a Postfix, and opens it. */
+static bool open_it(struct dg_walk *w, struct mx_buf *why)
+{
+	const char *dir = w->call->instance != NULL ? w->call->instance : "/etc/postfix";
+	char *postconf = su_find_program("postconf"), *main_cf = su_join(dir, "/main.cf", "");
+	bool there = main_cf != NULL && access(main_cf, F_OK) == 0 && postconf != NULL;
+
+	if (!there)
+		mx_buf_addf(why, "there is no Postfix in %s", dir);
+	free(postconf);
+	free(main_cf);
+	if (!there)
+		return false;
+	if (pf_open(&w->mta->pf, &w->mta->as) == CTL_FINE && pf_read_all(&w->mta->pf))
+		return true;
+	mx_buf_addf(why, "%s cannot be read by postconf", dir);
+	return false;
+}
+
+bool dg_postfix_find(struct dg_walk *w, struct mx_buf *why)
+{
+	struct dg_mta *m = w->mta;
+	struct pf *p = &m->pf;
+	char *hop = NULL, *host = NULL;
+	uint32_t port = 0;
+	bool ok = false;
+
+	if (!open_it(w, why))
+		return false;
+	dg_value(w, "instance", p->dir);
+	if (!way(w, &hop)) {
+		mx_buf_addf(why, "%s sends the mail of %s by no service of smtp(8)", p->dir, sender(w));
+	} else if (w->call->mta == NULL && !is(w, "smtp_sasl_auth_enable", "yes") && is(w, "smtp_sasl_password_maps", "")) {
+		mx_buf_addf(why, "the Postfix in %s does not log in anywhere", p->dir);
+	} else if (w->relay == NULL && !dg_hop(hop, &host, &port)) {
+		mx_buf_addf(why, "%s has no relayhost", p->dir);
+	} else {
+		ok = true;
+	}
+	if (ok && w->relay == NULL) {
+		w->relay = host;
+		w->port = port;
+		host = NULL;
+	}
+	/* What its tables have as key: as it is written there, where it is that server. */
+	if (ok && *hop != '\0' && (host != NULL || dg_hop(hop, &host, &port)) && strcasecmp(host, w->relay) == 0)
+		m->hop = strdup(hop);
+	else if (ok && asprintf(&m->hop, "[%s]:%u", w->relay, w->port) == -1)
+		m->hop = NULL;
+	if (ok && m->hop == NULL)
+		w->no_memory = true;
+	free(hop);
+	free(host);
+	if (!ok)
+		return false;
+	w->asker = (struct su_asker){ p->value[PF_OWNER], m->service.chroot ? p->value[PF_QUEUE] : NULL, p->uid, p->gid,
+		p->socket };
+	dg_ok(w, "Postfix %s in %s sends by service %s%s to %s", p->value[PF_VERSION], p->dir, m->service.name,
+	    m->service.chroot ? ", chrooted," : "", m->hop);
+	return true;
+}
