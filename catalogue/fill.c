@@ -14,8 +14,9 @@
 
 static const char *const names[] = {
 	"account", "mailbox", "client", "client_id", "tenant", "oid", "relay", "socket", "config", "thumbprint", "sender",
-	"recipient", "user", "uid", "proxy", "issuer", "subject", "audience", "skew", "file", "mta", "instance", "hop", "service",
-	"allowed",
+	"recipient", "user", "uid", "proxy", "issuer", "subject", "audience", "skew", "file", "mta", "instance",
+	"daemon_socket", "folder", "hop", "key", "make_socket", "mapped", "mech", "parameter", "port", "profile", "profile_file", "reload",
+	"set", "transport", "wrapper",
 };
 
 const char *cat_name_at(size_t i)

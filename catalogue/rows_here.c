@@ -16,11 +16,16 @@ const struct cat_row cat_rows_here[] = {
 	CAT_ROW("clock-in-the-past", MX_CONFIG, "here", "this host's clock is years late",
 	    "bring it right: timedatectl set-ntp true (chronyc tracking shows how far it is off)"),
 
-	/* the policy of the daemon */
-	CAT_ROW("relay-not-listed", MX_CONFIG, "here", "the account's \"relays\" do not admit {relay}",
+	CAT_ROW("configuration-not-loaded", MX_CONFIG, "here", "the daemon still runs with an older configuration",
+	    "mta-xoauth2 reload"),
+
+	/* the policy of the daemon, as its configuration has it */
+	CAT_ROW("relay-not-listed", MX_CONFIG, "here", "the account's relays do not admit {relay}",
 	    "add {yaml:relay} to relays of the account, if that server may have the token; then mta-xoauth2 reload"),
 	CAT_ROW("uid-not-listed", MX_CONFIG, "here", "the account does not let user {user} have tokens",
 	    "add {yaml:user} to allow_users of the account; then mta-xoauth2 reload"),
+	CAT_ROW("mechanism-not-listed", MX_CONFIG, "here", "the account's mechanisms do not have the one that is used",
+	    "add xoauth2 to mechanisms of the account; then mta-xoauth2 reload"),
 
 	CAT_ROW("clock-wrong", MX_CONFIG, "here", "this host's clock is {skew} off the provider's",
 	    "bring it right: timedatectl set-ntp true (chronyc tracking shows how far it is off)"),

@@ -9,6 +9,8 @@
 void dg_configuration(struct dg_walk *w);	/* here_conf.c */
 void dg_account(struct dg_walk *w);
 void dg_clock(struct dg_walk *w);
+void dg_files(struct dg_walk *w);		/* here_files.c */
+void dg_confined(struct dg_walk *w);		/* here_confined.c */
 void dg_daemon(struct dg_walk *w);		/* here_daemon.c */
 void dg_policy(struct dg_walk *w);
 

@@ -9,9 +9,17 @@
 const struct dg_link dg_links[] = {
 	{ "configuration", "configuration", DG_HERE, dg_configuration },
 	{ "account", "account", DG_HERE, dg_account },
+	{ "files", "files", DG_HERE, dg_files },
 	{ "clock", "clock", DG_HERE, dg_clock },
 	{ "mail-server", "mail server", DG_HERE, dg_mta },
-	{ "daemon", "token daemon", DG_HERE, dg_daemon },
 	{ "policy", "policy", DG_HERE, dg_policy },
+	{ "daemon", "token daemon", DG_HERE, dg_daemon },
+	{ "plugin", "plugin", DG_HERE, dg_plugin },
+	{ "socket", "socket", DG_HERE, dg_socket },
+	{ "login", "login", DG_HERE, dg_login },
+	{ "mechanism", "mechanism", DG_HERE, dg_mechanism },
+	{ "tls", "TLS", DG_HERE, dg_tls },
+	{ "refusals", "refused logins", DG_HERE, dg_refusals },
+	{ "confinement", "confinement", DG_HERE, dg_confined },
 	{ .id = NULL }
 };

@@ -3,7 +3,7 @@
  */
 #include "config.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -89,18 +89,21 @@ static bool try_one(struct dg_walk *w, const char *name, bool (*find)(struct dg_
 
 void dg_mta(struct dg_walk *w)
 {
-	char text[512] = "";
+	char text[512] = "", port[12];
 	struct mx_buf why;
 	bool found;
 
 	mx_buf_init(&why, text, sizeof text);
-	found = try_one(w, "postfix", dg_postfix_find, &why);
+	found = try_one(w, "postfix", dg_postfix_find, &why) || try_one(w, "exim", dg_exim_find, &why);
 	if (mx_buf_str(&why) == NULL)
 		text[sizeof text - 1] = '\0';
 	if (!found && w->relay == NULL)
 		default_relay(w);
-	if (w->relay != NULL)
+	if (w->relay != NULL) {
+		(void)snprintf(port, sizeof port, "%u", w->port);
 		dg_value(w, "relay", w->relay);
+		dg_value(w, "port", port);
+	}
 	if (found)
 		return;		/* said */
 	if (w->call->mta != NULL)
@@ -125,6 +128,7 @@ void dg_mta_free(struct dg_walk *w)
 	free(m->options);
 	free(m->authenticators);
 	free(m->socket);
+	free(m->user);
 	free(m);
 	w->mta = NULL;
 	w->asker = (struct su_asker){ 0 };
@@ -140,5 +144,42 @@ bool dg_response(struct dg_walk *w, struct mx_err *e)
 	if (a.user == NULL)
 		a = (struct su_asker){ "root", NULL, geteuid(), getegid(), w->socket };
 	mx_secret_free(&w->response);
-	return su_ask(&a, &q, &w->response, &left, e) == MX_OK;
+	if (su_ask(&a, &q, &w->response, &left, e) == MX_OK)
+		return true;
+	if (e->cls == MX_DENIED && w->stale)
+		(void)mx_fail(e, MX_CONFIG, "configuration-not-loaded", "the daemon refuses user %s, whom %s admits, so it has not "
+		    "read that yet; mta-xoauth2 reload", a.user, w->config);
+	return false;
+}
+
+static void each(struct dg_walk *w, void (*postfix)(struct dg_walk *w), void (*exim)(struct dg_walk *w))
+{
+	if (w->mta_name == NULL)
+		dg_skip(w, "no mail server is looked at");
+	else if (strcmp(w->mta_name, "postfix") == 0)
+		postfix(w);
+	else if (exim != NULL)
+		exim(w);
+	else
+		dg_skip(w, "Exim has nothing of the kind");
+}
+
+void dg_login(struct dg_walk *w)
+{
+	each(w, dg_postfix_login, dg_exim_login);
+}
+
+void dg_mechanism(struct dg_walk *w)
+{
+	each(w, dg_postfix_mechanism, dg_exim_mechanism);
+}
+
+void dg_tls(struct dg_walk *w)
+{
+	each(w, dg_postfix_tls, dg_exim_tls);
+}
+
+void dg_refusals(struct dg_walk *w)
+{
+	each(w, dg_postfix_refusals, NULL);
 }

@@ -17,7 +17,7 @@ struct dg_mta {
 	struct ex ex;
 	char *transport, *options;	/* Exim's: its name, and what -bP says of it */
 	char *authenticators;		/* what -bP says of those for XOAUTH2 and OAUTHBEARER; NULL: there is none */
-	char *socket;			/* that Exim asks at */
+	char *socket, *user;		/* that Exim asks at, and as */
 };
 
 /* Links. Those of one mail server alone skip with another. */

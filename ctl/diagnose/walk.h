@@ -50,6 +50,8 @@ struct dg_walk {
 	const char *mta_name;			/* "postfix", "exim"; NULL: none that is set up for this */
 	struct dg_mta *mta;			/* private to mta*.c; NULL as mta_name */
 	struct su_asker asker;			/* how the mail server's user asks; user NULL: no mail server */
+	bool stale;				/* the daemon runs with another configuration than conf */
+	char hint[MX_CODE_MAX];			/* code of what is odd with the client's secret; "": nothing */
 	struct mx_secret token;			/* an access token, bare */
 	struct mx_secret response;		/* the SASL response, base64 */
 

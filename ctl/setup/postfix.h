@@ -74,6 +74,7 @@ struct pf_service { char *name, *own; bool chroot; };
 /* false: there is none of that name, it is not smtp(8), or it could not be found out. To be freed in any case. */
 bool pf_service_read(const struct pf *p, const char *name, struct pf_service *s);
 void pf_service_free(struct pf_service *s);
+bool pf_service_own(const struct pf_service *s, const char *parameter);	/* has it a value of its own? */
 /* A parameter's value in that service, expanded; owned; NULL: no memory. */
 char *pf_service_value(const struct pf *p, const struct pf_service *s, const char *parameter);
 

@@ -17,18 +17,6 @@
 /* Where systemd looks, whatever prefix this was built with. */
 #define DROP_INS "/etc/systemd/system/mta-xoauth2-tokend.socket.d"
 
-static bool under_systemd(void)
-{
-	char *systemctl = su_find_program("systemctl");
-	const char *const argv[] = { systemctl, "is-active", "--quiet", "mta-xoauth2-tokend.socket", NULL };
-	struct su_output o = { 0 };
-	bool yes = systemctl != NULL && su_run(argv, &o) && o.status == 0;
-
-	su_output_free(&o);
-	free(systemctl);
-	return yes;
-}
-
 /* Folders of path that are missing below the queue directory; the daemon makes its socket in the last one. */
 static bool plan_folders(struct pf *p, const char *user, struct su_set *out)
 {
@@ -72,7 +60,7 @@ static char *plan_socket(struct pf *p, const char *name, struct su_set *out)
 		    "the %d bytes a socket's path may have", p->outside, SOCKET_PATH_MAX);
 		return strdup("");
 	}
-	if (!under_systemd())
+	if (!su_socket_unit())
 		return plan_folders(p, p->conf != NULL ? p->conf->user : MX_USER, out) ?
 		    su_concat("listen:\n  - path: ", p->outside, "\n", NULL) : NULL;
 	path = su_concat(DROP_INS "/postfix-", name, ".conf", NULL);

@@ -8,6 +8,8 @@
 
 #include "ctl/setup/postfix.h"
 
+#define WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
 static bool ran(const char *const argv[], struct su_output *o)
 {
 	return argv[0] != NULL && su_run(argv, o) && o->status == 0;
@@ -69,7 +71,7 @@ bool pf_service_read(const struct pf *p, const char *name, struct pf_service *s)
 	bool ok = false;
 
 	*s = (struct pf_service){ 0 };
-	if (unix_name != NULL && *name != '\0' && strpbrk(name, "/ \t*") == NULL && ran(fields, &o)) {
+	if (unix_name != NULL && *name != '\0' && strspn(name, WORD) == strlen(name) && ran(fields, &o)) {
 		chroot = value_of(o.out, "chroot");
 		command = value_of(o.out, "command");
 	}
@@ -86,6 +88,14 @@ bool pf_service_read(const struct pf *p, const char *name, struct pf_service *s)
 	free(chroot);
 	free(command);
 	return ok;
+}
+
+bool pf_service_own(const struct pf_service *s, const char *parameter)
+{
+	char *own = value_of(s->own, parameter);
+
+	free(own);
+	return own != NULL;
 }
 
 void pf_service_free(struct pf_service *s)

@@ -151,3 +151,15 @@ void su_output_free(struct su_output *o)
 	free(o->err);
 	*o = (struct su_output){ 0 };
 }
+
+bool su_socket_unit(void)
+{
+	char *systemctl = su_find_program("systemctl");
+	const char *const argv[] = { systemctl, "is-active", "--quiet", "mta-xoauth2-tokend.socket", NULL };
+	struct su_output o = { 0 };
+	bool yes = systemctl != NULL && su_run(argv, &o) && o.status == 0;
+
+	su_output_free(&o);
+	free(systemctl);
+	return yes;
+}

@@ -34,6 +34,9 @@ void su_output_free(struct su_output *o);
 /* A program of that name on the caller's PATH or where such programs are; owned, NULL: none. */
 char *su_find_program(const char *name);
 
+/* Does systemd make the daemon's socket? */
+bool su_socket_unit(void);
+
 struct su_asker {
 	const char *user;	/* its name, for sentences */
 	const char *root;	/* of its chroot; NULL: none */
