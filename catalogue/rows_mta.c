@@ -46,6 +46,8 @@ const struct cat_row cat_rows_mta[] = {
 	    "echo {sh:hop} {sh:account} >>{sh:file} && " SET("smtp_sasl_password_maps=" TEXTHASH)),
 	CAT_ROW("map-without-relay", MX_CONFIG, "mta", "Postfix's table of logins has no line for this server",
 	    "echo {sh:hop} {sh:account} >>{sh:file} && {reload}"),
+	CAT_ROW("map-not-indexed", MX_CONFIG, "mta", "Postfix's table of logins was changed, and its index was not made anew",
+	    "{reload}"),
 	CAT_ROW("map-unknown-user", MX_CONFIG, "mta",
 	    "Postfix logs in as {mapped} at this server, for which the daemon has no account",
 	    "write {account} in place of {mapped} in the line of {hop} in {file}, then: {reload}"),

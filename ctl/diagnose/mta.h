@@ -12,6 +12,7 @@
 struct dg_mta {
 	struct call as;			/* what the parts of ctl/setup take for a command line */
 	char *hop;			/* [HOST]:PORT, as its tables have it */
+	bool elsewhere;			/* it sends to another server than the one that was asked about */
 	struct pf pf;
 	struct pf_service service;	/* by which the mail goes */
 	struct ex ex;

@@ -7,13 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "ctl/diagnose/mta.h"
 
 static char *value(struct dg_walk *w, const char *parameter)
 {
-	char *v = pf_service_value(&w->mta->pf, &w->mta->service, parameter);
+	char *v = pf_service_value(&w->mta->service, parameter);
 
 	if (v == NULL)
 		w->no_memory = true;
@@ -95,6 +96,19 @@ static bool open_it(struct dg_walk *w, struct mx_buf *why)
 	return false;
 }
 
+static void tell(struct dg_walk *w, const char *hop)
+{
+	const struct dg_mta *m = w->mta;
+	const char *jail = m->service.chroot ? ", chrooted," : "";
+
+	if (m->elsewhere)
+		dg_note(w, "Postfix %s in %s sends by service %s%s to %s, and not to %s", m->pf.value[PF_VERSION], m->pf.dir,
+		    m->service.name, jail, *hop != '\0' ? hop : "each domain's own servers", m->hop);
+	else
+		dg_ok(w, "Postfix %s in %s sends by service %s%s to %s", m->pf.value[PF_VERSION], m->pf.dir, m->service.name, jail,
+		    m->hop);
+}
+
 bool dg_postfix_find(struct dg_walk *w, struct mx_buf *why)
 {
 	struct dg_mta *m = w->mta;
@@ -115,25 +129,24 @@ bool dg_postfix_find(struct dg_walk *w, struct mx_buf *why)
 	} else {
 		ok = true;
 	}
-	if (ok && w->relay == NULL) {
-		w->relay = host;
+	if (ok && w->relay == NULL && (w->relay = strdup(host)) != NULL)
 		w->port = port;
-		host = NULL;
-	}
 	/* What its tables have as key: as it is written there, where it is that server. */
-	if (ok && *hop != '\0' && (host != NULL || dg_hop(hop, &host, &port)) && strcasecmp(host, w->relay) == 0)
+	if (ok && (host != NULL || dg_hop(hop, &host, &port) || *hop == '\0'))
+		m->elsewhere = host == NULL || strcasecmp(host, w->relay) != 0 || port != w->port;
+	if (ok && !m->elsewhere)
 		m->hop = strdup(hop);
 	else if (ok && asprintf(&m->hop, "[%s]:%u", w->relay, w->port) == -1)
 		m->hop = NULL;
 	if (ok && m->hop == NULL)
 		w->no_memory = true;
+	if (ok)
+		tell(w, hop);
 	free(hop);
 	free(host);
 	if (!ok)
 		return false;
 	w->asker = (struct su_asker){ p->value[PF_OWNER], m->service.chroot ? p->value[PF_QUEUE] : NULL, p->uid, p->gid,
 		p->socket };
-	dg_ok(w, "Postfix %s in %s sends by service %s%s to %s", p->value[PF_VERSION], p->dir, m->service.name,
-	    m->service.chroot ? ", chrooted," : "", m->hop);
 	return true;
 }

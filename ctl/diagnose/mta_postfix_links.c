@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/text.h"
@@ -18,7 +19,7 @@
 static char *look(struct dg_walk *w, const char *parameter)
 {
 	const struct dg_mta *m = w->mta;
-	char *v = pf_service_value(&m->pf, &m->service, parameter), set[128];
+	char *v = pf_service_value(&m->service, parameter), set[128];
 
 	(void)snprintf(set, sizeof set, "-P %s/unix/", m->service.name);
 	dg_value(w, "set", strcmp(m->service.name, "smtp") == 0 && !pf_service_own(&m->service, parameter) ? "-e " : set);
@@ -78,6 +79,26 @@ static void tell_table(struct dg_walk *w, const char *list)
 	dg_value(w, "reload", reload);
 }
 
+/* Has a table's text no index, or one that is older? Its name is in the value "file" then. */
+static bool not_indexed(struct dg_walk *w, const char *list)
+{
+	char type[64], name[1024], one[1100];
+	struct stat text, index;
+	bool old = false;
+
+	while (!old && pf_table(&list, type, sizeof type, name, sizeof name)) {
+		char *path = su_join(name, pf_index(type), "");
+
+		if (path != NULL && *name == '/' && strcmp(path, name) != 0 && stat(name, &text) == 0)
+			old = stat(path, &index) == -1 || index.st_mtime < text.st_mtime;
+		free(path);
+	}
+	(void)snprintf(one, sizeof one, "%s:%s", type, name);
+	if (old)
+		tell_table(w, one);
+	return old;
+}
+
 /* USER:PASSWORD of the relay, as smtp(8) looks it up; owned, NULL: there is none. */
 static char *entry(struct dg_walk *w, const char *list)
 {
@@ -124,7 +145,11 @@ void dg_postfix_login(struct dg_walk *w)
 		tell_table(w, list);
 		if (*list == '\0')
 			dg_broken(w, "map-missing", "smtp_sasl_password_maps is empty for service %s", w->mta->service.name);
-		else if ((found = entry(w, list)) == NULL)
+		else if ((found = entry(w, list)) == NULL && not_indexed(w, list))
+			dg_broken(w, "map-not-indexed", "the index of %s is older than its text, or is not there", list);
+		else if (found == NULL && w->mta->elsewhere)
+			dg_skip(w, "smtp_sasl_password_maps = %s has nothing for %s, where Postfix does not send", list, w->mta->hop);
+		else if (found == NULL)
 			dg_broken(w, "map-without-relay", "smtp_sasl_password_maps = %s has nothing for %s", list, w->mta->hop);
 		else
 			login_as(w, found);
@@ -187,7 +212,7 @@ static const char *demanded(const char *options)
 /* The TLS level for this relay; owned. */
 static char *level(struct dg_walk *w, char **policy)
 {
-	char *list = pf_service_value(&w->mta->pf, &w->mta->service, "smtp_tls_policy_maps"), *v;
+	char *list = pf_service_value(&w->mta->service, "smtp_tls_policy_maps"), *v;
 
 	*policy = list != NULL ? pf_query(&w->mta->pf, list, w->mta->hop) : NULL;
 	if (*policy == NULL && list != NULL)

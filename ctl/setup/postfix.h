@@ -63,20 +63,22 @@ bool pf_has_map(const struct pf *p, const char *type);
 
 /*
  * What the tables of a parameter say for a key, by postmap(1): the first answer, owned; NULL: none. Tables whose type
- * this Postfix does not have are passed over.
+ * this Postfix does not have, and files that are not there, are passed over.
  */
 char *pf_query(const struct pf *p, const char *list, const char *key);
+/* What stands behind the name of a table of this type, in that of its index; "" for tables that have none. */
+const char *pf_index(const char *type);
 /* Is a TLS level, or a policy that begins with it, one at which the server has to prove its name? */
 bool pf_proves_name(const char *policy);
 
 /* A service of master.cf, with values of its own. */
-struct pf_service { char *name, *own; bool chroot; };
+struct pf_service { char *name, *own, *raw, *all; bool chroot; };	/* what postconf says: -P, of main.cf, with -x */
 /* false: there is none of that name, it is not smtp(8), or it could not be found out. To be freed in any case. */
 bool pf_service_read(const struct pf *p, const char *name, struct pf_service *s);
 void pf_service_free(struct pf_service *s);
 bool pf_service_own(const struct pf_service *s, const char *parameter);	/* has it a value of its own? */
 /* A parameter's value in that service, expanded; owned; NULL: no memory. */
-char *pf_service_value(const struct pf *p, const struct pf_service *s, const char *parameter);
+char *pf_service_value(const struct pf_service *s, const char *parameter);
 
 /* Runs postconf, or another command of Postfix, on folder. false: it failed, and that has been said. */
 bool pf_run(const struct pf *p, const char *folder, const char *command, const char *const args[], struct su_output *o);

@@ -1,7 +1,7 @@
 """mta-xoauth2 diagnose on a chain of the tests."""
 
 import json
-import os
+import pwd
 import subprocess
 
 from . import paths
@@ -43,7 +43,7 @@ def environment():
 def run_tool(*args, env=None, user=None, inside=(), seconds=60):
     """CompletedProcess. inside: words in front of the command, such as nsenter's."""
     tool = "mta-xoauth2" if inside else paths.ours("tool")
-    extra = {"user": user, "group": user, "extra_groups": []} if user else {}
+    extra = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
     return subprocess.run([*map(str, inside), str(tool), "diagnose", *map(str, args)], capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, timeout=seconds, env=environment() | (env or {}), **extra)
 
@@ -64,5 +64,11 @@ def of_chain(chain, *more, account=None, **how):
                     chain.tokend.socket, "--timeout", "5", *more, **how)
 
 
-def is_root():
-    return os.geteuid() == 0
+def mend(report, socket=None):
+    """Does what the fix says, in a shell, as somebody who pastes it."""
+    env = environment()
+    env["PATH"] = f"{paths.build_dir()}:{env['PATH']}"
+    if socket:
+        env["MTA_XOAUTH2_SOCKET"] = str(socket)
+    done = subprocess.run(["sh", "-e", "-c", report.fix], capture_output=True, text=True, timeout=60, env=env)
+    assert done.returncode == 0, f"{report.fix}\n{done.stdout}{done.stderr}"
