@@ -91,6 +91,15 @@ const struct verb verbs[] = {
 	    "nothing is changed. Started by root, it reads the files as the user the daemon\n"
 	    "runs as: that one needs to read the secrets. Exit status 3 if there is an error;\n"
 	    "warnings alone leave it 0.\n" },
+	{ "diagnose", "ACCOUNT", diagnose_options, diagnose_run, "why no mail goes: the one cause, and the line that mends it",
+	    "Goes the way of a mail, link by link, as the mail server would, up to the first link\n"
+	    "that is broken: what is on this host, the identity provider, the token, the mail\n"
+	    "server. Then it says the cause, the fix with the real values in it, what speaks for\n"
+	    "that, and what cannot be told from here. Nothing on this host is changed, nothing\n"
+	    "secret is shown, and no mail is sent but by --send.\n"
+	    "Run it as root: others may not look into everything.\n"
+	    "Exit status: 0 nothing is broken, 1 the mail server's settings on this host,\n"
+	    "3 configuration, 4 daemon unreachable, 5 identity provider, 6 mail server, 75 temporary.\n" },
 	{ "status", NULL, status_options, status_run, "what the daemon holds and what troubles it",
 	    "One row per client: its state (empty: nobody asked yet; first: no token yet, one is\n"
 	    "being fetched; fresh: a token; refresh: a token, the next is being fetched; wait: a\n"
@@ -102,15 +111,6 @@ const struct verb verbs[] = {
 	    "failed and has no token that serves; a credential has expired; no daemon answers),\n"
 	    "3 UNKNOWN.\n"
 	    "For root and the configuration's admin_users.\n" },
-	{ "diagnose", "ACCOUNT", diagnose_options, diagnose_run, "why no mail goes: the one cause, and the line that mends it",
-	    "Goes the way of a mail, link by link, as the mail server would, up to the first link\n"
-	    "that is broken: what is on this host, the identity provider, the token, the mail\n"
-	    "server. Then it says the cause, the fix with the real values in it, what speaks for\n"
-	    "that, and what cannot be told from here. Nothing on this host is changed, nothing\n"
-	    "secret is shown, and no mail is sent but by --send.\n"
-	    "Run it as root: others may not look into everything.\n"
-	    "Exit status: 0 nothing is broken, 1 the mail server's settings on this host,\n"
-	    "3 configuration, 4 daemon unreachable, 5 identity provider, 6 mail server, 75 temporary.\n" },
 	{ "postfix", "ACTION", postfix_options, postfix_run, "have Postfix use XOAUTH2, or not: enable, disable, status",
 	    "enable looks at the Postfix first, shows what it is about to change as a diff, and asks:\n"
 	    "a transport of its own in master.cf, default_transport in main.cf (or, with --sender,\n"

@@ -82,7 +82,7 @@ static void judge_client(const struct oauth_client *oc, struct judged *j)
 	int fd;
 
 	if (oc->ca_file != NULL && (fd = open(oc->ca_file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) == -1) {
-		(void)mx_fail(&j->err, MX_CONFIG, "ca-file-unreadable", "\"ca_file\": %s cannot be read (%s)", oc->ca_file,
+		(void)mx_fail(&j->err, MX_CONFIG, "ca-file-unusable", "\"ca_file\": %s cannot be read (%s)", oc->ca_file,
 		    strerror(errno));
 		found(j, true, oc->ca_file);
 	} else if (oc->ca_file != NULL) {
@@ -124,7 +124,7 @@ static void judge_as(const struct dg_walk *w, const struct passwd *pw, int fd)
 
 	if (pw != NULL && (initgroups(pw->pw_name, pw->pw_gid) == -1 || setgid(pw->pw_gid) == -1 ||
 	    setuid(pw->pw_uid) == -1)) {
-		(void)mx_fail(&j.err, MX_TEMP, "cannot-change-user", "cannot become user \"%s\" (%s)", w->conf->user,
+		(void)mx_fail(&j.err, MX_CONFIG, "cannot-change-user", "cannot become user \"%s\" (%s)", w->conf->user,
 		    strerror(errno));
 		found(&j, true, NULL);
 	} else {

@@ -14,12 +14,12 @@ const struct dg_link dg_links[] = {
 	{ "mail-server", "mail server", DG_HERE, dg_mta },
 	{ "policy", "policy", DG_HERE, dg_policy },
 	{ "daemon", "token daemon", DG_HERE, dg_daemon },
-	{ "plugin", "plugin", DG_HERE, dg_plugin },
-	{ "socket", "socket", DG_HERE, dg_socket },
-	{ "login", "login", DG_HERE, dg_login },
-	{ "mechanism", "mechanism", DG_HERE, dg_mechanism },
-	{ "tls", "TLS", DG_HERE, dg_tls },
-	{ "refusals", "refused logins", DG_HERE, dg_refusals },
+	{ "plugin", "plugin", DG_HERE, dg_mta_plugin },
+	{ "socket", "socket", DG_HERE, dg_mta_socket },
+	{ "login", "login", DG_HERE, dg_mta_login },
+	{ "mechanism", "mechanism", DG_HERE, dg_mta_mechanism },
+	{ "tls", "TLS", DG_HERE, dg_mta_tls },
+	{ "refusals", "refused logins", DG_HERE, dg_mta_refusals },
 	{ "confinement", "confinement", DG_HERE, dg_confined },
 	{ .id = NULL }
 };

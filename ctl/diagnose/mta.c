@@ -164,22 +164,22 @@ static void each(struct dg_walk *w, void (*postfix)(struct dg_walk *w), void (*e
 		dg_skip(w, "Exim has nothing of the kind");
 }
 
-void dg_login(struct dg_walk *w)
+void dg_mta_login(struct dg_walk *w)
 {
 	each(w, dg_postfix_login, dg_exim_login);
 }
 
-void dg_mechanism(struct dg_walk *w)
+void dg_mta_mechanism(struct dg_walk *w)
 {
 	each(w, dg_postfix_mechanism, dg_exim_mechanism);
 }
 
-void dg_tls(struct dg_walk *w)
+void dg_mta_tls(struct dg_walk *w)
 {
 	each(w, dg_postfix_tls, dg_exim_tls);
 }
 
-void dg_refusals(struct dg_walk *w)
+void dg_mta_refusals(struct dg_walk *w)
 {
 	each(w, dg_postfix_refusals, NULL);
 }

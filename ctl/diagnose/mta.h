@@ -23,12 +23,12 @@ struct dg_mta {
 
 /* Links. Those of one mail server alone skip with another. */
 void dg_mta(struct dg_walk *w);		/* finds it, and where it sends the mail */
-void dg_plugin(struct dg_walk *w);	/* mta_plugin.c */
-void dg_socket(struct dg_walk *w);	/* mta_socket.c */
-void dg_login(struct dg_walk *w);	/* does it log in at the relay, and as whom */
-void dg_mechanism(struct dg_walk *w);
-void dg_tls(struct dg_walk *w);
-void dg_refusals(struct dg_walk *w);
+void dg_mta_plugin(struct dg_walk *w);	/* mta_plugin.c */
+void dg_mta_socket(struct dg_walk *w);	/* mta_socket.c */
+void dg_mta_login(struct dg_walk *w);	/* does it log in at the relay, and as whom */
+void dg_mta_mechanism(struct dg_walk *w);
+void dg_mta_tls(struct dg_walk *w);
+void dg_mta_refusals(struct dg_walk *w);
 
 /* Postfix's and Exim's parts of them. false: it is not there, or not set up to log in, and why is in why. */
 bool dg_postfix_find(struct dg_walk *w, struct mx_buf *why);	/* mta_postfix.c */

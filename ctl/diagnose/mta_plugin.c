@@ -19,7 +19,7 @@ static void tell_folder(struct dg_walk *w, const char *path)
 	free(first);
 }
 
-void dg_plugin(struct dg_walk *w)
+void dg_mta_plugin(struct dg_walk *w)
 {
 	struct su_plugins found = { 0 };
 	char *path = NULL;

@@ -92,7 +92,7 @@ static void say_why(struct dg_walk *w, const char *outside, const struct mx_err 
 	free(folder);
 }
 
-void dg_socket(struct dg_walk *w)
+void dg_mta_socket(struct dg_walk *w)
 {
 	const struct su_question q = { .verb = MX_VERB_PING, .deadline_ms = mx_now_ms() + PING_MS };
 	char *outside;
