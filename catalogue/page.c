@@ -30,19 +30,25 @@ static const char *const meanings[MX_CLASS_N] = {
 
 static const char *const steps[CAT_END] = { "connection", "EHLO", "STARTTLS", "login", "MAIL", "RCPT", "DATA" };
 
-/* One character of ours as roff: commands are to be pasted from the page. */
-static void put(char c)
+/* One character of ours as roff, NULL: as it is. Commands are to be pasted from the page. */
+static const char *roff(char c)
 {
 	static const struct { char c; const char *roff; } special[] = {
 		{ '\\', "\\e" }, { '-', "\\-" }, { '\'', "\\(aq" }, { '`', "\\(ga" }, { '^', "\\(ha" }, { '~', "\\(ti" }, { '"', "\\(dq" },
 	};
 
 	for (size_t i = 0; i < sizeof special / sizeof special[0]; i++)
-		if (special[i].c == c) {
-			(void)fputs(special[i].roff, stdout);
-			return;
-		}
-	(void)putchar(c);
+		if (special[i].c == c)
+			return special[i].roff;
+	return NULL;
+}
+
+static void put(char c)
+{
+	if (roff(c) != NULL)
+		(void)fputs(roff(c), stdout);
+	else
+		(void)putchar(c);
 }
 
 /* Prose may be hyphenated; names and commands, which somebody pastes, may not. */
@@ -52,6 +58,16 @@ static bool is_name(const char *w, size_t n)
 		if (strchr("_-/=$@", w[i]) != NULL || (i > 0 && w[i] >= 'A' && w[i] <= 'Z'))
 			return true;
 	return false;
+}
+
+/* Of the source, which mandoc's lint looks at. */
+static size_t width(const char *w, size_t n)
+{
+	size_t sum = is_name(w, n) ? 2 : 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += roff(w[i]) != NULL ? strlen(roff(w[i])) : 1;
+	return sum;
 }
 
 static void put_word(const char *w, size_t n)
@@ -81,14 +97,14 @@ static void flow(const char *before, const char *s, const char *behind)
 		exit(1);
 	for (const char *p = filled; *p != '\0'; p += n, p += strspn(p, " ")) {
 		n = strcspn(p, " ");
-		if (col > 0 && col + 1 + n > LINE_MAX_) {
+		if (col > 0 && col + 1 + width(p, n) > LINE_MAX_) {
 			(void)putchar('\n');
 			col = 0;
 		}
 		if (col > 0)
 			(void)putchar(' ');
 		put_word(p, n);
-		col += (col > 0) + n;
+		col += (col > 0) + width(p, n);
 		if (strchr(".?!", p[n - 1]) != NULL) {
 			(void)putchar('\n');
 			col = 0;
@@ -105,7 +121,9 @@ static void sentence(const char *s)
 
 	if (*s >= 'a' && *s <= 'z' && strcspn(s, "_-0123456789/") >= strcspn(s, " "))
 		first[0] = (char)(*s - 'a' + 'A');
-	flow(first, s + 1, s[strlen(s) - 1] == '?' ? "" : ".");
+	if (*s == '{')
+		first[0] = '\0';		/* a placeholder */
+	flow(first, s + (*s != '{'), s[strlen(s) - 1] == '?' ? "" : ".");
 }
 
 static void fix(const char *label, const char *s)

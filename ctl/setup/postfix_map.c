@@ -11,9 +11,7 @@
 #include "ctl/out.h"
 #include "ctl/setup/postfix.h"
 
-static const struct { const char *type, *index; } types[] = {
-	{ "texthash", NULL }, { "hash", ".db" }, { "btree", ".db" }, { "lmdb", ".lmdb" }, { "cdb", ".cdb" },
-};
+static const char *const types[] = { "texthash", "hash", "btree", "lmdb", "cdb" };
 
 struct line { const char *user; size_t user_n; const char *colon; const char *end; bool more; };
 
@@ -45,7 +43,7 @@ static bool next_source(struct pf *p, const char **list, size_t *type, char *nam
 
 	while (pf_table(list, kind, sizeof kind, name, room)) {
 		for (*type = 0; *type < sizeof types / sizeof types[0]; ++*type)
-			if (strcmp(kind, types[*type].type) == 0)
+			if (strcmp(kind, types[*type]) == 0)
 				break;
 		if (*type == sizeof types / sizeof types[0] || *name != '/' || !su_read(&p->found, name, f))
 			continue;
@@ -110,10 +108,10 @@ char *pf_other_path(struct pf *p)
 /* The index of the new text, made beside the copies. */
 static bool plan_index(struct pf *p, size_t type, const char *source, const char *text, struct su_set *out)
 {
-	char *path = su_join(source, types[type].index, ""), *copy = su_join(p->stage, "/passwords", "");
-	char *made = copy != NULL ? su_join(copy, types[type].index, "") : NULL;
-	char *map = copy != NULL ? su_join(types[type].type, ":", copy) : NULL;
-	char *note = su_join(types[type].type, ":", source);
+	char *path = su_join(source, pf_index(types[type]), ""), *copy = su_join(p->stage, "/passwords", "");
+	char *made = copy != NULL ? su_join(copy, pf_index(types[type]), "") : NULL;
+	char *map = copy != NULL ? su_join(types[type], ":", copy) : NULL;
+	char *note = su_join(types[type], ":", source);
 	const char *const args[] = { map, NULL };
 	struct su_file before = { 0 }, after = { 0 }, f = { .there = true, .mode = 0600 };
 	struct su_output o = { 0 };
@@ -178,7 +176,7 @@ bool pf_plan_passwords(struct pf *p, struct su_set *out)
 		text = without_password(&f, &l, &n);
 		/* The text first: Postfix wants the index to be the newer one. */
 		ok = text != NULL && su_change_to(out, SU_PASSWORDS, name, "", &f, text, n, 0600) &&
-		    (types[type].index == NULL || p->c->dry_run ||
+		    (*pf_index(types[type]) == '\0' || p->c->dry_run ||
 		    plan_index(p, type, name, out->c[out->n - 1].after.p, out));
 	}
 	return ok;
