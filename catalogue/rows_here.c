@@ -21,9 +21,9 @@ const struct cat_row cat_rows_here[] = {
 
 	/* the policy of the daemon, as its configuration has it */
 	CAT_ROW("relay-not-listed", MX_CONFIG, "here", "the account's relays do not admit {relay}",
-	    "add {yaml:relay} to relays of the account, if that server may have the token; then mta-xoauth2 reload"),
+	    "if that server may have the token, write for this account ({at}) relays: {list} and then: mta-xoauth2 reload"),
 	CAT_ROW("uid-not-listed", MX_CONFIG, "here", "the account does not let user {user} have tokens",
-	    "add {yaml:user} to allow_users of the account; then mta-xoauth2 reload"),
+	    "write for this account ({at}) allow_users: {list} and then: mta-xoauth2 reload"),
 	CAT_ROW("mechanism-not-listed", MX_CONFIG, "here", "the account's mechanisms do not have the one that is used",
 	    "add xoauth2 to mechanisms of the account; then mta-xoauth2 reload"),
 

@@ -15,7 +15,7 @@
 #include "common/clock.h"
 #include "ctl/ask.h"
 #include "ctl/diagnose/here.h"
-#include "ctl/setup/file.h"
+#include "ctl/setup/job.h"
 #include "ctl/status.h"
 
 static void newest(const char *path, time_t *t)
@@ -97,21 +97,75 @@ static void compare(struct dg_walk *w, const char *path, const struct answer *a)
 	}
 }
 
+/* Where the configuration has it listen, if not where it was asked. false: nobody answers there either. */
+static bool elsewhere(struct dg_walk *w, struct mx_endpoint *ep, struct answer *a)
+{
+	const struct conf *c = w->conf;
+
+	for (size_t i = 0; w->call->socket == NULL && i < c->nlisten; i++) {
+		if (c->listen[i].protocol != CONF_PROTOCOL_TOKEND || strcmp(c->listen[i].path, ep->path) == 0)
+			continue;
+		answer_free(a);
+		ep->path = c->listen[i].path;
+		if (ask(ep, MX_VERB_STATUS, NULL, a) == MX_OK || a->spoke)
+			return true;
+	}
+	return false;
+}
+
 void dg_daemon(struct dg_walk *w)
 {
 	struct mx_endpoint ep;
+	struct mx_err e;
 	struct answer a;
 
 	if (ask_endpoint(w->call, &ep) != CTL_FINE)
 		return;		/* it was judged before */
 	ep.retry_ms = 0;
-	if (ask(&ep, MX_VERB_STATUS, NULL, &a) == MX_OK)
+	if (ask(&ep, MX_VERB_STATUS, NULL, &a) != MX_OK && !a.spoke) {
+		e = a.err;
+		if (!elsewhere(w, &ep, &a))
+			a.err = e;
+		else
+			w->socket = ep.path;
+	}
+	if (a.err.cls == MX_OK)
 		compare(w, ep.path, &a);
-	else if (a.err.cls == MX_DENIED)
+	else if (a.spoke && a.err.cls == MX_DENIED)
 		dg_ok(w, "answers at %s; what it runs with it tells root alone", ep.path);
 	else
 		dg_broken_err(w, &a.err);
 	answer_free(&a);
+}
+
+/* The account's list with one word more, as a line of YAML; owned. */
+static char *with(size_t n, const char *const *words, const char *more)
+{
+	char *list = strdup("["), *next, *q;
+
+	for (size_t i = 0; list != NULL && i <= n; i++) {
+		const char *word = i < n ? words[i] : more;
+		const bool plain = strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(word);
+
+		q = plain ? strdup(word) : su_quoted(word);
+		next = q != NULL ? su_concat(list, i > 0 ? ", " : "", q, NULL) : NULL;
+		free(q);
+		free(list);
+		list = next;
+	}
+	next = list != NULL ? su_concat(list, "]", NULL) : NULL;
+	free(list);
+	return next;
+}
+
+static void tell_list(struct dg_walk *w, size_t n, const char *const *words, const char *more)
+{
+	char *list = with(n, words, more), at[600];
+
+	(void)snprintf(at, sizeof at, "%.500s, line %u", w->entry->at.file, w->entry->at.line);
+	dg_value(w, "at", at);
+	dg_value(w, "list", list);
+	free(list);
 }
 
 /* As tokend/policy.c judges it; a mail server's delivery process has no supplementary groups. */
@@ -125,6 +179,7 @@ static bool listed(const struct conf_account *a, uid_t uid, gid_t gid)
 void dg_policy(struct dg_walk *w)
 {
 	const struct conf_account *a = w->entry;
+	static const char *const root = "root";
 	char uid[24], at[600];
 
 	(void)snprintf(at, sizeof at, "account \"%s\" (%s:%u)", a->pattern, a->at.file, a->at.line);
@@ -132,11 +187,16 @@ void dg_policy(struct dg_walk *w)
 		(void)snprintf(uid, sizeof uid, "%lu", (unsigned long)w->asker.uid);
 		dg_value(w, "user", w->asker.user);
 		dg_value(w, "uid", uid);
+		if (a->allow_users.n > 0)
+			tell_list(w, a->allow_users.n, a->allow_users.name, w->asker.user);
+		else
+			tell_list(w, 1, &root, w->asker.user);
 		dg_broken(w, "uid-not-listed", "%s admits %s%s%s, and %s asks as user %s (uid %s)", at,
 		    a->allow_users.n > 0 ? "the users of allow_users" : a->allow_groups.n > 0 ? "" : "root alone",
 		    a->allow_users.n > 0 && a->allow_groups.n > 0 ? " and " : "",
 		    a->allow_groups.n > 0 ? "the groups of allow_groups" : "", w->mta_name, w->asker.user, uid);
 	} else if (!conf_relay_allowed(a, w->relay, strlen(w->relay))) {
+		tell_list(w, a->nrelays, a->relays, w->relay);
 		dg_broken(w, "relay-not-listed", "%s does not let tokens go to %s", at, w->relay);
 	} else if (w->mta_name != NULL && strcmp(w->mta_name, "exim") == 0 && !a->xoauth2) {
 		dg_broken(w, "mechanism-not-listed", "%s does not have XOAUTH2 among its mechanisms", at);

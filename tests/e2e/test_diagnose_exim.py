@@ -66,7 +66,7 @@ def test_tls_not_required(look):
 
 def test_user_not_allowed(look):
     _, report = look(accounts={BOX: {"allow_users": ["root"]}})
-    report().broken("policy", "uid-not-listed", 3, "add Debian-exim to allow_users")
+    report().broken("policy", "uid-not-listed", 3, "allow_users: [root, Debian-exim]")
 
 
 def test_logs_in_as_somebody_else(look):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from mxtest.chain import BOX
-from mxtest.diagnose import mend, of_chain, run_tool
+from mxtest.diagnose import diagnose, mend, of_chain, run_tool
 
 HERE = ["configuration", "account", "files", "clock", "mail-server", "policy", "daemon", "plugin", "socket", "login",
         "mechanism", "tls", "refusals", "confinement"]
@@ -141,7 +141,7 @@ def test_socket_mode(host):
 
 def test_user_not_allowed(host):
     chain = host(account={"allow_users": ["root"]})
-    report = of_chain(chain).broken("policy", "uid-not-listed", 3, "add postfix to allow_users", "mta-xoauth2 reload")
+    report = of_chain(chain).broken("policy", "uid-not-listed", 3, "allow_users: [root, postfix]", f"({chain.tokend.config}, line ", "mta-xoauth2 reload")
     assert "postfix asks as user postfix (uid " in report.json["evidence"][0]
     chain.tokend.accounts[BOX]["allow_users"].append("postfix")
     chain.tokend.reload()
@@ -161,10 +161,17 @@ def test_groups_alone_do_not_admit_by_name(host):
 
 def test_relay_not_listed(host):
     chain = host(account={"relays": ["*.example.net"]})
-    of_chain(chain).broken("policy", "relay-not-listed", 3, "add localhost to relays")
+    of_chain(chain).broken("policy", "relay-not-listed", 3, 'relays: ["*.example.net", localhost]')
     report = of_chain(chain, "--relay", "mx.example.net:25").sound()
     assert report.links["mail-server"][1].endswith(f"to [localhost]:{chain.dovecot.port}, and not to [mx.example.net]:25")
     assert report.links["login"][0] == "skip"
+
+
+def test_daemon_where_the_file_says(host):
+    """Nobody named a socket: it is looked for where the configuration has it."""
+    chain = host()
+    report = diagnose(BOX, "--instance", chain.postfix.etc, "--config", chain.tokend.config).sound()
+    assert report.links["daemon"] == ("ok", f"answers at {chain.tokend.socket}, with this configuration")
 
 
 def test_daemon_stopped(host):
@@ -410,7 +417,7 @@ def test_text(host):
     assert done.stdout.startswith(f"account {BOX}\n\non this host\n  ok      configuration   {chain.tokend.config}: clients: 1")
     assert "\n  broken  policy " in done.stdout
     tail = done.stdout.partition("\ncause:\n")[2]
-    assert tail.startswith("  the account does not let user postfix have tokens\n  [uid-not-listed]\n\nfix:\n  add postfix to")
+    assert tail.startswith("  the account does not let user postfix have tokens\n  [uid-not-listed]\n\nfix:\n  write for this account (")
     assert "\nevidence:\n  - account " in tail
 
 

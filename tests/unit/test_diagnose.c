@@ -156,7 +156,7 @@ static void test_broken(void **state)
 	assert_int_equal(reached, 2);
 	has(text, "\nthe token\n  broken  second          saw \"this\"\\x0a\n\ncause:\n");
 	has(text, "user it's me have tokens\n  [uid-not-listed]\n\nfix:\n");
-	has(text, "add 'it''s me' to allow_users");
+	has(text, "allow_users: LIST");
 	has(text, "evidence:\n  - saw \"this\"");
 	assert_null(strstr(text, "healthy"));
 	free(text);
