@@ -43,8 +43,8 @@ static bool look_into(const char *path, struct su_plugins *p, void (*rival)(void
 		n = strlen(e->d_name);
 		if (n < 4 || strcmp(e->d_name + n - 3, ".so") != 0)
 			continue;
-		if (strcmp(e->d_name, SU_PLUGIN) == 0) {
-			if (fstatat(dirfd(d), SU_PLUGIN, &st, 0) == -1)
+		if (strcmp(e->d_name, SU_PLUGIN_FILE) == 0) {
+			if (fstatat(dirfd(d), SU_PLUGIN_FILE, &st, 0) == -1)
 				continue;
 			if ((st.st_mode & 0444) == 0444) {
 				p->found = true;

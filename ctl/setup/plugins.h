@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#define SU_PLUGIN "libmta-xoauth2.so"
+#define SU_PLUGIN_FILE "libmta-xoauth2.so"
 
 struct su_plugins {
 	bool found;		/* ours, readable for everybody */

@@ -53,9 +53,9 @@ static void look_at_plugin(struct pf *p)
 	if (path == NULL || !su_plugins_look(path, &found, look_at_rival, p))
 		p->found.no_memory = true;
 	else if (found.found)
-		su_find(&p->found, SU_GOOD, "plugin", SU_PLUGIN " is where this Postfix looks for plugins: %s", path);
+		su_find(&p->found, SU_GOOD, "plugin", SU_PLUGIN_FILE " is where this Postfix looks for plugins: %s", path);
 	else
-		su_find(&p->found, SU_WRONG, "plugin", SU_PLUGIN " is not, or not readable for everybody, where this "
+		su_find(&p->found, SU_WRONG, "plugin", SU_PLUGIN_FILE " is not, or not readable for everybody, where this "
 		    "Postfix looks for plugins: %s; install it there, or correct SASL_PATH in import_environment", path);
 	su_plugins_free(&found);
 	free(path);
