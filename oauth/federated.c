@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "catalogue/refusal.h"
-#include "common/base64.h"
 #include "common/text.h"
+#include "oauth/claims.h"
 #include "oauth/federated.h"
 #include "oauth/file.h"
 
@@ -48,39 +48,6 @@ enum mx_class oauth_federated_read(const char *path, struct mx_secret *out, stru
 		    e, MX_TEMP, "no-memory", "no memory to read the federated token %s", path);
 	mx_secret_free(&s);
 	return cls;
-}
-
-bool oauth_claims_read(const void *jwt, size_t n, struct oauth_claims *c)
-{
-	const char *first = memchr(jwt, '.', n), *second;
-	struct mx_secret part = { 0 };
-	bool ok = false;
-	ssize_t len;
-	size_t k;
-
-	*c = (struct oauth_claims){ 0 };
-	if (first == NULL)
-		return false;
-	first++;
-	if ((second = memchr(first, '.', n - (size_t)(first - (const char *)jwt))) == NULL ||
-	    second == first)
-		return false;
-	k = (size_t)(second - first);
-	if (!mx_secret_alloc(&part, k + 4))
-		return false;
-	memcpy(part.p, first, k);
-	for (size_t i = 0; i < k; i++) {
-		if (part.p[i] == '+' || part.p[i] == '/' || part.p[i] == '=')
-			goto out;
-		part.p[i] = part.p[i] == '-' ? '+' : part.p[i] == '_' ? '/' : part.p[i];
-	}
-	while (k % 4 != 0)
-		part.p[k++] = '=';
-	len = mx_b64_decode(part.p, part.cap, (const char *)part.p, k);
-	ok = len > 0 && oauth_claims_parse(part.p, (size_t)len, c);
-out:
-	mx_secret_free(&part);
-	return ok;
 }
 
 static bool is_mismatch(uint32_t aadsts)

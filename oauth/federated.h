@@ -7,7 +7,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "common/secret.h"
 #include "common/status.h"
@@ -22,20 +21,6 @@
  * The text names the path, never content.
  */
 enum mx_class oauth_federated_read(const char *path, struct mx_secret *out, struct mx_err *e)
-    __attribute__((warn_unused_result));
-
-/* What a JWT says of itself; sanitized, and cut where it is long. "" and 0: not there. */
-struct oauth_claims {
-	char iss[112], sub[112], aud[64];
-	int64_t exp; /* seconds since the epoch */
-};
-
-/* Reads n bytes; the signature is not looked at. false: it is no JWT with claims. */
-bool oauth_claims_read(const void *jwt, size_t n, struct oauth_claims *c)
-    __attribute__((warn_unused_result));
-
-/* Of n bytes of JSON. In reply.c, which knows it. */
-bool oauth_claims_parse(const void *json, size_t n, struct oauth_claims *c)
     __attribute__((warn_unused_result));
 
 /*

@@ -14,7 +14,6 @@
 #include "common/buf.h"
 #include "common/text.h"
 #include "oauth/device.h"
-#include "oauth/federated.h"
 #include "oauth/json.h"
 #include "oauth/refresh_file.h"
 #include "oauth/refusal.h"
@@ -407,40 +406,4 @@ enum mx_class oauth_reply_device(const char *client, const struct oauth_http_rep
 {
 	*d = (struct oauth_device){ 0 };
 	return take(client, h, false, 0, &(struct taker){ .d = d }, f);
-}
-
-static void take_claim(struct json_object *o, const char *name, char *out, size_t cap)
-{
-	const char *s;
-	size_t n;
-
-	if ((s = oauth_json_str(o, name, &n)) != NULL)
-		oauth_text_copy(out, cap, s, n);
-}
-
-bool oauth_claims_parse(const void *json, size_t n, struct oauth_claims *c)
-{
-	struct json_object *o = NULL, *v;
-	bool is_object;
-
-	*c = (struct oauth_claims){ 0 };
-	if (!mx_utf8_ok(json, n) || memchr(json, '\0', n) != NULL || oauth_json_parse(json, n, &o) != OAUTH_JSON_FINE)
-		return false;
-	is_object = json_object_is_type(o, json_type_object);
-	take_claim(o, "iss", c->iss, sizeof c->iss);
-	take_claim(o, "sub", c->sub, sizeof c->sub);
-	take_claim(o, "aud", c->aud, sizeof c->aud);
-	/* several audiences (RFC 7519 section 4.1.3): Kubernetes writes a list of one */
-	if (json_object_object_get_ex(o, "aud", &v) && json_object_is_type(v, json_type_array) &&
-	    json_object_array_length(v) > 0) {
-		v = json_object_array_get_idx(v, 0);
-		if (json_object_is_type(v, json_type_string))
-			oauth_text_copy(c->aud, sizeof c->aud, json_object_get_string(v),
-			    (size_t)json_object_get_string_len(v));
-	}
-	if (json_object_object_get_ex(o, "exp", &v) &&
-	    (json_object_is_type(v, json_type_int) || json_object_is_type(v, json_type_double)))
-		c->exp = json_object_get_int64(v);
-	oauth_json_drop(o);
-	return is_object;
 }

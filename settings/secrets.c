@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "oauth/claims.h"
 #include "oauth/federated.h"
 #include "oauth/identity.h"
 #include "common/hash.h"

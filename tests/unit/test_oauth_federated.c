@@ -1,6 +1,5 @@
 /*
- * oauth/federated.h: the file of an assertion, what it says of itself, and refusals that come of
- * it.
+ * oauth/federated.h: the file of an assertion, and refusals that come of it.
  */
 #include "config.h"
 
@@ -128,42 +127,8 @@ static void jwt(struct mx_secret *s, const char *claims)
 	s->len = b.len;
 }
 
-static const struct {
-	const char *name, *claims, *iss, *sub, *aud;
-	int64_t exp;
-} said[] = {
-	{ "all",
-	    "{\"iss\":\"https://i/\",\"sub\":\"s:a:b\",\"aud\":\"api://"
-	    "AzureADTokenExchange\",\"exp\":1764000000}",
-	    "https://i/", "s:a:b", "api://AzureADTokenExchange", 1764000000 },
-	{ "a list", "{\"aud\":[\"first\",\"second\"],\"exp\":1.5e9}", "", "", "first", 1500000000 },
-	{ "an empty list", "{\"aud\":[],\"exp\":\"1\"}", "", "", "", 0 },
-	{ "other types", "{\"iss\":1,\"sub\":{},\"aud\":[1]}", "", "", "", 0 },
-	{ "controls", "{\"iss\":\"a\\u001bb\\u202ec\",\"sub\":\"one\\ntwo\"}", "a?b???c", "one", "",
-	    0 },
-	{ "nothing", "{}", "", "", "", 0 },
-};
-
-static void test_claims(void **state)
-{
-	static const char *const none[] = { "", "a", "a.b", "..", "a..c", "a.?.c", "a.e30",
-		"a.bm90IEpTT04.c", "a.W10.c", "a.bnVsbA.c", "a.e+0.c", "a.e30=.c", "a.MQ.c" };
-	struct mx_secret s;
-	struct oauth_claims c;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
-		jwt(&s, said[i].claims);
-		if (!oauth_claims_read(s.p, s.len, &c) || strcmp(c.iss, said[i].iss) != 0 ||
-		    strcmp(c.sub, said[i].sub) != 0 || strcmp(c.aud, said[i].aud) != 0 ||
-		    c.exp != said[i].exp)
-			fail_msg("%s: %s %s %s", said[i].name, c.iss, c.sub, c.aud);
-		mx_secret_free(&s);
-	}
-	for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
-		if (oauth_claims_read(none[i], strlen(none[i]), &c))
-			fail_msg("%s", none[i]);
-}
+static const char plain_claims[] = "{\"iss\":\"https://i/\",\"sub\":\"s:a:b\",\"aud\":\"api://AzureADTokenExchange\","
+				   "\"exp\":1764000000}";
 
 static void test_mismatches(void **state)
 {
@@ -208,7 +173,7 @@ static void test_mismatches(void **state)
 					 &h, &t, &f),
 		    MX_OK);
 		for (int k = 0; k < 2; k++) {
-			jwt(&s, k == 0 ? said[0].claims : long_claims);
+			jwt(&s, k == 0 ? plain_claims : long_claims);
 			oauth_federated_explain("a-client-with-quite-a-long-name-as-some-people-"
 						"like-them-to-be",
 			    &s, &f);
@@ -231,7 +196,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_read_anew),
-		cmocka_unit_test(test_claims),
 		cmocka_unit_test(test_mismatches),
 	};
 	int fd, failed;
