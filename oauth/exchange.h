@@ -14,6 +14,7 @@
 #include "oauth/device.h"
 #include "oauth/reply.h"
 #include "oauth/request.h"
+#include "oauth/seen.h"
 
 enum oauth_purpose {
 	OAUTH_FOR_TOKEN = 0,		/* by the client's own grant */
@@ -32,6 +33,7 @@ struct oauth_want {
 	const struct mx_secret *code;	/* OAUTH_FOR_DEVICE_TOKEN, OAUTH_FOR_CODE: that code */
 	const struct oauth_code *asked;	/* OAUTH_FOR_CODE: how it was asked for */
 	const volatile sig_atomic_t *stop;	/* who waits for it waits no more once it is not 0; NULL: none such */
+	struct oauth_seen *seen;		/* filled with how far it came, good or not; NULL: nobody wants to know */
 };
 
 enum oauth_step {

@@ -106,6 +106,14 @@ size_t oauth_http_on_read(char *p, size_t size, size_t n, void *arg);
 curl_socket_t oauth_http_on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to);
 int oauth_http_on_rewind(void *arg, curl_off_t offset, int origin);
 
+/* The request goes by the client's proxy. */
+bool oauth_http_proxied(const struct oauth_fetch *f);
+
+/* --- http_seen.c --------------------------------------------------------------------- */
+
+/* The end of a transfer, while f->easy is there: fills *f->x.want.seen. platform: as that has it. */
+void oauth_http_seen(const struct oauth_fetch *f, bool platform);
+
 /* --- http_pool.c --------------------------------------------------------------------- */
 
 /* Puts a new, empty pool in front. false: no memory, and nothing has changed. */

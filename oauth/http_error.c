@@ -4,10 +4,14 @@
 #include <string.h>
 
 #include <curl/curl.h>
+#include <openssl/bio.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 
 #include "catalogue/catalogue.h"
 #include "oauth/http_error.h"
+#include "oauth/refusal.h"
 
 struct row {
 	enum mx_class cls;	/* MX_CONFIG: held as permanent; MX_TEMP: backed off */
@@ -195,4 +199,38 @@ void oauth_transfer_failed(const char *client, const struct oauth_transfer *x,
 	else
 		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %.80s: %s; %s%s%.159s%s",
 		    client, x->host, cause, fix, sep, detail, end);
+}
+
+/* --- the certificate that a peer shows ----------------------------------------------------- */
+
+/* As RFC 4514 has it: the most particular part first. */
+static void put_name(const X509_NAME *name, char *out, size_t cap)
+{
+	BIO *b = BIO_new(BIO_s_mem());
+	char *text;
+	long n;
+
+	out[0] = '\0';
+	if (b != NULL && name != NULL && X509_NAME_print_ex(b, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0 &&
+	    (n = BIO_get_mem_data(b, &text)) > 0)
+		oauth_text_copy(out, cap, text, (size_t)n);
+	BIO_free(b);
+}
+
+/* OpenSSL's own verification, which alone decides; and a look at what it was about. */
+static int verify(X509_STORE_CTX *x, void *arg)
+{
+	struct oauth_seen *s = arg;
+	const X509 *leaf = X509_STORE_CTX_get0_cert(x);
+
+	if (leaf != NULL) {
+		put_name(X509_get_subject_name(leaf), s->subject, sizeof s->subject);
+		put_name(X509_get_issuer_name(leaf), s->issuer, sizeof s->issuer);
+	}
+	return X509_verify_cert(x);
+}
+
+void oauth_transfer_certificate(void *ctx, struct oauth_seen *s)
+{
+	SSL_CTX_set_cert_verify_callback(ctx, verify, s);
 }

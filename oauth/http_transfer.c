@@ -82,13 +82,15 @@ size_t oauth_http_on_body(char *p, size_t size, size_t n, void *arg)
 	return size * n;
 }
 
-/* Nothing is changed here; but that libcurl calls says that TCP is up, which no CURLINFO tells. */
+/* No rule is changed here; but that libcurl calls says that TCP is up, which no CURLINFO tells. */
 CURLcode oauth_http_on_tls(CURL *easy, void *ctx, void *arg)
 {
 	struct oauth_fetch *f = arg;
 
-	(void)easy, (void)ctx;
+	(void)easy;
 	f->reached = true;
+	if (f->x.want.seen != NULL)
+		oauth_transfer_certificate(ctx, f->x.want.seen);
 	return CURLE_OK;
 }
 
@@ -183,7 +185,7 @@ long oauth_http_left_ms(const struct oauth_fetch *f)
 	return gone < limit ? (long)(limit - gone) : 1;	/* 0 would be for ever */
 }
 
-static bool proxied(const struct oauth_fetch *f)
+bool oauth_http_proxied(const struct oauth_fetch *f)
 {
 	const struct oauth_client *c = f->x.c;
 
@@ -198,7 +200,7 @@ CURLcode oauth_http_send(struct oauth_fetch *f)
 
 	if ((r = oauth_http_judge_url(f)) != CURLE_OK)
 		return r;
-	if (c->proxy_credentials_file != NULL && proxied(f) &&
+	if (c->proxy_credentials_file != NULL && oauth_http_proxied(f) &&
 	    oauth_proxy_credentials(c->proxy_credentials_file, &f->proxy_user, &f->proxy_password, &why) != MX_OK) {
 		mx_fail(&f->proxy_err, why.cls, why.code, "client \"%.64s\": %s", c->name, why.text);
 		return CURLE_READ_ERROR;
@@ -218,7 +220,7 @@ void oauth_http_failed(struct oauth_fetch *f, CURLcode code, struct oauth_failur
 	struct oauth_transfer x = {
 		.code = (int)code, .too_large = f->too_large,
 		.host = f->host, .ca_file = f->x.c->ca_file,
-		.detail = f->detail, .tried = f->tried, .proxied = proxied(f),
+		.detail = f->detail, .tried = f->tried, .proxied = oauth_http_proxied(f),
 		.proxy_credentials = f->x.c->proxy_credentials_file,
 	};
 	long proxy_verify;
@@ -419,11 +421,14 @@ void oauth_http_finish(struct oauth_fetch *f, CURLcode code)
 	void *arg = f->arg;
 	uint32_t took = (uint32_t)(mx_now_ms() - f->started);
 	enum oauth_next next = OAUTH_REFUSED;
+	const bool local = f->x.req.local;
 
 	if (f->early != NULL)
 		why = *f->early;
 	else
 		next = judge(f, code, &t, &why);
+	if (f->x.want.seen != NULL)
+		oauth_http_seen(f, local);
 	if (f->pool != NULL && code == CURLE_OK)
 		kept(f);
 	if (next == OAUTH_MORE) {

@@ -9,8 +9,7 @@
 
 #define DIGITS "0123456789"
 
-/* A date of any of the three forms of RFC 9110 section 5.6.7. -1: none. */
-static int64_t moment(const char *s)
+int64_t oauth_http_moment(const char *s)
 {
 	/* They begin with the day's name; curl_getdate() takes many things more. */
 	if (s == NULL || strspn(s, "MTWFSmtwfs") == 0)
@@ -39,10 +38,10 @@ int32_t oauth_retry_after(const char *value, const char *date, int64_t now_s)
 			s = s * 10 + (value[i] - '0');
 		return capped(s);
 	}
-	if ((then = moment(value)) < 0)
+	if ((then = oauth_http_moment(value)) < 0)
 		return -1;
 	/* The sender's clock against itself: ours may be an hour wrong. */
-	if ((now = moment(date)) < 0)
+	if ((now = oauth_http_moment(date)) < 0)
 		now = now_s;
 	return capped(then - now);
 }
