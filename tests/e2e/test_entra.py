@@ -40,8 +40,9 @@ def one(session_dir, pki, key):
 @pytest.fixture
 def entra(one, pki, key):
     """As new, but that it knows the assertions that came before."""
-    one.set(ahead=0)
-    one.set(APP, sub=BOX, lifetime=None, bytes=None, refuse=None, certificates=[pki.client("another").pem(), key.pem()],
+    one.set(ahead=0, abroad=[])
+    one.set(APP, sub=BOX, lifetime=None, bytes=None, refuse=None, roles=None, oid=None, claims=None, principal=None,
+            certificates=[pki.client("another").pem(), key.pem()],
             secrets=[{"value": OLD, "expires": "2021-01-01T00:00:00Z"}, {"value": VALUE, "expires": "2090-01-01T00:00:00Z"}])
     one.reset()
     return one
@@ -71,11 +72,29 @@ def test_a_right_secret_gets_a_token(entra):
     assert (reply["token_type"], reply["expires_in"], reply["ext_expires_in"]) == ("Bearer", 3599, 3599)
     claims = json.loads(base64.urlsafe_b64decode(reply["access_token"].split(".")[1] + "=="))
     assert claims["aud"] == "https://outlook.office365.com" and claims["tid"] == TENANT and claims["appid"] == APP
+    assert claims["iss"] == f"https://sts.windows.net/{TENANT}/" and re.fullmatch(GUID, claims["oid"]) and claims["oid"] != APP
+    assert (claims["roles"], claims["idtyp"], claims["appidacr"], claims["ver"]) == (["SMTP.SendAsApp"], "app", "1", "1.0")
     assert "no-store" in head["Cache-Control"]
     assert entra.post(form(client_id=None, client_secret=None), basic=(APP, VALUE))[0] == 200
     assert entra.post(form(client_id="elsewhere"), tenant="contoso.example")[0] == 200
     assert entra.counts()["status"] == {"200": 3} and [r["auth"] for r in entra.requests()] == ["body", "basic", "body"]
     assert VALUE not in str(entra.requests()) and reply["access_token"] not in str(entra.requests())
+
+
+def test_tokens_without_roles_and_with_other_claims(entra):
+    def claims():
+        return json.loads(base64.urlsafe_b64decode(entra.post(form())[1]["access_token"].split(".")[1] + "=="))
+    entra.set(APP, roles=[], oid="an object")
+    assert "roles" not in claims() and claims()["oid"] == "an object"
+    entra.set(APP, claims={"scp": "SMTP.Send"})
+    assert claims()["scp"] == "SMTP.Send"
+
+
+def test_no_principal_and_a_tenant_of_another_cloud(entra):
+    entra.set(APP, principal=False)
+    assert TENANT in refused(entra.post(form()), 7000229, 401, "invalid_client")
+    entra.set(abroad=["fabrikam.example"])
+    refused(entra.post(form(), "fabrikam.example"), 900439, 400, "invalid_request")
 
 
 @pytest.mark.parametrize("alg", ["PS256", "RS256"])

@@ -20,7 +20,7 @@ const book = new Book();
 
 // script: answers that come first, each once: { status, headers, body }. realm: what a challenge names in place of the key's file.
 // distrust: no answer to a challenge is right. keepKeys: key files are left. echo: whoever proves himself is refused in his own words.
-const settings = { lifetime: 86399, delayMs: 0, script: [], realm: null, distrust: false, keepKeys: false, echo: false, keyMode: 0o640,
+const settings = { lifetime: 86399, roles: ['SMTP.SendAsApp'], delayMs: 0, script: [], realm: null, distrust: false, keepKeys: false, echo: false, keyMode: 0o640,
   ...config.settings, clients: {} };
 
 const { jwks, pem, kid } = await signingKey();
@@ -113,7 +113,8 @@ async function grant(identity, resource) {
   const assertion = EXCHANGE.test(resource);
   const access = await new SignJWT({
     aud: resource, iss: assertion ? `https://login.microsoftonline.com/${config.tenant}/v2.0` : config.issuer, iat: now, nbf: now, exp: now + life,
-    appid: identity.client_id, oid: identity.object_id, sub: assertion ? identity.object_id : identity.sub ?? identity.object_id, tid: config.tenant,
+    appid: identity.client_id, appidacr: '2', idtyp: 'app', ver: '1.0', ...(assertion || !settings.roles.length ? {} : { roles: settings.roles }),
+    oid: identity.object_id, sub: assertion ? identity.object_id : identity.sub ?? identity.object_id, tid: config.tenant,
   }).setProtectedHeader({ typ: 'JWT', alg: 'RS256', kid }).sign(signer);
   const reply = { access_token: access, expires_on: String(now + life), resource, token_type: 'Bearer', client_id: identity.client_id };
   if (config.kind === 'app-service') return reply;

@@ -4,7 +4,7 @@
 //
 // CONFIG: { port, adminPort, cert, key, keysDir, tenants: [..], resources: [..], settings, apps: [ { client_id, tenants,
 // secrets: [ { value, expires } ], certificates: [ PEM ], federated: [ { issuer, subject, audience } ], sub, lifetime, bytes,
-// refuse } ], issuers: { ISSUER: FILE } }; see README.md.
+// roles, oid, claims, principal, refuse } ], issuers: { ISSUER: FILE } }; see README.md.
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import https from 'node:https';
@@ -26,7 +26,7 @@ const book = new Book();
 const used = new Map();		// client id -> the jtis it has used
 
 // What tests may change while it runs; an app is under `clients`. ahead: seconds that this clock is ahead of the machine's.
-const settings = { lifetime: 3599, bytes: 0, delayMs: 0, ahead: 0, refuse: null, ...config.settings, clients: {} };
+const settings = { lifetime: 3599, bytes: 0, delayMs: 0, ahead: 0, refuse: null, roles: ['SMTP.SendAsApp'], ...config.settings, clients: {} };
 for (const { client_id: id, ...app } of config.apps) settings.clients[id] = app;
 const setting = (id, name) => settings.clients[id]?.[name] ?? settings[name];
 const seconds = () => Date.now() / 1000 + settings.ahead;
@@ -42,6 +42,7 @@ if (config.keysDir) {	// where Dovecot looks for the key of a token
 function checkTenant(tenant) {
   if (['common', 'organizations', 'consumers', ''].includes(tenant)) throw new Refusal(50059);
   if (!GUID.test(tenant) && !/^[a-z0-9-]+(\.[a-z0-9-]+)+$/i.test(tenant)) throw new Refusal(900023, { tenant });
+  if ((settings.abroad ?? []).includes(tenant)) throw new Refusal(900439);
   if (!config.tenants.includes(tenant)) throw new Refusal(90002, { tenant });
 }
 
@@ -80,6 +81,7 @@ async function token(ctx, tenant) {
   if (refuse) throw new Refusal(refuse, { id, tenant });
   const app = settings.clients[id];
   if (!app || !(app.tenants ?? config.tenants).includes(tenant)) throw new Refusal(700016, { id, tenant });
+  if (app.principal === false) throw new Refusal(7000229, { id, tenant });
   const resource = checkScope(form.scope, tenant);
   const proofs = [form.client_assertion, form.client_secret, basicSecret].filter((p) => p !== undefined);
   if (!proofs[0]) throw new Refusal(7000218);
@@ -91,25 +93,36 @@ async function token(ctx, tenant) {
     if (form.client_assertion_type !== JWT_BEARER) throw new Refusal(9002313);
     if (isFederated(form.client_assertion, app, id)) {
       await checkFederated(form.client_assertion, { app, issuers: config.issuers ?? {}, now: seconds() });
-      return grant(id, tenant, resource);
+      return grant(id, tenant, resource, '2');
     }
     if (!used.has(id)) used.set(id, new Set());
     await checkAssertion(form.client_assertion, {
       app, id, now: seconds(), used: used.get(id), audience: `${base}/${tenant}/oauth2/v2.0/token`,
     });
   }
-  return grant(id, tenant, resource);
+  return grant(id, tenant, resource, form.client_assertion === undefined ? '1' : '2');
+}
+
+// The object id of an app's service principal, which New-ServicePrincipal wants: made of the app's id, another one in each tenant.
+function objectId(id, tid) {
+  const h = crypto.createHash('sha256').update(`${id} ${tid}`).digest('hex');
+  return `${h.slice(0, 8)}-${h.slice(8, 12)}-4${h.slice(13, 16)}-8${h.slice(17, 20)}-${h.slice(20, 32)}`;
 }
 
 // A token that looks like Entra's to a client, and that a mail server of the tests can verify.
-async function grant(id, tenant, resource) {
+// Its sub is the mailbox for Dovecot's sake; Entra's is the oid. Without roles the app has none that an administrator has consented to.
+async function grant(id, tenant, resource, proof) {
   const now = Math.floor(seconds());
   const lifetime = setting(id, 'lifetime');
+  const tid = GUID.test(tenant) ? tenant : config.tenants.find((t) => GUID.test(t)) ?? tenant;
+  const oid = setting(id, 'oid') ?? objectId(id, tid);
+  const roles = setting(id, 'roles');
   const jwt = {
     header: { typ: 'JWT' },
     payload: {
-      aud: resource, iss: `${base}/${tenant}/`, iat: now, nbf: now, exp: now + lifetime, appid: id, tid: tenant,
-      sub: setting(id, 'sub') ?? id, roles: ['SMTP.SendAsApp'], uti: crypto.randomBytes(16).toString('base64url'), ver: '1.0',
+      aud: resource, iss: `https://sts.windows.net/${tid}/`, iat: now, nbf: now, exp: now + lifetime, appid: id, appidacr: proof,
+      idtyp: 'app', oid, ...(roles?.length ? { roles } : {}), sub: setting(id, 'sub') ?? oid, tid,
+      uti: crypto.randomBytes(16).toString('base64url'), ver: '1.0', ...setting(id, 'claims'),
     },
   };
   padTo(jwt, setting(id, 'bytes'), kid);

@@ -11,15 +11,17 @@ from .proc import run
 TENANT = "0f2c4e6a-1111-4222-8333-9a8b7c6d5e4f"
 APP = "5d1b2a30-aaaa-4bbb-8ccc-0123456789ab"
 SCOPE = "https://outlook.office365.com/.default"
-RESOURCES = ["https://outlook.office365.com", "https://outlook.office.com", "https://graph.microsoft.com"]
+RESOURCES = ["https://outlook.office365.com", "https://outlook.office.com", "https://outlook.office365.us",
+             "https://graph.microsoft.com"]
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 class Entra(Idp):
     """apps: dicts with client_id, and as wanted secrets ([{value, expires: ISO date}]), certificates ([PEM]), federated
     ([{issuer, subject, audience}], whose keys are in issuers: {issuer: file with its JWKS}), tenants (all, by default), sub (the
-    mailbox in the token), lifetime, bytes, refuse. All but the id may be changed at run time by
-    set(client, ...); set(ahead=seconds) moves its clock. A token that it gives can be checked by DovecotSubmission.
+    mailbox in the token), roles (["SMTP.SendAsApp"]), oid, claims (over all others), principal (False: it has none in the tenant), lifetime,
+    bytes, refuse. All but the id may be changed at run time by
+    set(client, ...); set(ahead=seconds) moves its clock, set(abroad=[tenants]) says that these live in another cloud. A token that it gives can be checked by DovecotSubmission.
     """
 
     def __init__(self, folder, pki, apps, tenants=(TENANT, "contoso.example"), settings=None, cert=None,
@@ -27,7 +29,7 @@ class Entra(Idp):
         super().__init__(folder, pki, apps, settings, cert)
         self.tenants, self.issuers = list(tenants), {k: str(v) for k, v in (issuers or {}).items()}
         self.base = f"https://127.0.0.1:{self.port}"
-        self.issuer = f"{self.base}/{self.tenants[0]}/"
+        self.issuer = f"https://sts.windows.net/{self.tenants[0]}/"
         self.token_endpoint = self.endpoint()
         self.log_file = folder / "entra.log"
 
