@@ -39,7 +39,8 @@ struct cat_value { const char *name, *value; };	/* "client_id" */
  *	{ps:client_id}	as one word of PowerShell
  *	{yaml:client_id}	as one scalar of YAML
  * Quotes are put where they are needed alone. A value that is not among the n, is NULL or empty, or cannot be one safe word,
- * leaves the placeholder's name in capitals: CLIENT_ID. Names: cat_names(). false: it does not fit (out->bad).
+ * leaves the placeholder's name in capitals: CLIENT_ID; {scope} becomes the one of Exchange Online's public cloud. Names:
+ * cat_name_at(). false: it does not fit (out->bad).
  */
 bool cat_fill(struct mx_buf *out, const char *text, const struct cat_value *v, size_t n);
 

@@ -16,7 +16,7 @@ static const char *const names[] = {
 	"account", "mailbox", "client", "client_id", "tenant", "oid", "relay", "socket", "config", "thumbprint", "sender",
 	"recipient", "user", "uid", "proxy", "issuer", "subject", "audience", "skew", "file", "mta", "instance",
 	"daemon_socket", "folder", "hop", "key", "list", "at", "make_socket", "mapped", "mech", "parameter", "port", "profile", "profile_file", "reload",
-	"set", "transport", "wrapper",
+	"set", "transport", "wrapper", "scope",
 };
 
 const char *cat_name_at(size_t i)
@@ -119,8 +119,14 @@ static void put(struct mx_buf *b, const char *lang, size_t lang_n, const char *v
 	}
 }
 
+#define USUAL_SCOPE "https://outlook.office365.com/.default"	/* of the commonest cloud, where none is known */
+
 static void put_name(struct mx_buf *b, const char *name, size_t n)
 {
+	if (n == 5 && memcmp(name, "scope", 5) == 0) {
+		mx_buf_adds(b, USUAL_SCOPE);
+		return;
+	}
 	for (size_t i = 0; i < n; i++)
 		mx_buf_addc(b, (char)(name[i] >= 'a' && name[i] <= 'z' ? name[i] - 'a' + 'A' : name[i]));
 }

@@ -9,7 +9,7 @@
 #define FIX_CHECK_IDS \
 	"compare client_id {client_id} (Application ID) and tenant {tenant} with the app's Overview page in Entra"
 #define FIX_USE_GUID "set tenant to the Directory (tenant) ID from Entra's Overview page"
-#define FIX_USE_DEFAULT "set scope to https://outlook.office365.com/.default, or remove the scope key"
+#define FIX_USE_DEFAULT "set scope to {scope}, or remove the scope key"
 #define FIX_GRANT_CONSENT \
 	"in the app's API permissions add Office 365 Exchange Online, SMTP.SendAsApp, and grant admin consent"
 #define FIX_CHECK_RESOURCE \

@@ -42,7 +42,7 @@ const struct cat_refusal cat_refusals[] = {
 	A(70011, "scope-rejected", "the scope is not one that can be asked for", FIX_USE_DEFAULT),
 	A(1002012, "scope-rejected",
 	    "the scope names a permission, and an app-only request must name a resource",
-	    "set scope to https://outlook.office365.com/.default and grant SMTP.SendAsApp as an app permission"),
+	    "set scope to {scope} and grant SMTP.SendAsApp as an app permission"),
 	A(28002, "scope-rejected", "the scope has a value that is not valid", FIX_USE_DEFAULT),
 	A(28003, "scope-rejected", "the scope is empty", FIX_USE_DEFAULT),
 	A(700022, "scope-rejected", "the scope names more than one resource", FIX_USE_DEFAULT),

@@ -15,7 +15,7 @@
 #define CONSENT \
 	"in the API permissions of application {client_id} add Office 365 Exchange Online, Application, SMTP.SendAsApp, and " \
 	"grant admin consent; then mta-xoauth2 flush {sh:account}"
-#define DEFAULT_SCOPE "set scope: https://outlook.office365.com/.default, or remove the scope key"
+#define DEFAULT_SCOPE "set scope: {scope}, or remove the scope key"
 #define ORDER "go through mta-xoauth2-errors(7), \"535 5.7.3\", in its order"
 
 const struct cat_row cat_rows_server[] = {

@@ -1,0 +1,62 @@
+#include "config.h"
+
+#include <string.h>
+
+#include "catalogue/paste.h"
+
+/* az writes the new secret to a pipe: it is never seen on a screen, nor in a history. */
+#define RESET \
+	"az ad app credential reset --id {sh:client_id} --append --query password --output tsv | " \
+	"install -o {sh:user} -m 600 /dev/stdin {sh:file}\n" \
+	"mta-xoauth2 flush {sh:account}"
+#define TENANT \
+	"tenant: {yaml:tenant} is what the configuration has; for the right one: az account show --query tenantId --output tsv"
+#define SCOPE "scope: {scope}"
+#define FLUSH "mta-xoauth2 flush {sh:account}"
+
+static const struct cat_paste rows[] = {
+	{ "client-secret-rejected", RESET },
+	{ "client-secret-expired", RESET },
+	{ "client-secret-missing", RESET },
+	{ "secret-is-guid", RESET },
+	{ "secret-malformed", RESET },
+	{ "secret-empty", RESET },
+	{ "client-unknown", "az login --tenant {sh:tenant} && az ad app show --id {sh:client_id} --query '[appId,displayName]'" },
+	{ "no-service-principal", "New-MgServicePrincipal -AppId {ps:client_id}" },
+	{ "tenant-unknown", TENANT },
+	{ "tenant-malformed", TENANT },
+	{ "tenant-missing", TENANT },
+	{ "tenant-common", TENANT },
+	{ "resource-unknown", SCOPE },
+	{ "certificate-unknown",
+	    "az ad app credential reset --id {sh:client_id} --cert @{sh:file} --append\n"
+	    "(the thumbprint that Entra must then show: {thumbprint})" },
+	{ "key-certificate-mismatch",
+	    "openssl x509 -in {sh:file} -noout -pubkey\n"
+	    "openssl pkey -in KEY -pubout\n"
+	    "(both must print the same)" },
+	{ "federation-mismatch",
+	    "Issuer: {issuer}\n"
+	    "Subject identifier: {subject}\n"
+	    "Audience: {audience}\n"
+	    "(as they must stand in Entra: App registrations, {client_id}, Certificates & secrets, Federated credentials)" },
+	{ "tls-intercepted", "ca_file: /PATH/OF/THAT/CA.pem" },
+	{ "consent-missing", "az ad app permission admin-consent --id {sh:client_id}\n" FLUSH },
+	{ "token-no-role", "az ad app permission admin-consent --id {sh:client_id}\n" FLUSH },
+	{ "token-other-role", FLUSH },
+	{ "token-delegated", FLUSH },
+	{ "token-stale", FLUSH },
+};
+
+const char *cat_paste_find(const char *code)
+{
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (strcmp(rows[i].code, code) == 0)
+			return rows[i].lines;
+	return NULL;
+}
+
+const struct cat_paste *cat_paste_at(size_t i)
+{
+	return i < sizeof rows / sizeof rows[0] ? &rows[i] : NULL;
+}
