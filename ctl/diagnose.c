@@ -13,6 +13,7 @@
 #include "ctl/diagnose/walk.h"
 #include "ctl/out.h"
 #include "ctl/setup/job.h"
+#include "oauth/http.h"
 
 #define PORT 587
 
@@ -71,6 +72,10 @@ int diagnose_run(const struct call *c)
 	struct mx_endpoint ep;
 	int r;
 
+	if (!oauth_http_global_init()) {
+		out_error("libcurl or OpenSSL cannot be set up");
+		return CTL_TEMP;
+	}
 	if ((r = ask_endpoint(c, &ep)) == CTL_FINE && (r = judge(c, &w)) == CTL_FINE) {
 		w.socket = ep.path;
 		dg_value(&w, "account", w.account);

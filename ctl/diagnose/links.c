@@ -5,6 +5,7 @@
 
 #include "ctl/diagnose/here.h"
 #include "ctl/diagnose/mta.h"
+#include "ctl/diagnose/provider.h"
 
 const struct dg_link dg_links[] = {
 	{ "configuration", "configuration", DG_HERE, dg_configuration },
@@ -21,5 +22,12 @@ const struct dg_link dg_links[] = {
 	{ "tls", "TLS", DG_HERE, dg_mta_tls },
 	{ "refusals", "refused logins", DG_HERE, dg_mta_refusals },
 	{ "confinement", "confinement", DG_HERE, dg_confined },
+	{ "dns-provider", "DNS", DG_PROVIDER, dg_dns },
+	{ "tcp-provider", "TCP", DG_PROVIDER, dg_tcp },
+	{ "tls-provider", "TLS", DG_PROVIDER, dg_tls },
+	{ "http-provider", "HTTP", DG_PROVIDER, dg_http },
+	{ "clock-provider", "clock", DG_PROVIDER, dg_date },
+	{ "token-request", "token request", DG_PROVIDER, dg_grant },
+	{ "claims", "claims", DG_TOKEN, dg_token },
 	{ .id = NULL }
 };

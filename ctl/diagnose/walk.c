@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "catalogue/catalogue.h"
+#include "catalogue/paste.h"
 #include "common/text.h"
 #include "ctl/diagnose/mta.h"
+#include "ctl/diagnose/provider.h"
 #include "ctl/diagnose/walk.h"
 #include "ctl/out.h"
 
@@ -115,7 +117,7 @@ void dg_skip(struct dg_walk *w, const char *fmt, ...)
 }
 
 /* A text of the catalogue with its words put in; owned. */
-static char *filled(struct dg_walk *w, const char *text)
+char *dg_filled(struct dg_walk *w, const char *text)
 {
 	struct cat_value v[VALUES_MAX];
 	char *room = malloc(FILLED_MAX), *out = NULL;
@@ -154,6 +156,23 @@ int dg_exit(const char *where, enum mx_class cls, const char *code)
 	return mx_class_info(cls)->exit_code;
 }
 
+/* The lines to paste come behind the sentence. */
+void dg_explain(struct dg_walk *w, const char *cause, const char *fix)
+{
+	const char *lines = cat_paste_find(w->code);
+	char *both = NULL;
+
+	free(w->cause);
+	free(w->fix);
+	w->cause = cause != NULL ? dg_filled(w, cause) : NULL;
+	if (asprintf(&both, "%s%s%s", fix != NULL ? fix : "", lines != NULL ? "\n" : "", lines != NULL ? lines : "") == -1) {
+		w->no_memory = true;
+		both = NULL;
+	}
+	w->fix = both != NULL ? dg_filled(w, both) : NULL;
+	free(both);
+}
+
 /* cls: of an error; MX_OK: the row's. text: taken over. */
 static void broken(struct dg_walk *w, const char *code, enum mx_class cls, char *text)
 {
@@ -168,8 +187,9 @@ static void broken(struct dg_walk *w, const char *code, enum mx_class cls, char 
 	w->cls = cls != MX_OK ? cls : row != NULL ? row->cls : MX_CONFIG;
 	(void)snprintf(w->code, sizeof w->code, "%s", code);
 	w->exit = dg_exit(row != NULL ? row->where : "", w->cls, code);
-	w->cause = row != NULL ? filled(w, row->cause) : strdup(text != NULL ? text : "");
-	w->fix = row != NULL && row->fix != NULL ? filled(w, row->fix) : strdup("");
+	dg_explain(w, row != NULL ? row->cause : NULL, row != NULL ? row->fix : NULL);
+	if (row == NULL)
+		w->cause = strdup(text != NULL ? text : "");
 	say(w, DG_BROKEN, text);
 }
 
@@ -260,6 +280,7 @@ int dg_run(struct dg_walk *w, const struct dg_link *links)
 void dg_free(struct dg_walk *w)
 {
 	dg_mta_free(w);
+	dg_provider_free(w);
 	list_free(&w->links);
 	list_free(&w->evidence);
 	list_free(&w->unknown);

@@ -21,6 +21,7 @@ enum dg_part { DG_HERE, DG_PROVIDER, DG_TOKEN, DG_SERVER, DG_PART_N };
 
 struct dg_walk;
 struct dg_mta;
+struct dg_provider;
 struct dg_link {
 	const char *id;		/* in JSON: stable; NULL ends a table */
 	const char *name;	/* for people */
@@ -52,6 +53,7 @@ struct dg_walk {
 	struct su_asker asker;			/* how the mail server's user asks; user NULL: no mail server */
 	bool stale;				/* the daemon runs with another configuration than conf */
 	char hint[MX_CODE_MAX];			/* code of what is odd with the client's secret; "": nothing */
+	struct dg_provider *provider;		/* private to provider.h's files; NULL: not asked yet */
 	struct mx_secret token;			/* an access token, bare */
 	struct mx_secret response;		/* the SASL response, base64 */
 
@@ -77,10 +79,15 @@ void dg_broken(struct dg_walk *w, const char *code, const char *fmt, ...) __attr
 /* An error that has its class, code and sentence; the catalogue's cause and fix, if it has the code. */
 void dg_broken_err(struct dg_walk *w, const struct mx_err *e);
 
+/* Behind these: another cause and another fix for the code, likewise to be filled. */
+void dg_explain(struct dg_walk *w, const char *cause, const char *fix);
+
 void dg_evidence(struct dg_walk *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void dg_unknown(struct dg_walk *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A word for causes and fixes; name is a literal. The last one counts; NULL takes it back. */
 void dg_value(struct dg_walk *w, const char *name, const char *value);
+/* A text of the catalogue, or like one, with its words put in; the caller's to free(). NULL: no memory. */
+char *dg_filled(struct dg_walk *w, const char *text);
 void dg_claim(struct dg_walk *w, const char *name, enum dg_claim_kind kind, const char *value);
 
 /* Walks. An exit status; all has been printed. */
