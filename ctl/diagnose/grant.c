@@ -24,11 +24,14 @@ static void values(struct dg_walk *w, const struct dg_answer *a)
 
 	if (k != NULL)
 		file = k->secret_file != NULL ? k->secret_file : k->certificate_file != NULL ? k->certificate_file :
-		    k->assertion_file != NULL ? k->assertion_file : k->key;
+		    k->assertion_file != NULL ? k->assertion_file : k->service_account_file != NULL ? k->service_account_file :
+		    k->key;
 	dg_value(w, "file", file);
 	dg_value(w, "tenant", dg_tenant(oc->token_endpoint, tenant, sizeof tenant, &guid) ? tenant : NULL);
 	dg_value(w, "scope", p != NULL && oc->grant == OAUTH_GRANT_REFRESH_TOKEN && p->delegated_scope != NULL ?
 	    p->delegated_scope : p != NULL ? p->scope : NULL);
+	if (a->account_id[0] != '\0')
+		dg_value(w, "client_id", a->account_id);
 	dg_value(w, "thumbprint", a->thumbprint);
 	if (a->assertion.iss[0] != '\0') {
 		dg_value(w, "issuer", a->assertion.iss);

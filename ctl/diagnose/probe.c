@@ -25,6 +25,7 @@
 #include "oauth/http_wait.h"
 #include "oauth/key.h"
 #include "oauth/secretfile.h"
+#include "oauth/service_account.h"
 
 #define AGENT "mta-xoauth2/" PACKAGE_VERSION
 
@@ -83,6 +84,7 @@ static void describe(const struct oauth_client *oc, const struct oauth_credentia
 {
 	static const char digits[] = "0123456789ABCDEF";
 	unsigned char raw[OAUTH_THUMBPRINT_MAX];
+	struct oauth_service_account account;
 	struct mx_secret s = { 0 };
 	struct oauth_key *key = NULL;
 	struct mx_err e;
@@ -101,6 +103,10 @@ static void describe(const struct oauth_client *oc, const struct oauth_credentia
 			a->lint = (struct mx_err){ .cls = MX_OK };
 	}
 	mx_secret_free(&s);
+	if (k->service_account_file != NULL && oauth_service_account_read(oc, k->service_account_file, &account, &e) == MX_OK) {
+		(void)snprintf(a->account_id, sizeof a->account_id, "%s", account.client_id);
+		oauth_service_account_free(&account);
+	}
 	if (k->assertion_file != NULL && oauth_federated_read(k->assertion_file, &s, &e) == MX_OK &&
 	    !oauth_claims_read(s.p, s.len, &a->assertion))
 		a->assertion = (struct oauth_claims){ 0 };
@@ -134,6 +140,7 @@ static void look(const struct oauth_client *oc, struct oauth_token *t, struct dg
 	struct oauth_client c = *oc;
 
 	c.grant = OAUTH_GRANT_CLIENT_CREDENTIALS;
+	c.scope = c.resource = NULL;
 	c.credential = &none;
 	c.ncredentials = 1;
 	a->cls = oauth_http_wait(AGENT, &c, &none, &want, t, &a->f);

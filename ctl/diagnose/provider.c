@@ -186,6 +186,9 @@ void dg_http(struct dg_walk *w)
 			    since(ms, a->seen.answered_ms));
 		else
 			dg_skip(w, "there was no answer: see the token request");
+	} else if (a != NULL && here(w, HTTP, a) && w->provider->look && a->seen.status >= 400 && a->seen.status < 500) {
+		dg_note(w, "HTTP %ld, %s: no answer of the usual kind to a request without a credential", a->seen.status,
+		    a->seen.type[0] != '\0' ? a->seen.type : "no type");
 	} else if (a != NULL && here(w, HTTP, a)) {
 		evidence(w, a);
 		if (a->seen.status != 0)

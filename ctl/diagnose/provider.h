@@ -22,6 +22,7 @@ struct dg_answer {
 	char scope[256];		/* as the reply has it; "" */
 	struct mx_err lint;		/* what looks wrong in the secret; MX_OK: nothing */
 	size_t secret_bytes;		/* 0: it has none, or it cannot be read */
+	char account_id[64];		/* of a service account; "": none */
 	char thumbprint[41];		/* SHA-1 of the certificate, in hexadecimal; "": none */
 	struct oauth_claims assertion;	/* of a file of somebody else's; all empty: none */
 };

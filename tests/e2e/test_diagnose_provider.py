@@ -10,11 +10,13 @@ from mxtest import paths
 from mxtest.alone import BOX, SECRET, oauth_client
 from mxtest.azure import AUDIENCE, Issuer, Platform, identity
 from mxtest.entra import APP, SCOPE, TENANT, Entra
+from mxtest.google import EMAIL, NUMBER, Google
 from mxtest.idp import Idp
 from mxtest.net import free_port
 from mxtest.pki import Pki
 from mxtest.proxies import PASSWORD, StandIn, Tinyproxy
 from mxtest.recorder import Answer, Recorder
+from mxtest.refresh import PUBLIC, store     # noqa: F401
 from mxtest.tokend import Tokend
 
 VALUE = "3~x8Q~a-right-value-of-forty-characters~"
@@ -371,6 +373,31 @@ def test_a_proxy_that_is_not_there(world):
     assert f"127.0.0.1:{port}" in s.evidence
 
 
+@pytest.fixture
+def google(up, workdir, pki, binaries):
+    """google(scopes=[...] ...): a World with a service account."""
+    def make(**account):
+        key = pki.client("google")
+        stand_in = up(Google(workdir / "google", pki, key))
+        if account:
+            stand_in.set(EMAIL, **account)
+        return World(up, workdir, pki, client={
+            "provider": "google-workspace", "tenant": None, "client_id": None, "client_secret_file": None,
+            "service_account_file": "secret:account.json", "token_endpoint": stand_in.token_endpoint},
+            secrets={"account.json": stand_in.key_file()}).start()
+    return make
+
+
+def test_a_service_account_without_delegation(google):
+    s = google(scopes=[]).say().broken("token-request", "delegation-missing", 5)
+    assert "no domain-wide delegation" in s.cause and f"client ID {NUMBER}" in s.fix
+
+
+def test_a_deleted_key_of_a_service_account(google):
+    s = google(keys={}).say().broken("token-request", "key-rejected", 5)
+    assert "it was deleted" in s.cause and "Invalid JWT Signature" in s.evidence
+
+
 # --- healthy set-ups ---------------------------------------------------------------------------------------------------------
 
 
@@ -429,6 +456,10 @@ def test_a_custom_provider(up, workdir, pki, binaries, form, mark):
         assert "opaque" in s.links["claims"] and s.claims == {}
 
 
+def test_a_service_account(google):
+    GOOD(google().say(), claims="ok")
+
+
 def test_the_second_credential(world, pki):
     """The first one was taken away, and the other one serves: healthy, and to be told of."""
     w = world(client={"client_secret_file": None, "credentials": [{"client_secret_file": "secret:old"}, {"client_secret_file": "secret:c.secret"}]},
@@ -440,11 +471,10 @@ def test_the_second_credential(world, pki):
 # --- who asks ----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_refresh_token_is_left_to_the_daemon(up, workdir, pki, binaries):
+def test_a_refresh_token_is_left_to_the_daemon(up, workdir, pki, binaries, store):
     """It serves once: what diagnose asks for itself has no credential."""
-    from mxtest.refresh import PUBLIC, Store
     idp = up(Idp(workdir / "idp", pki, [{"client_id": "chain", "auth": "none", "refresh": True, "sub": BOX}]))
-    store, made = Store(workdir / "state"), idp.grant("chain")
+    made = idp.grant("chain")
     store.put(made["refresh_token"])
     w = World(up, workdir, pki, client={"tenant": None, **oauth_client(idp.token_endpoint, pki.ca, **PUBLIC), "refresh_token_file": str(store.file), "client_secret_file": None},
               account={"allow_token_users": ["root"]})
@@ -453,6 +483,29 @@ def test_a_refresh_token_is_left_to_the_daemon(up, workdir, pki, binaries):
     assert s.marks["tls-provider"] == "ok" and s.marks["http-provider"] == "ok" and s.marks["token-request"] == "ok", s.text
     assert "the daemon alone asks" in s.links["token-request"]
     assert [r["status"] for r in idp.requests()].count(200) == 1 and store.get() not in s.text
+
+
+def test_a_refresh_token_that_is_dead(up, workdir, pki, binaries, store):
+    recorder = up(Recorder(pki.cert())).script(Answer({"error": "invalid_grant"}, 400))
+    store.put("a-refresh-token-of-long-ago")
+    w = World(up, workdir, pki, client={"tenant": None, **oauth_client(recorder.url, pki.ca, **PUBLIC), "client_secret_file": None,
+                                        "refresh_token_file": str(store.file)}, account={"allow_token_users": ["root"]})
+    s = w.start().say().broken("token-request", "refresh-token-refused", 5)
+    assert f"mta-xoauth2 login {BOX}" in s.fix
+    looks = [r for r in recorder.requests if b"refresh_token" not in r.body]
+    assert [r.body for r in looks] == [b"grant_type=client_credentials&client_id=chain"] and len(recorder.requests) == 2
+
+
+def test_a_credential_of_the_unit_alone(up, workdir, pki, binaries, entra):
+    """systemd hands it to the daemon and to nobody else."""
+    folder = workdir / "credentials"
+    folder.mkdir()
+    folder.chmod(0o755)
+    w = World(up, workdir, pki, entra(), client={"client_secret_file": "credential:exo"}, account={"allow_token_users": ["root"]})
+    w.tokend.secrets["../credentials/exo"] = VALUE
+    w.tokend.environment["CREDENTIALS_DIRECTORY"] = str(folder)
+    s = GOOD(w.start().say(), tls_provider="ok", http_provider="ok", claims="ok")
+    assert "the daemon's unit alone" in s.links["token-request"] and w.entra.counts()["status"] == {"401": 1, "200": 1}
 
 
 def test_somebody_else_sees_the_way_alone(world):
