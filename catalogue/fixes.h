@@ -18,7 +18,7 @@
 	"remove extra keys from the client; if it stays, a proxy alters the request or this is our bug: report it"
 #define FIX_CHECK_CLOCK "bring this host's clock right (chronyc tracking, timedatectl)"
 #define FIX_CHECK_CERT \
-	"upload certificate_file to this very app in Entra; its thumbprint, to compare: openssl x509 -in FILE " \
+	"upload certificate_file to this very app in Entra; its thumbprint, to compare: openssl x509 -in {sh:file} " \
 	"-noout -fingerprint"
 #define FIX_WAIT "nothing needs mending here; it is tried again by itself"
 #define FIX_CHECK_POLICY "ask the tenant's administrator; Entra's service principal sign-in log names the policy"

@@ -4,14 +4,14 @@
 
 #include "catalogue/paste.h"
 
-/* az writes the new secret to a pipe: it is never seen on a screen, nor in a history. */
+/* The new secret goes from az to the file: it is never seen on a screen, in a history or in an argument. */
 #define RESET \
-	"az ad app credential reset --id {sh:client_id} --append --query password --output tsv | " \
-	"install -o {sh:user} -m 600 /dev/stdin {sh:file}\n" \
+	"s=$(az ad app credential reset --id {sh:client_id} --append --query password --output tsv) && " \
+	"printf %s \"$s\" | install -o {sh:user} -m 600 /dev/stdin {sh:file}; unset s\n" \
 	"mta-xoauth2 flush {sh:account}"
+#define RELOAD "mta-xoauth2 reload"
 #define TENANT \
-	"tenant: {yaml:tenant} is what the configuration has; for the right one: az account show --query tenantId --output tsv"
-#define SCOPE "scope: {scope}"
+	"(the configuration has tenant {tenant}; the right one: az account show --query tenantId --output tsv)\n" RELOAD
 #define FLUSH "mta-xoauth2 flush {sh:account}"
 
 static const struct cat_paste rows[] = {
@@ -27,10 +27,13 @@ static const struct cat_paste rows[] = {
 	{ "tenant-malformed", TENANT },
 	{ "tenant-missing", TENANT },
 	{ "tenant-common", TENANT },
-	{ "resource-unknown", SCOPE },
+	{ "scope-rejected", RELOAD },
+	{ "resource-unknown", "scope: {scope}\n" RELOAD },
+	{ "token-audience", RELOAD },
+	{ "wrong-cloud", RELOAD },
 	{ "certificate-unknown",
 	    "az ad app credential reset --id {sh:client_id} --cert @{sh:file} --append\n"
-	    "(the thumbprint that Entra must then show: {thumbprint})" },
+	    "(the thumbprint that Entra must then show, SHA-1: {thumbprint})" },
 	{ "key-certificate-mismatch",
 	    "openssl x509 -in {sh:file} -noout -pubkey\n"
 	    "openssl pkey -in KEY -pubout\n"
@@ -40,7 +43,7 @@ static const struct cat_paste rows[] = {
 	    "Subject identifier: {subject}\n"
 	    "Audience: {audience}\n"
 	    "(as they must stand in Entra: App registrations, {client_id}, Certificates & secrets, Federated credentials)" },
-	{ "tls-intercepted", "ca_file: /PATH/OF/THAT/CA.pem" },
+	{ "tls-intercepted", "ca_file: /PATH/OF/THAT/CA.pem\n" RELOAD },
 	{ "consent-missing", "az ad app permission admin-consent --id {sh:client_id}\n" FLUSH },
 	{ "token-no-role", "az ad app permission admin-consent --id {sh:client_id}\n" FLUSH },
 	{ "token-other-role", FLUSH },

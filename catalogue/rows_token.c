@@ -15,6 +15,9 @@ const struct cat_row cat_rows_token[] = {
 	    "of the provider's CAs",
 	    "have the provider's host exempted from TLS inspection, or, if you trust that CA with the client's secret, name it "
 	    "in ca_file of client {client}"),
+	CAT_ROW("captive-portal", MX_TEMP, "way",
+	    "a web page answers in place of the identity provider: a captive portal, or the page of a proxy or a filter",
+	    "log in to that network, or have {host} let through; the whole page: curl -i -X POST https://{host}/"),
 	CAT_ROW("token-client", MX_CONFIG, "token", "the token is another application's than client_id names",
 	    "look for a proxy or an assertion_file of another application; client {client} has client_id {client_id}"),
 	CAT_ROW("token-other-role", MX_PROVIDER, "token",

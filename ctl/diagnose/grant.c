@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,9 +58,25 @@ static void evidence(struct dg_walk *w, const struct dg_answer *a)
 		dg_evidence(w, "the assertion has issuer %s, subject %s, audience %s", a->assertion.iss, a->assertion.sub,
 		    a->assertion.aud);
 	if (a->thumbprint[0] != '\0')
-		dg_evidence(w, "the certificate's thumbprint is %s", a->thumbprint);
+		dg_evidence(w, "the certificate's thumbprint is %s (SHA-1, as Entra's pages show it)", a->thumbprint);
 	if (a->seen.start[0] != '\0')
 		dg_evidence(w, "HTTP %ld, type %s; the body begins: %s", a->seen.status, a->seen.type, a->seen.start);
+}
+
+/* In short: cause and fix come behind it. */
+static void refused(struct dg_walk *w, const struct oauth_failure *f)
+{
+	char number[24] = "";
+	struct mx_err e;
+
+	if (f->http_status == 0 || f->error[0] == '\0') {
+		dg_broken_err(w, &f->err);
+		return;
+	}
+	if (f->aadsts != 0)
+		(void)snprintf(number, sizeof number, " AADSTS%" PRIu32, f->aadsts);
+	mx_fail(&e, f->err.cls, f->err.code, "refused: HTTP %ld %s%s", f->http_status, f->error, number);
+	dg_broken_err(w, &e);
 }
 
 /* The same code may have several causes, which the provider's number tells apart. */
@@ -141,6 +158,6 @@ void dg_grant(struct dg_walk *w)
 	evidence(w, a);
 	if (secret(w, a))
 		return;
-	dg_broken_err(w, &a->f.err);
+	refused(w, &a->f);
 	refine(w, &a->f);
 }

@@ -43,6 +43,7 @@ static bool reached(struct dg_walk *w, enum stage stage, const struct dg_answer 
 {
 	const struct dg_answer *a;
 	enum stage failed;
+	char host[256];
 
 	if (w->client == NULL || w->conf == NULL) {
 		dg_skip(w, "the account is not known");
@@ -51,6 +52,8 @@ static bool reached(struct dg_walk *w, enum stage stage, const struct dg_answer 
 	if (!dg_probe(w))
 		return false;
 	*out = a = &w->provider->a;
+	(void)snprintf(host, sizeof host, "%.*s", (int)strcspn(a->seen.host, ":"), a->seen.host);
+	dg_value(w, "host", host);
 	if (w->provider->died) {
 		dg_skip(w, "the process that asks as user \"%s\" died", w->conf->user);
 		return false;
@@ -175,6 +178,11 @@ void dg_tls(struct dg_walk *w)
 		dg_broken_err(w, &a->f.err);
 }
 
+static bool page(const struct dg_answer *a)
+{
+	return strcasecmp(a->seen.type, "text/html") == 0 || a->seen.start[0] == '<';
+}
+
 void dg_http(struct dg_walk *w)
 {
 	const struct dg_answer *a = NULL;
@@ -197,7 +205,10 @@ void dg_http(struct dg_walk *w)
 			    "not named", a->seen.issuer[0] != '\0' ? a->seen.issuer : "an unknown CA");
 		if (a->seen.start[0] != '\0')
 			dg_evidence(w, "the body begins: %s", a->seen.start);
-		dg_broken_err(w, &a->f.err);
+		if (strcmp(a->f.err.code, "reply-not-json") == 0 && page(a))
+			dg_broken(w, "captive-portal", "HTTP %ld with a web page where the provider's JSON should be", a->seen.status);
+		else
+			dg_broken_err(w, &a->f.err);
 	}
 }
 

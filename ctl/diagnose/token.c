@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -41,6 +42,15 @@ void dg_frame(const struct dg_walk *w, struct dc_frame *f, char *tenant, size_t 
 		f->tenant = tenant;
 }
 
+static void rbac(struct dg_walk *w)
+{
+	char *line = dg_filled(w, "Test-ServicePrincipalAuthorization -Identity {ps:client_id} -Resource {ps:mailbox}");
+
+	if (line != NULL)
+		dg_unknown(w, "whether App RBAC gives the application what the token lacks: %s", line);
+	free(line);
+}
+
 void dg_token(struct dg_walk *w)
 {
 	struct dg_provider *p = w->provider;
@@ -69,6 +79,9 @@ void dg_token(struct dg_walk *w)
 			dg_broken(w, l.f[i].code, "%s", l.f[i].text);
 				return;
 		}
+	for (size_t i = 0; i < l.n; i++)
+		if (strcmp(l.f[i].code, "token-no-role") == 0)
+			rbac(w);
 	if (l.n > 0)
 		dg_note(w, "%s", l.f[0].text);
 	else
