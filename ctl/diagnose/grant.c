@@ -105,6 +105,17 @@ static bool secret(struct dg_walk *w, const struct dg_answer *a)
 	return true;
 }
 
+/* The clocks agree (dg_date() has seen to that), and still the assertion is over. */
+static bool stale(struct dg_walk *w, const struct dg_answer *a)
+{
+	const int64_t now = a->seen.date != 0 ? a->seen.date : a->seen.at;
+
+	if (strcmp(a->f.err.code, "assertion-expired") != 0 || a->assertion.exp == 0 || a->assertion.exp > now)
+		return false;
+	dg_broken(w, "federated-token-stale", "the assertion that was sent ran out %" PRId64 " s ago", now - a->assertion.exp);
+	return true;
+}
+
 /* Of a client that only the daemon may ask for. */
 static void by_daemon(struct dg_walk *w)
 {
@@ -156,7 +167,7 @@ void dg_grant(struct dg_walk *w)
 		return;
 	}
 	evidence(w, a);
-	if (secret(w, a))
+	if (secret(w, a) || stale(w, a))
 		return;
 	refused(w, &a->f);
 	refine(w, &a->f);

@@ -274,6 +274,12 @@ def test_a_federated_subject_that_differs(federated):
         assert line in s.fix
 
 
+def test_a_federated_token_that_nobody_renews(federated):
+    w, _ = federated(exp=1_600_000_000)
+    s = w.say().broken("token-request", "federated-token-stale", 3)
+    assert str(w.tokend.secret_path("token")) in s.cause + s.fix and "AADSTS700024" in s.evidence and s.marks["clock-provider"] == "ok"
+
+
 # --- the way -----------------------------------------------------------------------------------------------------------------
 
 
