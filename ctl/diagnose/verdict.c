@@ -9,7 +9,7 @@
 #include "common/clock.h"
 #include "ctl/diagnose/provider.h"
 
-#define FRESH "this was changed at most two hours ago: then wait, changes reach Exchange's servers slowly"
+#define FRESH "any of this was changed within the last two hours: then wait, since changes reach Exchange's servers slowly"
 
 /* A line of Exchange Online's PowerShell with this walk's values. */
 static void unknown(struct dg_walk *w, const char *what, const char *lines)
