@@ -307,6 +307,24 @@ def test_a_page_that_repeats_the_form(up, workdir, pki, binaries):
     assert "the body begins: You sent" in s.evidence and "3%7E" not in s.text
 
 
+def test_a_page_that_means_harm(up, workdir, pki, binaries):
+    """What a terminal or a program for JSON would stumble over is not handed on."""
+    body = b"\n \t<b>\x1b[31m\"quote\\ \x00\xff\xe2\x80\xaetxet\r\n\r\n  {}" + b"<i>" * 100000
+    recorder = up(Recorder(pki.cert())).script(Answer(body.decode("latin1"), headers={"Content-Type": 'text/html"\\; x="',
+                                                                                  "Server": '"\\\x1b]0;x\x07'}))
+    w = lone(up, workdir, pki, recorder.url)
+    s = w.say().broken("http-provider", "captive-portal", 75)
+    assert 'the body begins: <b>?[31m"quote\\ ' in s.evidence
+    for text in (s.text, w.run().stdout):
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", text)
+
+
+def test_a_provider_that_is_silent(up, workdir, pki, binaries):
+    recorder = up(Recorder(pki.cert())).script(Answer(hang=True))
+    s = lone(up, workdir, pki, recorder.url, client={"timeout": "2s"}).say().broken("http-provider", "provider-timeout", 75)
+    assert s.marks["tls-provider"] == "ok" and "tried again by itself" in s.fix
+
+
 def test_a_ca_that_is_not_trusted(up, workdir, pki, binaries):
     recorder = up(Recorder(Pki(workdir / "corp", "Corp Proxy CA").cert()))
     s = lone(up, workdir, pki, recorder.url).say().broken("tls-provider", "tls-untrusted-ca", 75)
