@@ -16,7 +16,7 @@ static const char *const names[] = {
 	"account", "mailbox", "client", "client_id", "tenant", "oid", "relay", "socket", "config", "thumbprint", "sender",
 	"recipient", "user", "uid", "proxy", "issuer", "subject", "audience", "skew", "file", "mta", "instance",
 	"daemon_socket", "folder", "hop", "key", "list", "at", "make_socket", "mapped", "mech", "parameter", "port", "profile", "profile_file", "reload",
-	"set", "transport", "wrapper", "scope", "host",
+	"set", "transport", "wrapper", "scope", "host", "certificate",
 };
 
 const char *cat_name_at(size_t i)

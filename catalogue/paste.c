@@ -35,8 +35,8 @@ static const struct cat_paste rows[] = {
 	    "az ad app credential reset --id {sh:client_id} --cert @{sh:file} --append\n"
 	    "(the thumbprint that Entra must then show, SHA-1: {thumbprint})" },
 	{ "key-certificate-mismatch",
-	    "openssl x509 -in {sh:file} -noout -pubkey\n"
-	    "openssl pkey -in KEY -pubout\n"
+	    "openssl pkey -in {sh:file} -pubout\n"
+	    "openssl x509 -in {sh:certificate} -noout -pubkey\n"
 	    "(both must print the same)" },
 	{ "federation-mismatch",
 	    "Issuer: {issuer}\n"

@@ -196,6 +196,9 @@ void dg_files(struct dg_walk *w)
 	struct judged j = { 0 };
 
 	dg_value(w, "user", w->conf->user);
+	for (size_t i = w->client->oc.ncredentials; i-- > 0;)
+		if (w->client->oc.credential[i].certificate_file != NULL)
+			dg_value(w, "certificate", w->client->oc.credential[i].certificate_file);
 	if (pw == NULL && root) {
 		dg_broken(w, "unknown-user", "there is no user \"%s\", whom the daemon runs as", w->conf->user);
 	} else if (credential != NULL) {
