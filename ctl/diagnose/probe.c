@@ -157,7 +157,7 @@ static void child(int fd, const struct asked *q)
 
 	mx_secret_forked();
 	if (!become(q->pw))
-		a.cls = mx_fail(&a.f.err, MX_TEMP, "unknown-user", "cannot become user \"%s\" (%s)", q->pw->pw_name,
+		a.cls = mx_fail(&a.f.err, MX_CONFIG, "cannot-change-user", "cannot become user \"%s\" (%s)", q->pw->pw_name,
 		    strerror(errno));
 #ifdef __linux__
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);		/* behind setuid(2), which would undo it */
