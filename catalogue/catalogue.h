@@ -38,6 +38,7 @@ struct cat_value { const char *name, *value; };	/* "client_id" */
  *	{sh:client_id}	as one word of a POSIX shell
  *	{ps:client_id}	as one word of PowerShell
  *	{yaml:client_id}	as one scalar of YAML
+ *	{in:relay}	within quotes that the text has: nothing but letters, digits and @._/:+,=-
  * Quotes are put where they are needed alone. A value that is not among the n, is NULL or empty, or cannot be one safe word,
  * leaves the placeholder's name in capitals: CLIENT_ID; {scope} becomes the one of Exchange Online's public cloud. Names:
  * cat_name_at(). false: it does not fit (out->bad).

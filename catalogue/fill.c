@@ -11,6 +11,7 @@
 #include "common/text.h"
 
 #define VALUE_MAX 1024
+#define BARE "@._/:+,=-"		/* beside letters and digits, what no shell takes for its own */
 
 static const char *const names[] = {
 	"account", "mailbox", "client", "client_id", "tenant", "oid", "relay", "socket", "config", "thumbprint", "sender",
@@ -48,7 +49,7 @@ static size_t ps_quote(const char *s)
 
 static void put_sh(struct mx_buf *b, const char *s)
 {
-	if (plain(s, "@._/:+,=-") || (*s == '/' && plain(s + 1, "@._/:+,=-"))) {
+	if (plain(*s == '/' ? s + 1 : s, BARE)) {
 		mx_buf_adds(b, s);
 		return;
 	}
@@ -88,7 +89,7 @@ static size_t yaml_quote(const char *s)
 }
 
 /* May the value stand in a text? In a command it has to be whole, and no option in disguise. */
-static bool usable(const char *value, size_t lang_n)
+static bool usable(const char *value, const char *lang, size_t lang_n)
 {
 	size_t n = value != NULL ? strlen(value) : 0;
 	char clean[VALUE_MAX + 1];
@@ -97,6 +98,8 @@ static bool usable(const char *value, size_t lang_n)
 		return false;
 	if (lang_n == 0)
 		return true;
+	if (lang_n == 2 && memcmp(lang, "in", 2) == 0)
+		return plain(*value == '/' ? value + 1 : value, BARE);
 	memcpy(clean, value, n + 1);
 	mx_clean(clean, n);
 	return *value != '-' && memcmp(clean, value, n) == 0;
@@ -106,7 +109,9 @@ static void put(struct mx_buf *b, const char *lang, size_t lang_n, const char *v
 {
 	size_t at = b->len;
 
-	if (lang_n == 0) {
+	if (lang_n == 2 && memcmp(lang, "in", 2) == 0) {
+		mx_buf_adds(b, value);
+	} else if (lang_n == 0) {
 		mx_buf_adds(b, value);
 		if (!b->bad)
 			mx_clean(b->p + at, b->len - at);
@@ -153,7 +158,7 @@ bool cat_fill(struct mx_buf *out, const char *text, const struct cat_value *v, s
 		for (size_t i = 0; i < n; i++)
 			if (v[i].name != NULL && strlen(v[i].name) == name_n && memcmp(v[i].name, name, name_n) == 0)
 				value = v[i].value;
-		if (usable(value, lang_n))
+		if (usable(value, open + 1, lang_n))
 			put(out, open + 1, lang_n, value);
 		else
 			put_name(out, name, name_n);

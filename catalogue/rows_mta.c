@@ -9,11 +9,11 @@
 #define SET(what) "postconf -c {sh:instance} {set}" what " && postfix -c {sh:instance} reload"
 #define TEXTHASH "texthash:{file}"
 #define CAS "/etc/ssl/certs/ca-certificates.crt"
-#define EXIM_ENABLE "mta-xoauth2 exim enable --relayhost '[{relay}]:{port}' --account {sh:account}"
+#define EXIM_ENABLE "mta-xoauth2 exim enable --relayhost '[{in:relay}]:{in:port}' --account {sh:account}"
 
 const struct cat_row cat_rows_mta[] = {
 	CAT_ROW("mta-not-set-up", MX_CONFIG, "mta", "{mta} is not set up to send this account's mail",
-	    "mta-xoauth2 {mta} enable --relayhost '[{relay}]:{port}' --account {sh:account}"),
+	    "mta-xoauth2 {mta} enable --relayhost '[{in:relay}]:{in:port}' --account {sh:account}"),
 
 	/* the plugin */
 	CAT_ROW("plugin-missing", MX_CONFIG, "mta", "the SASL plugin is not where this mail server's Cyrus SASL looks",
@@ -90,7 +90,7 @@ const struct cat_row cat_rows_mta[] = {
 
 	/* the kernel */
 	CAT_ROW("apparmor-denied", MX_CONFIG, "mta", "AppArmor's profile {profile} keeps the mail server from the daemon's socket",
-	    "echo '{socket} rw,' >>/etc/apparmor.d/local/{profile_file} && systemctl reload apparmor"),
+	    "echo '{in:socket} rw,' >>/etc/apparmor.d/local/{sh:profile_file} && systemctl reload apparmor"),
 	CAT_ROW("selinux-denied", MX_CONFIG, "mta", "SELinux keeps {profile} from the daemon's socket",
 	    "ausearch -m avc -ts recent | audit2allow -M mta-xoauth2 && semodule -i mta-xoauth2.pp"),
 };

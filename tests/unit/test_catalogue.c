@@ -58,9 +58,13 @@ static void check_sentence(const char *code, const char *s, size_t max)
 
 		if (end == NULL)
 			fail_msg("%s: '%s' has a brace too many", code, s);
-		for (const char *const *l = (const char *const[]){ "sh:", "ps:", "yaml:", NULL }; *l != NULL; l++)
+		for (const char *const *l = (const char *const[]){ "sh:", "ps:", "yaml:", "in:", NULL }; *l != NULL; l++)
 			if (strncmp(p + 1, *l, strlen(*l)) == 0)
 				name = p + 1 + strlen(*l);
+		/* Within a command's own quotes nothing is put that could end them. */
+		for (const char *q = p; name == p + 1 && q > s && q[-1] != ' '; q--)
+			if (q[-1] == '\'' && (q - 1 == s || q[-2] == ' '))
+				fail_msg("%s: '%s': write {in:...} within quotes", code, s);
 		if (!known_name(name, (size_t)(end - name)))
 			fail_msg("%s: '%s': there is no value %.*s", code, s, (int)(end - p + 1), p);
 	}
@@ -407,6 +411,12 @@ static void test_fill(void **state)
 		{ "{ps:client_id}", "@args", "'@args'" },
 		{ "{ps:client_id}", "a,b", "'a,b'" },
 		{ "{ps:client_id}", "-Confirm", "CLIENT_ID" },
+		{ "'[{in:client_id}]:587'", "smtp.office365.com", "'[smtp.office365.com]:587'" },
+		{ "'{in:client_id} rw,'", "/run/x.sock", "'/run/x.sock rw,'" },
+		{ "'{in:client_id}'", "x'; reboot; '", "'CLIENT_ID'" },
+		{ "'{in:client_id}'", "$(reboot)", "'CLIENT_ID'" },
+		{ "'{in:client_id}'", "a b", "'CLIENT_ID'" },
+		{ "'{in:client_id}'", "-x", "'CLIENT_ID'" },
 		{ "{yaml:client_id}", "app@contoso.com", "app@contoso.com" },
 		{ "{yaml:client_id}", "*@contoso.com", "'*@contoso.com'" },
 		{ "{yaml:client_id}", "a: 'b' # c", "'a: ''b'' # c'" },
