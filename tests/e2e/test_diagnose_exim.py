@@ -91,7 +91,7 @@ def test_password_beside(look):
     way, report = look(variant="split")
     (way.exim.etc / "exim4/passwd.client").write_text("localhost:user:a password\n")
     r = report().sound()
-    assert r.links["mechanism"][0] == "note" and "passwd.client has a password" in r.links["mechanism"][1]
+    assert r.links["mechanism"][0] == "note" and "passwd.client has passwords" in r.links["mechanism"][1]
     assert "a password\n" not in r.said
 
 
