@@ -100,7 +100,11 @@ static void tell(struct dg_walk *w, const char *hop)
 {
 	const struct dg_mta *m = w->mta;
 	const char *jail = m->service.chroot ? ", chrooted," : "";
+	char *maps = pf_service_value(&m->service, "transport_maps");
 
+	if (maps != NULL && *maps != '\0')
+		dg_unknown(w, "which recipients go another way: transport_maps is %s", maps);
+	free(maps);
 	if (m->elsewhere)
 		dg_note(w, "Postfix %s in %s sends by service %s%s to %s, and not to %s", m->pf.value[PF_VERSION], m->pf.dir,
 		    m->service.name, jail, *hop != '\0' ? hop : "each domain's own servers", m->hop);

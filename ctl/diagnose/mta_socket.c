@@ -58,7 +58,8 @@ static void tell_command(struct dg_walk *w, const char *outside, const char *fol
 static void say_why(struct dg_walk *w, const char *outside, const struct mx_err *e)
 {
 	const bool jailed = w->asker.root != NULL;
-	char *shut, *folder = strndup(outside, (size_t)(strrchr(outside, '/') - outside));
+	const char *slash = strrchr(outside, '/');
+	char *shut, *folder = slash != NULL ? strndup(outside, (size_t)(slash - outside)) : NULL;
 	struct stat st;
 
 	dg_value(w, "daemon_socket", w->socket);
@@ -67,7 +68,9 @@ static void say_why(struct dg_walk *w, const char *outside, const struct mx_err 
 	dg_value(w, "user", w->asker.user);
 	if (jailed && folder != NULL)
 		tell_command(w, outside, folder);
-	if (stat(outside, &st) == -1 && errno == ENOENT) {
+	if (*w->asker.socket != '/') {
+		dg_broken(w, "socket-elsewhere", "the mail server asks at %s, which is no absolute path", w->asker.socket);
+	} else if (stat(outside, &st) == -1 && errno == ENOENT) {
 		if (jailed)
 			dg_broken(w, "socket-not-in-chroot", "smtp(8) runs in the chroot %s and asks at %s, and there is no %s",
 			    w->asker.root, w->asker.socket, outside);

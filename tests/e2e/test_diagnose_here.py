@@ -123,6 +123,9 @@ def test_socket_elsewhere(host):
     chain.postfix.socket = chain.tokend.run_dir / "other.sock"
     chain.postfix.configure()
     of_chain(chain).broken("socket", "socket-elsewhere", 1, chain.tokend.socket, "MTA_XOAUTH2_SOCKET")
+    chain.postfix.socket = "tokend.sock"
+    chain.postfix.configure()
+    of_chain(chain).broken("socket", "socket-elsewhere", 1)
 
 
 def test_way_to_socket_closed(host):
@@ -330,6 +333,19 @@ def test_map_has_somebody_else(host):
     hop = f"[localhost]:{chain.dovecot.port}"
     (chain.postfix.etc / "sasl_passwd").write_text(f"{hop} nobody@example.org\n")
     of_chain(chain).broken("login", "map-unknown-user", 1, f"write {BOX} in place of nobody@example.org", hop)
+
+
+def test_way_by_sender(host):
+    """The service is the one that the sender's mail goes by; what recipients change is said to be unknown."""
+    chain = host(postfix={
+        "main": {"sender_dependent_default_transport_maps": f"inline:{{ {{ {BOX} = other:[localhost]:9 }} }}",
+                 "transport_maps": "inline:{ { example.net = discard: } }"},
+        "master": "other unix - - n - - smtp\n  -o smtp_sasl_auth_enable=no\n"})
+    report = of_chain(chain).broken("login", "sasl-off", 1, "-P other/unix/smtp_sasl_auth_enable=yes")
+    assert report.links["mail-server"][1].endswith("sends by service other to [localhost]:9")
+    assert "transport_maps is inline:" in report.json["unknown"][0]
+    report = of_chain(chain, "--from", "somebody@example.test").sound()
+    assert "service smtp, chrooted," in report.links["mail-server"][1]
 
 
 def test_each_sender_has_its_login(host):
