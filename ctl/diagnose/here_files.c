@@ -79,7 +79,7 @@ static void judge_credential(const struct oauth_client *oc, const struct oauth_c
 static void judge_client(const struct oauth_client *oc, struct judged *j)
 {
 	struct mx_secret a = { 0 }, b = { 0 };
-	int fd;
+	int fd = -1;
 
 	if (oc->ca_file != NULL && (fd = open(oc->ca_file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) == -1) {
 		(void)mx_fail(&j->err, MX_CONFIG, "ca-file-unusable", "\"ca_file\": %s cannot be read (%s)", oc->ca_file,
