@@ -1,0 +1,103 @@
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <openssl/x509_vfy.h>
+
+#include "smtp/dialog-private.h"
+
+static bool says(const struct smtp_dialog *d, const char *part)
+{
+	return strcasestr(d->detail, part) != NULL;
+}
+
+/* libcurl compares names itself, behind OpenSSL's verdict. */
+static enum smtp_fault certificate(const struct smtp_dialog *d)
+{
+	switch (d->verify) {
+	case X509_V_OK:
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+	case X509_V_ERR_IP_ADDRESS_MISMATCH:
+		return says(d, "subject name") || says(d, "subjectAltName") || says(d, "does not match") ?
+		    SMTP_FAULT_NAME : SMTP_FAULT_CERT;
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+		return SMTP_FAULT_EXPIRED;
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return SMTP_FAULT_NOT_YET;
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+	case X509_V_ERR_CERT_UNTRUSTED:
+		return SMTP_FAULT_CA;
+	default:
+		return SMTP_FAULT_CERT;
+	}
+}
+
+static enum smtp_fault not_connected(const struct smtp_dialog *d)
+{
+	long sys = 0;
+
+	(void)curl_easy_getinfo(d->easy, CURLINFO_OS_ERRNO, &sys);
+	if (sys == ENETUNREACH || sys == EHOSTUNREACH || sys == EADDRNOTAVAIL)
+		return SMTP_FAULT_UNREACHABLE;
+	return sys == ETIMEDOUT ? SMTP_FAULT_TIMEOUT : SMTP_FAULT_REFUSED;
+}
+
+static enum smtp_fault handshake(const struct smtp_dialog *d)
+{
+	if (says(d, "unsupported protocol") || says(d, "protocol version") || says(d, "no protocols"))
+		return SMTP_FAULT_TLS_VERSION;
+	return says(d, "wrong version number") || says(d, "packet length too long") || says(d, "http request") ?
+	    SMTP_FAULT_NOT_TLS : SMTP_FAULT_TLS;
+}
+
+/* What the server itself said is told as that, whatever libcurl makes of it. */
+static bool refused(const struct smtp_dialog *d)
+{
+	const struct smtp_reply *r = &d->said[d->phase];
+
+	return r->whole && r->code >= 400 && (d->phase != PHASE_STARTTLS || !d->handshake);
+}
+
+enum smtp_fault smtp_fault_of(const struct smtp_dialog *d)
+{
+	const struct smtp_reply *r = &d->said[d->phase];
+	size_t n;
+
+	if (refused(d))
+		return SMTP_FAULT_REPLY;
+	switch (d->code) {
+	case CURLE_OUT_OF_MEMORY:
+		return SMTP_FAULT_MEMORY;
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return SMTP_FAULT_DNS;
+	case CURLE_COULDNT_CONNECT:
+		return not_connected(d);
+	case CURLE_OPERATION_TIMEDOUT:
+		return SMTP_FAULT_TIMEOUT;
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return certificate(d);
+	case CURLE_SSL_ISSUER_ERROR:
+		return SMTP_FAULT_CA;
+	case CURLE_SSL_CACERT_BADFILE:
+		return SMTP_FAULT_CA_FILE;
+	case CURLE_SSL_CONNECT_ERROR:
+		return handshake(d);
+	case CURLE_USE_SSL_FAILED:
+		return d->phase == PHASE_HELLO && r->whole && smtp_reply_offer(r, "STARTTLS", &n) == NULL ?
+		    SMTP_FAULT_NO_STARTTLS : SMTP_FAULT_TLS;
+	case CURLE_WEIRD_SERVER_REPLY:
+		return SMTP_FAULT_NOT_SMTP;
+	case CURLE_GOT_NOTHING:
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+		/* libcurl gives up at a few hundred kB without a reply, "too large response headers" */
+		return r->broken != NULL || says(d, "too large") ? SMTP_FAULT_NOT_SMTP : SMTP_FAULT_LOST;
+	default:
+		return SMTP_FAULT_OTHER;
+	}
+}
