@@ -14,6 +14,7 @@ static const struct { const struct cat_row *rows; const size_t *n; } tables[] = 
 	{ cat_rows_here, &cat_rows_here_n },
 	{ cat_rows_mta, &cat_rows_mta_n },
 	{ cat_rows_server, &cat_rows_server_n },
+	{ cat_rows_reach, &cat_rows_reach_n },
 	{ cat_rows_token, &cat_rows_token_n },
 };
 

@@ -13,6 +13,7 @@
 #define TENANT \
 	"(the configuration has tenant {tenant}; the right one: az account show --query tenantId --output tsv)\n" RELOAD
 #define FLUSH "mta-xoauth2 flush {sh:account}"
+#define FILTER "postconf -e smtp_sasl_mechanism_filter=xoauth2 && postfix reload"
 
 static const struct cat_paste rows[] = {
 	{ "client-secret-rejected", RESET },
@@ -49,6 +50,11 @@ static const struct cat_paste rows[] = {
 	{ "token-other-role", FLUSH },
 	{ "token-delegated", FLUSH },
 	{ "token-stale", FLUSH },
+	{ "password-login", FILTER },
+	{ "basic-auth-retired", FILTER },
+	{ "password-refused", FILTER },
+	{ "federation-unreachable", FILTER },
+	{ "server-cert-untrusted", "postconf -e smtp_tls_CAfile=/PATH/OF/THAT/CA.pem && postfix reload" },
 };
 
 const char *cat_paste_find(const char *code)

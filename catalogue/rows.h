@@ -12,5 +12,7 @@ extern const struct cat_row cat_rows_daemon[], cat_rows_file[], cat_rows_here[],
     cat_rows_token[], cat_rows_way[];
 extern const size_t cat_rows_daemon_n, cat_rows_file_n, cat_rows_here_n, cat_rows_mta_n, cat_rows_provider_n, cat_rows_server_n,
     cat_rows_token_n, cat_rows_way_n;
+extern const struct cat_row cat_rows_reach[];
+extern const size_t cat_rows_reach_n;
 
 #endif
