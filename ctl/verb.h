@@ -31,7 +31,7 @@ struct call {
 	const char *tenant, *client_id, *secret_file;
 	bool dry_run, yes;
 	/* of diagnose: */
-	const char *relay, *send_to, *from, *mta;
+	const char *relay, *send_to, *from, *mta, *ca_file;
 };
 
 /* In struct call: bool, const char *, uint32_t. */

@@ -34,6 +34,7 @@ static const struct ctl_option diagnose_options[] = {
 	{ "--relay", 0, CTL_TEXT, "HOST:PORT", O(relay), "the server for the mail (what the configuration says)" },
 	{ "--send", 0, CTL_TEXT, "RCPT", O(send_to), "go on after the login, and send one short mail to this address" },
 	{ "--from", 0, CTL_TEXT, "ADDRESS", O(from), "its sender (the mailbox)" },
+	{ "--ca-file", 0, CTL_TEXT, "FILE", O(ca_file), "the CAs that its certificate may come from (the mail server's own setting)" },
 	{ "--mta", 0, CTL_TEXT, "NAME", O(mta), "postfix or exim (the one that is set up for this)" },
 	{ "--instance", 0, CTL_TEXT, "DIR", O(instance), "the folder of its configuration" },
 	{ "--config", 'c', CTL_TEXT, "FILE", O(config),

@@ -81,16 +81,17 @@ enum smtp_fault smtp_message(struct smtp_dialog *d, const char *text, size_t n, 
 
 struct smtp_login {
 	bool inlined;		/* the response went with the command (at most 512 bytes, RFC 4954 section 4) */
+	bool prompted;		/* the 334 before the response had a text, which some clients do not take */
 	bool challenged;	/* a 334 came behind the response: a refusal, in its own words */
 	char challenge[512];	/* its text, decoded; clean, cut; kept back where it repeats the response */
 	struct smtp_reply reply;	/* the last one; its text is kept back where it repeats the response */
 };
 
 /*
- * Logs in, once: b64 is the initial response in base64. A challenge gets the mechanism's dummy answer, a second one
- * is cancelled. As smtp_command().
+ * Logs in, once: b64 is the initial response in base64; apart: it never goes with the command, though it would fit.
+ * A challenge gets the mechanism's dummy answer, a second one is cancelled. As smtp_command().
  */
-enum smtp_fault smtp_auth(struct smtp_dialog *d, enum mx_mech mech, const struct mx_secret *b64, struct smtp_login *l)
-    __attribute__((warn_unused_result));
+enum smtp_fault smtp_auth(struct smtp_dialog *d, enum mx_mech mech, const struct mx_secret *b64, bool apart,
+    struct smtp_login *l) __attribute__((warn_unused_result));
 
 #endif

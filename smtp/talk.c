@@ -167,7 +167,7 @@ static enum smtp_fault say(struct smtp_dialog *d, const char *line, struct smtp_
 
 /* The command, and the response with it or behind it. */
 static enum smtp_fault respond(struct smtp_dialog *d, enum mx_mech mech, const struct mx_secret *b64,
-    struct mx_secret *line, struct smtp_login *l)
+    struct mx_secret *line, bool apart, struct smtp_login *l)
 {
 	const uint64_t end = mx_now_ms() + d->to.step_ms;
 	enum smtp_fault f;
@@ -175,13 +175,14 @@ static enum smtp_fault respond(struct smtp_dialog *d, enum mx_mech mech, const s
 
 	mx_buf_init(&b, line->p, line->cap);
 	mx_buf_addf(&b, "AUTH %s ", mx_mech_name(mech));
-	l->inlined = b.len + b64->len + 2 <= COMMAND_MAX;
+	l->inlined = !apart && b.len + b64->len + 2 <= COMMAND_MAX;
 	if (!l->inlined) {
 		mx_buf_init(&b, line->p, line->cap);
 		mx_buf_addf(&b, "AUTH %s\r\n", mx_mech_name(mech));
 		if ((f = put(d, b.p, b.len, end)) != SMTP_FINE || (f = get(d, &l->reply, end)) != SMTP_FINE ||
 		    l->reply.code != 334)
 			return f;
+		l->prompted = l->reply.n > 0;
 		b.len = 0;
 	}
 	mx_buf_add(&b, b64->p, b64->len);
@@ -193,7 +194,8 @@ static enum smtp_fault respond(struct smtp_dialog *d, enum mx_mech mech, const s
 	return f == SMTP_FINE ? get(d, &l->reply, mx_now_ms() + d->to.step_ms) : f;
 }
 
-enum smtp_fault smtp_auth(struct smtp_dialog *d, enum mx_mech mech, const struct mx_secret *b64, struct smtp_login *l)
+enum smtp_fault smtp_auth(struct smtp_dialog *d, enum mx_mech mech, const struct mx_secret *b64, bool apart,
+    struct smtp_login *l)
 {
 	struct mx_secret raw = { 0 }, line = { 0 };
 	enum smtp_fault f;
@@ -208,7 +210,7 @@ enum smtp_fault smtp_auth(struct smtp_dialog *d, enum mx_mech mech, const struct
 	}
 	n = mx_b64_decode(raw.p, raw.cap, (const char *)b64->p, b64->len);
 	raw.len = n > 0 ? (size_t)n : 0;
-	if ((f = respond(d, mech, b64, &line, l)) != SMTP_FINE)
+	if ((f = respond(d, mech, b64, &line, apart, l)) != SMTP_FINE)
 		goto out;
 	if (l->reply.code == 334) {
 		l->challenged = true;

@@ -6,6 +6,7 @@
 #include "ctl/diagnose/here.h"
 #include "ctl/diagnose/mta.h"
 #include "ctl/diagnose/provider.h"
+#include "ctl/diagnose/server.h"
 
 const struct dg_link dg_links[] = {
 	{ "configuration", "configuration", DG_HERE, dg_configuration },
@@ -29,5 +30,16 @@ const struct dg_link dg_links[] = {
 	{ "clock-provider", "clock", DG_PROVIDER, dg_date },
 	{ "token-request", "token request", DG_PROVIDER, dg_grant },
 	{ "claims", "claims", DG_TOKEN, dg_token },
+	{ "dns-server", "DNS", DG_SERVER, dg_server_dns },
+	{ "tcp-server", "TCP", DG_SERVER, dg_server_tcp },
+	{ "greeting-server", "greeting", DG_SERVER, dg_server_greeting },
+	{ "ehlo-server", "EHLO", DG_SERVER, dg_server_ehlo },
+	{ "starttls-server", "STARTTLS", DG_SERVER, dg_server_starttls },
+	{ "certificate-server", "certificate", DG_SERVER, dg_server_certificate },
+	{ "mechanism-server", "mechanism", DG_SERVER, dg_server_mechanism },
+	{ "login-server", "login", DG_SERVER, dg_server_login },
+	{ "sender-server", "sender", DG_SERVER, dg_server_sender },
+	{ "recipient-server", "recipient", DG_SERVER, dg_server_recipient },
+	{ "message-server", "message", DG_SERVER, dg_server_message },
 	{ .id = NULL }
 };

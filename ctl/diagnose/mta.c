@@ -15,6 +15,7 @@
 
 #define SMTP_PORT 25
 #define SUBMISSION_PORT 587
+#define EXIM_MAX 3069		/* bytes of a response, as in conf/exim/acl: more would freeze the message */
 
 bool dg_hop(const char *s, char **host, uint32_t *port)
 {
@@ -138,7 +139,8 @@ bool dg_response(struct dg_walk *w, struct mx_err *e)
 {
 	struct su_asker a = w->asker;
 	const struct su_question q = { .verb = MX_VERB_SASL, .mech = mx_mech_name(w->mech), .account = w->account,
-		.host = w->relay, .port = w->port, .deadline_ms = mx_now_ms() + MX_TIMEOUT_MS };
+		.host = w->relay, .port = w->port, .max = w->mta_name != NULL && strcmp(w->mta_name, "exim") == 0 ? EXIM_MAX : 0,
+		.deadline_ms = mx_now_ms() + MX_TIMEOUT_MS };
 	uint64_t left;
 
 	if (a.user == NULL)

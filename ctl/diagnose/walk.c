@@ -11,6 +11,7 @@
 #include "common/text.h"
 #include "ctl/diagnose/mta.h"
 #include "ctl/diagnose/provider.h"
+#include "ctl/diagnose/server.h"
 #include "ctl/diagnose/walk.h"
 #include "ctl/out.h"
 
@@ -279,6 +280,7 @@ int dg_run(struct dg_walk *w, const struct dg_link *links)
 
 void dg_free(struct dg_walk *w)
 {
+	dg_server_free(w);
 	dg_mta_free(w);
 	dg_provider_free(w);
 	list_free(&w->links);

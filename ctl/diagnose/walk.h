@@ -54,6 +54,7 @@ struct dg_walk {
 	bool stale;				/* the daemon runs with another configuration than conf */
 	char hint[MX_CODE_MAX];			/* code of what is odd with the client's secret; "": nothing */
 	struct dg_provider *provider;		/* private to provider.h's files; NULL: not asked yet */
+	struct dg_server *server;		/* private to server*.c: the connection to the mail server */
 	struct mx_secret token;			/* an access token, bare */
 	struct mx_secret response;		/* the SASL response, base64 */
 

@@ -37,6 +37,8 @@ static enum mx_class ask_here(const struct su_asker *a, const struct su_question
 		mx_request_field(&req, "host", q->host);
 		if (q->port != 0)
 			mx_request_number(&req, "port", q->port);
+		if (q->max != 0)
+			mx_request_number(&req, "max", q->max);
 	}
 	mx_request_end(&req);
 	if (req.bad)

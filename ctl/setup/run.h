@@ -50,6 +50,7 @@ struct su_question {
 	const char *mech;	/* NULL: XOAUTH2 */
 	const char *account, *host;
 	uint32_t port;		/* 0: not said */
+	uint32_t max;		/* bytes of a response that the asker can send; 0: not said */
 	uint64_t deadline_ms;	/* absolute, on mx_now_ms() */
 	uint32_t retry_ms;	/* a daemon that is not there is waited for */
 };
