@@ -7,6 +7,7 @@ import socketserver
 import ssl
 import threading
 
+from .dialects import DIALECTS
 from .net import free_port
 from .proc import wait_for
 
@@ -39,13 +40,18 @@ class Taken:
 
 class _Session(socketserver.StreamRequestHandler):
     def say(self, *lines):
-        self.wfile.write("".join(line + "\r\n" for line in lines).encode())
+        self.wfile.write("".join(line + "\r\n" for line in lines).encode("latin1", "replace"))
 
     def handle(self):
         self.exchange = self.server.exchange
         self.number, self.user, self.secure = self.exchange.session(), "", False
         self.sender, self.recipients = None, []
+        self.token = self.response = ""
         try:
+            if self.exchange.wrapped:
+                self.wrap()
+            if self.scripted("greeting"):
+                return
             self.say("220 EXCHANGE.test ready")
             while (line := self.rfile.readline()):
                 verb, _, rest = line.decode("latin1").rstrip("\r\n").partition(" ")
@@ -54,6 +60,20 @@ class _Session(socketserver.StreamRequestHandler):
         except OSError:
             pass
 
+    def scripted(self, step):
+        """Says what the dialect has for this step, if it has."""
+        at, line = self.exchange.dialect
+        if at == step:
+            words = {"user": self.user, "sender": self.sender, "recipient": (self.recipients or [""])[-1], "token": self.token,
+                     "response": self.response}
+            self.say(re.sub(r"\{(\w+)\}", lambda m: words[m[1]], line))
+        return at == step
+
+    def wrap(self):
+        self.request = self.exchange.context.wrap_socket(self.request, server_side=True)
+        self.rfile, self.wfile = self.request.makefile("rb"), self.request.makefile("wb", buffering=0)
+        self.secure = True
+
     def on_other(self, rest):
         self.say("500 5.3.3 Unrecognized command")
         return True
@@ -61,35 +81,39 @@ class _Session(socketserver.StreamRequestHandler):
     def on_ehlo(self, rest):
         lines = ["EXCHANGE.test", "ENHANCEDSTATUSCODES", "8BITMIME"]
         if self.exchange.pki and not self.secure:
-            lines.append("STARTTLS")
-        elif self.exchange.auth:
-            lines.append("AUTH XOAUTH2")
+            lines += ["STARTTLS"] if self.exchange.starttls else []
+        elif self.exchange.auth and self.exchange.offer:
+            lines.append(self.exchange.offer)
         self.say(*(f"250-{ln}" for ln in lines), "250 SIZE 157286400")
         return True
 
     on_lhlo = on_ehlo
 
     def on_starttls(self, rest):
-        self.say("220 2.0.0 SMTP server ready")
-        self.request = self.exchange.context.wrap_socket(self.request, server_side=True)
-        self.rfile, self.wfile = self.request.makefile("rb"), self.request.makefile("wb", buffering=0)
-        self.secure = True
+        if not self.scripted("starttls"):
+            self.say("220 2.0.0 SMTP server ready")
+            self.wrap()
         return True
 
     def on_auth(self, rest):
         blob = rest.partition(" ")[2]
         if not blob:
-            self.say("334 ")
+            self.say(self.exchange.prompt)
             blob = self.rfile.readline().decode("latin1").strip()
         found = re.fullmatch(r"user=([^\x01]*)\x01auth=Bearer ([^\x01]*)\x01\x01", base64.b64decode(blob).decode("latin1"))
         user, token = found.groups() if found else ("", "")
-        ok = bool(found) and self.exchange.accepts(user, token)
+        self.user, self.token, self.response = user, token, blob
+        refused = self.exchange.dialect[0] == "auth"
+        ok = bool(found) and not refused and self.exchange.accepts(user, token)
         self.exchange.logins.append(Login(user, token, ok, self.number))
-        if ok:
-            self.user = user
+        if refused:
+            self.scripted("auth")
+        elif ok:
             self.say("235 2.7.0 Authentication successful")
         else:
             self.say(self.exchange.refusal)
+        if not ok:
+            self.user = ""
         return True
 
     def on_mail(self, rest):
@@ -97,12 +121,14 @@ class _Session(socketserver.StreamRequestHandler):
             self.say(NOT_AUTHENTICATED)
             return True
         self.sender, self.recipients = re.search(r"<([^>]*)>", rest)[1], []
-        self.say("250 2.1.0 Sender OK")
+        if not self.scripted("mail"):
+            self.say("250 2.1.0 Sender OK")
         return True
 
     def on_rcpt(self, rest):
         self.recipients.append(re.search(r"<([^>]*)>", rest)[1])
-        self.say("250 2.1.5 Recipient OK")
+        if not self.scripted("rcpt"):
+            self.say("250 2.1.5 Recipient OK")
         return True
 
     def on_data(self, rest):
@@ -113,6 +139,8 @@ class _Session(socketserver.StreamRequestHandler):
         if line == b"":
             return False
         mail = Taken(self.user, self.sender, self.recipients, b"".join(lines).decode("utf-8", "replace"), self.number)
+        if self.scripted("message"):
+            return True
         header = re.search(r"(?mi)^from:.*?([^\s<>]+@[^\s<>]+)", mail.data)
         for who in (self.sender, header[1] if header else ""):
             if self.exchange.auth and who.lower() not in self.exchange.send_as.get(self.user, [self.user]):
@@ -149,22 +177,27 @@ class Exchange:
     """On a loopback port, in threads of this process.
 
     accepts(user, token): whether a login is good; send_as: {mailbox: [senders]} beside the mailbox itself; refusal: the line
-    for a bad login; thanks: what it says to a mail it took; gate: clear() it, and a mail that arrived gets no answer until
-    set(); pki None: no STARTTLS; auth=False: takes anybody's mail. logins, arrived, mails, denied: what came.
+    for a bad login; prompt: to a bare AUTH; thanks: what it says to a mail it took; gate: clear() it, and a mail that arrived gets no answer until
+    set(); pki None: no TLS at all; auth=False: takes anybody's mail. logins, arrived, mails, denied: what came.
+    dialect: a name of DIALECTS, None for none; cert: (file, key), pki's own by default; wrapped: TLS from the first byte on;
+    starttls=False: it is not offered; offer: the AUTH line within TLS, "" for none; address: where it listens.
     """
 
-    def __init__(self, pki, accepts=None, auth=True, lmtp=False):
+    def __init__(self, pki, accepts=None, auth=True, lmtp=False, dialect=None, cert=None, wrapped=False, starttls=True,
+                 offer="AUTH XOAUTH2", address="127.0.0.1", port=None):
         self.pki, self.auth, self.lmtp = pki, auth, lmtp
         self.accepts = accepts or (lambda user, token: True)
-        self.send_as, self.refusal, self.thanks = {}, UNSUCCESSFUL, "OK"
+        self.send_as, self.refusal, self.thanks, self.prompt = {}, UNSUCCESSFUL, "OK", "334 "
         self.logins, self.arrived, self.mails, self.denied = [], [], [], []
         self.gate = threading.Event()
         self.gate.set()
-        self.port = free_port()
+        self.dialect = DIALECTS[dialect] if dialect else ("", "")
+        self.wrapped, self.starttls, self.offer, self.address = wrapped, starttls, offer, address
+        self.port = port or free_port()
         self._sessions, self._lock, self._server = 0, threading.Lock(), None
         if pki:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self.context.load_cert_chain(*map(str, pki.cert()))
+            self.context.load_cert_chain(*map(str, cert or pki.cert()))
 
     def session(self):
         with self._lock:
@@ -172,7 +205,8 @@ class Exchange:
             return self._sessions
 
     def start(self):
-        self._server = _Server(("127.0.0.1", self.port), _Session)
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+        self._server = type("_Server", (_Server,), {"address_family": family})((self.address, self.port), _Session)
         self._server.exchange = self
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
