@@ -32,6 +32,9 @@ struct call {
 	bool dry_run, yes;
 	/* of diagnose: */
 	const char *relay, *send_to, *from, *mta, *ca_file;
+	/* of rehearse: */
+	const char *scenario, *daemon;
+	bool keep, list;
 };
 
 /* In struct call: bool, const char *, uint32_t. */
@@ -72,6 +75,7 @@ int postfix_run(const struct call *c);	/* postfix.c */
 int token_run(const struct call *c);	/* token.c */
 int flush_run(const struct call *c);	/* simple.c */
 int exim_run(const struct call *c);
+int rehearse_run(const struct call *c);	/* rehearse.c */
 int reload_run(const struct call *c);
 int ping_run(const struct call *c);
 int metrics_run(const struct call *c);

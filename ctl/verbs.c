@@ -85,6 +85,15 @@ static const struct ctl_option exim_options[] = {
 	{ .name = NULL }
 };
 
+static const struct ctl_option rehearse_options[] = {
+	{ "--scenario", 0, CTL_TEXT, "NAME", O(scenario), "what is played (delivery)" },
+	{ "--list", 0, CTL_FLAG, NULL, O(list), "the scenarios, a line each" },
+	{ "--keep", 0, CTL_FLAG, NULL, O(keep), "keep the folder with log and configuration" },
+	{ "--daemon", 0, CTL_TEXT, "FILE", O(daemon), "the daemon to start (" MX_SBINDIR "/mta-xoauth2-tokend)" },
+	{ "--pieces", 0, CTL_TEXT, "DIR", O(pieces), "the programs (" MX_DATADIR "/rehearse)" },
+	{ .name = NULL }
+};
+
 const struct verb verbs[] = {
 	{ "check", NULL, check_options, check_run, "look for mistakes in the configuration",
 	    "Reads the configuration as the daemon does and prints what is wrong with it on\n"
@@ -160,6 +169,14 @@ const struct verb verbs[] = {
 	    "Anybody may do this.\n" },
 	{ "metrics", NULL, NULL, metrics_run, "print the daemon's counters for Prometheus",
 	    "Text format 0.0.4. For root and the configuration's admin_users.\n" },
+	{ "rehearse", NULL, rehearse_options, rehearse_run, "play the whole way of a mail on this host, with stand-ins",
+	    "Starts a daemon of its own and stand-ins for Entra ID and Exchange Online, on 127.0.0.1\n"
+	    "and in a private folder, sends mail through them, and shows the daemon's log, the\n"
+	    "dialog with the mail server, and what to look at. Where Postfix or Exim would ask the\n"
+	    "daemon, a few lines of Python do, by the same protocol. No tenant, no rights and no\n"
+	    "network are needed; the daemon, the mail server and the files of this host are\n"
+	    "neither read nor changed, and nothing is left. Needs Python 3.7 and openssl(1).\n"
+	    "Exit status 0 if all was seen that the scenario promises, 1 if not.\n" },
 	{ .name = NULL }
 };
 

@@ -275,9 +275,9 @@ ok "links and paths lead somewhere"
 # Every folder with files of ours has a README that names each of them. Where the README above names a folder as a whole (the
 # unit tests: one program per module), that is enough.
 if [ -e .git ] && command -v git >/dev/null; then
-	git -c safe.directory="$src" ls-files -- common plugin catalogue oauth settings tokend ctl conf doc man tests
+	git -c safe.directory="$src" ls-files -- common plugin catalogue oauth settings tokend ctl rehearse conf doc man tests
 else
-	find common plugin catalogue oauth settings tokend ctl conf doc man tests -name node_modules -prune -o -type f -print |
+	find common plugin catalogue oauth settings tokend ctl rehearse conf doc man tests -name node_modules -prune -o -type f -print |
 		grep -vE '\.(o|lo|la|log|trs|pyc)$|/\.|README\.md$'
 fi | grep -vE '/(README\.md|__init__\.py)$' | while IFS= read -r f; do
 	[ -e "$f" ] || continue

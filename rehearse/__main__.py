@@ -1,0 +1,85 @@
+"""mta-xoauth2 rehearse: started by the admin tool (ctl/rehearse.c), never by hand.
+
+    python3 -I DIRECTORY DAEMON KEEP LIST SCENARIO
+
+DAEMON: path of mta-xoauth2-tokend; KEEP, LIST: yes or no; SCENARIO: a name.
+"""
+
+import difflib
+import os
+import signal
+import sys
+
+from scenes import SCENES
+from stage import STOPPING, Stage
+from tell import Failed, Unable, complain
+
+FOUND, USAGE, LACKING, PASSING = 1, 2, 3, 75
+
+
+class Stopped(BaseException):
+    """Ctrl-C, or somebody ends us."""
+
+    def __init__(self, number):
+        super().__init__(number)
+        self.number = number
+
+
+def _stop(number, frame):
+    raise Stopped(number)
+
+
+def _listing():
+    for name, scene in SCENES.items():
+        print(f"{name:<10} {scene.__doc__.splitlines()[0]}")
+
+
+def _play(name, daemon, keep):
+    with Stage(daemon, keep) as stage:
+        tell = stage.open_teller()
+        tell.title(name, SCENES[name].__doc__.splitlines()[0])
+        SCENES[name](stage)
+        status = tell.verdict()
+        if keep:
+            tell.line()
+            tell.line(f"Kept: {stage.folder}")
+            tell.line("  tokend.log is the daemon's log, told is what was shown here, tokend.yaml its configuration. Nothing runs any more.")
+            tell.line(f"  Look: less {stage.folder}/tokend.log; mta-xoauth2 check --config {stage.folder}/tokend.yaml")
+            tell.line(f"  Away with it: rm -r {stage.folder}")
+        return status
+
+
+def main(daemon, keep, listing, name):
+    if listing == "yes":
+        _listing()
+        return 0
+    if name not in SCENES:
+        near = difflib.get_close_matches(name, SCENES, 1)
+        complain(f"there is no scenario {name!a}; " + (f"did you mean {near[0]}?" if near else "they are: " + ", ".join(SCENES)))
+        return USAGE
+    try:
+        return _play(name, daemon, keep == "yes")
+    except Unable as err:
+        complain(str(err))
+        return LACKING
+    except Failed as err:
+        complain(f"FAILED: {err}")
+        return FOUND
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return PASSING
+    except OSError as err:
+        complain(f"something that a rehearsal needs of this host does not work: {err}")
+        return PASSING
+
+
+if __name__ == "__main__":
+    try:
+        for _number in STOPPING:
+            signal.signal(_number, _stop)
+        sys.exit(main(*sys.argv[1:]))
+    except Stopped as stopped:
+        print("\nmta-xoauth2: rehearse: stopped; nothing is left of it", file=sys.stderr, flush=True)
+        signal.signal(stopped.number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {stopped.number})
+        os.kill(os.getpid(), stopped.number)
