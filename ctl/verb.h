@@ -35,6 +35,9 @@ struct call {
 	/* of rehearse: */
 	const char *scenario, *daemon;
 	bool keep, list;
+	/* of report: */
+	const char *log, *output;
+	bool plain_ids;
 };
 
 /* In struct call: bool, const char *, uint32_t. */
@@ -76,6 +79,7 @@ int token_run(const struct call *c);	/* token.c */
 int flush_run(const struct call *c);	/* simple.c */
 int exim_run(const struct call *c);
 int rehearse_run(const struct call *c);	/* rehearse.c */
+int report_run(const struct call *c);	/* report.c */
 int reload_run(const struct call *c);
 int ping_run(const struct call *c);
 int metrics_run(const struct call *c);

@@ -105,6 +105,11 @@ static bool has_ca_dir(void)
 	return found;
 }
 
+const char *oauth_http_version(void)
+{
+	return curl_version();
+}
+
 struct oauth_http *oauth_http_new(const struct oauth_http_loop *loop, const char *user_agent)
 {
 	const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);

@@ -36,6 +36,9 @@ struct oauth_http_loop {
 typedef void oauth_fetch_done(void *arg, struct oauth_token *t, const struct oauth_failure *f,
     uint32_t took_ms);
 
+/* libcurl and the libraries below it, with versions: words and numbers. */
+const char *oauth_http_version(void);
+
 /* user_agent is copied. NULL: no memory, or libcurl lacks TLS. */
 struct oauth_http *oauth_http_new(const struct oauth_http_loop *loop, const char *user_agent);
 void oauth_http_free(struct oauth_http *h);	/* cancels what is under way, without callbacks */
