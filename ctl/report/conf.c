@@ -13,6 +13,7 @@
 
 #include "common/text.h"
 #include "ctl/report/report.h"
+#include "settings/check.h"
 
 /* The main file, then those of conf.d, in order. */
 static void each_file(const char *path, void (*f)(void *arg, const char *file, bool main), void *arg)
@@ -67,7 +68,8 @@ static void learn(void *arg, const struct rp_item *i)
 	char path[512];
 
 	if (i->kind == RP_CLIENT) {
-		rp_name(r, i->name, i->name_n);
+		if (cf_bad_name(i->name, i->name_n) == NULL)
+			rp_name(r, i->name, i->name_n);
 		if (i->name_n < 300 && snprintf(path, sizeof path, MX_STATEDIR "/%.*s.refresh", (int)i->name_n, i->name) > 0)
 			rp_secret_file(r, path);
 		return;

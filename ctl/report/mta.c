@@ -87,6 +87,8 @@ static void parameter(struct rp *r, const char *s, size_t n, bool (*pick)(const 
 	value = eq + 2;
 	for (k = n - (size_t)(value - s); k > 0 && *value == ' '; k--)
 		value++;
+	if (k == 0)
+		return;
 	fputs("  ", r->out);
 	rp_text(r, s, (size_t)(eq - s));
 	fputs(" = ", r->out);

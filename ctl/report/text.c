@@ -79,17 +79,17 @@ static void url(struct rp *r, const char *s, size_t n, const char *colon)
 
 	word(r, s, (size_t)(colon - s));
 	fputs("://", r->out);
-	if ((query = memchr(host, '?', (size_t)(end - host))) == NULL && (query = memchr(host, '#', (size_t)(end - host))) == NULL)
-		query = end;
-	if ((slash = memchr(host, '/', (size_t)(query - host))) == NULL)
-		slash = query;
-	for (const char *p = host; p < slash; p++)
+	for (const char *p = host; p < end; p++)	/* a password may hold any of "/?#@" */
 		at = *p == '@' ? p : at;
 	if (at != NULL) {
 		rp_mask(r, RP_SECRET, host, (size_t)(at - host));
 		fputc('@', r->out);
 		host = at + 1;
 	}
+	if ((query = memchr(host, '?', (size_t)(end - host))) == NULL && (query = memchr(host, '#', (size_t)(end - host))) == NULL)
+		query = end;
+	if ((slash = memchr(host, '/', (size_t)(query - host))) == NULL)
+		slash = query;
 	if ((port = memchr(host, ':', (size_t)(slash - host))) == NULL)
 		port = slash;
 	word(r, host, (size_t)(port - host));
@@ -138,6 +138,15 @@ static bool path(const char *s, size_t n)
 	return false;
 }
 
+/* In "host:port", "hash:/path": what stands before the colon. Of anything else ("user:password") neither half is shown. */
+static bool typed(const char *s, size_t n)
+{
+	static const char *const types[] = { "hash", "btree", "lmdb", "cdb", "texthash", "regexp", "pcre", "proxy", "socketmap", "unix", "inet", "file",
+		"smtp", "maildrop", "lsearch", "nwildlsearch", NULL };
+
+	return is_word(s, n, types) || rp_word_host(s, n) || rp_word_ipv4(s, n);
+}
+
 static void word(struct rp *r, const char *s, size_t n)
 {
 	static const char *const schemes[] = { "http", "https", "socks4", "socks4a", "socks5", "socks5h", "file", "pkcs11", "handle", NULL };
@@ -177,8 +186,8 @@ static void word(struct rp *r, const char *s, size_t n)
 				;
 			word(r, s, (size_t)(slash - s));
 		}
-	} else if ((colon = memchr(s, ':', n)) != NULL && colon > s && colon + 1 < s + n) {
-		word(r, s, (size_t)(colon - s));	/* host:port, hash:/path */
+	} else if ((colon = memchr(s, ':', n)) != NULL && colon > s && colon + 1 < s + n && typed(s, (size_t)(colon - s))) {
+		word(r, s, (size_t)(colon - s));
 		fputc(':', r->out);
 		word(r, colon + 1, (size_t)(s + n - colon - 1));
 	} else {
