@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +52,9 @@ int rehearse_run(const struct call *c)
 	char *python = su_find_program("python3"), *daemon, main[PATH_MAX], tmpdir[PATH_MAX];
 	char *env[] = { (char []){ "PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin" },
 	    (char []){ "LANG=C.UTF-8" }, NULL, NULL };
+	sigset_t held, before;
 	struct mx_buf b;
+	int err = ENOMEM;
 
 	if (python == NULL)
 		return no_python();
@@ -75,9 +78,17 @@ int rehearse_run(const struct call *c)
 
 		memcpy(argv, args, sizeof args);
 		(void)fflush(stdout);
+		/* Until Python has its own handlers, Ctrl-C waits. */
+		(void)sigemptyset(&held);
+		(void)sigaddset(&held, SIGINT);
+		(void)sigaddset(&held, SIGTERM);
+		(void)sigaddset(&held, SIGHUP);
+		(void)sigprocmask(SIG_BLOCK, &held, &before);
 		(void)execve(python, argv, env);
+		err = errno;
+		(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	}
-	out_error("%s cannot be started (%s)", python, strerror(errno));
+	out_error("%s cannot be started (%s)", python, strerror(err));
 	free(daemon);
 	free(python);
 	return CTL_TEMP;

@@ -2,17 +2,14 @@
 
     python3 -I DIRECTORY DAEMON KEEP LIST SCENARIO
 
-DAEMON: path of mta-xoauth2-tokend; KEEP, LIST: yes or no; SCENARIO: a name.
+SIGINT, SIGTERM and SIGHUP come blocked. DAEMON: path of mta-xoauth2-tokend; KEEP, LIST: yes or no; SCENARIO: a name.
 """
 
-import difflib
 import os
 import signal
 import sys
 
-from scenes import SCENES
-from stage import STOPPING, Stage
-from tell import Failed, Unable, complain
+from tell import STOPPING, Failed, Unable, complain
 
 FOUND, USAGE, LACKING, PASSING = 1, 2, 3, 75
 
@@ -29,16 +26,19 @@ def _stop(number, frame):
     raise Stopped(number)
 
 
-def _listing():
-    for name, scene in SCENES.items():
+def _listing(scenes):
+    for name, scene in scenes.items():
         print(f"{name:<10} {scene.__doc__.splitlines()[0]}")
 
 
-def _play(name, daemon, keep):
-    with Stage(daemon, keep) as stage:
-        tell = stage.open_teller()
-        tell.title(name, SCENES[name].__doc__.splitlines()[0])
-        SCENES[name](stage)
+def _play(name, scene, daemon, keep):
+    from stage import Stage
+
+    stage = Stage(daemon, keep)
+    try:
+        tell = stage.open()
+        tell.title(name, scene.__doc__.splitlines()[0])
+        scene(stage)
         status = tell.verdict()
         if keep:
             tell.line()
@@ -47,18 +47,23 @@ def _play(name, daemon, keep):
             tell.line(f"  Look: less {stage.folder}/tokend.log; mta-xoauth2 check --config {stage.folder}/tokend.yaml")
             tell.line(f"  Away with it: rm -r {stage.folder}")
         return status
+    finally:
+        stage.close()
 
 
 def main(daemon, keep, listing, name):
+    from scenes import SCENES   # not before the signals are seen to: it takes its time
+
     if listing == "yes":
-        _listing()
+        _listing(SCENES)
         return 0
     if name not in SCENES:
+        import difflib
         near = difflib.get_close_matches(name, SCENES, 1)
         complain(f"there is no scenario {name!a}; " + (f"did you mean {near[0]}?" if near else "they are: " + ", ".join(SCENES)))
         return USAGE
     try:
-        return _play(name, daemon, keep == "yes")
+        return _play(name, SCENES[name], daemon, keep == "yes")
     except Unable as err:
         complain(str(err))
         return LACKING
@@ -77,6 +82,7 @@ if __name__ == "__main__":
     try:
         for _number in STOPPING:
             signal.signal(_number, _stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)    # ctl/rehearse.c has held them back until here
         sys.exit(main(*sys.argv[1:]))
     except Stopped as stopped:
         print("\nmta-xoauth2: rehearse: stopped; nothing is left of it", file=sys.stderr, flush=True)

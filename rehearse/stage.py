@@ -14,12 +14,11 @@ import ca
 import mailer
 from entra import TENANT, Entra
 from exchange import EXCHANGE, HVE, Exchange
-from tell import Failed, Teller, Unable
+from tell import STOPPING, Failed, Teller, Unable
 
 ACCOUNT = "app@contoso.example"
 CLIENT_ID = "11111111-2222-3333-4444-555555555555"
 SECRET = "a secret of the rehearsal, good for nothing"
-STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 PR_SET_PDEATHSIG = 1
 
 _CLIENT = """  {name}:
@@ -48,7 +47,7 @@ class Part:
 
 
 class Stage:
-    """With it as context, all is set up; at its end nothing is left, but the folder if it was to be kept.
+    """open() and begin() set it up; close() leaves nothing but the folder, if it was to be kept.
 
     tell: the narrator; entra, exchange: the stand-ins; socket: the daemon's.
     """
@@ -58,13 +57,15 @@ class Stage:
         self.folder = self.tell = self.entra = self.exchange = self._daemon = None
         self._shown = 0
 
-    def __enter__(self):
+    def open(self):
+        """The folder, and the narrator, who writes there."""
         old = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)    # no folder without a name for it
         try:
             self.folder = Path(tempfile.mkdtemp(prefix="mta-xoauth2-rehearse-"))
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, old)
-        return self
+        self.tell = Teller(self.folder)
+        return self.tell
 
     def begin(self, parts, least_s=0):
         """CA, stand-ins, configuration, daemon; ready when it answers. least_s: see Exchange."""
@@ -146,7 +147,14 @@ class Stage:
         """The daemon's lines with this text, of all that were shown."""
         return [line for line in self._lines()[:self._shown] if text in line]
 
-    def __exit__(self, *exc):
+    def close(self):
+        try:
+            self._clear()
+        except BaseException:   # a signal has come before they were shut out
+            self._clear()
+            raise
+
+    def _clear(self):
         for number in STOPPING:     # a second Ctrl-C does not stop the clearing up
             signal.signal(number, signal.SIG_IGN)
         if self._daemon is not None:
@@ -156,7 +164,7 @@ class Stage:
                 thing.stop()
         if self.tell is not None:
             self.tell.close()
-        if not self._keep:
+        if self.folder is not None and not self._keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _stop(self):
@@ -171,7 +179,3 @@ class Stage:
             os.killpg(self._daemon.pid, signal.SIGKILL)     # what it may have started
         except OSError:
             pass
-
-    def open_teller(self):
-        self.tell = Teller(self.folder)
-        return self.tell

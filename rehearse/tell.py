@@ -1,8 +1,11 @@
 """What is shown: narration, log lines, dialogs, and whether what was promised has been seen."""
 
+import signal
 import sys
 import textwrap
 import time
+
+STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 class Unable(Exception):

@@ -57,7 +57,7 @@ class Installed:
         me = pwd.getpwnam(PERSON)
         become = ["/usr/bin/setpriv", f"--reuid={me.pw_uid}", f"--regid={me.pw_gid}", "--clear-groups"]
         return subprocess.Popen([*launcher, *become, *argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                cwd="/", env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp), "LD_PRELOAD_FOR_NOBODY": "x"})
+                                cwd="/", env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp), "SECRET_OF_THE_CALLER": "x"})
 
 
 def of_person():
@@ -181,13 +181,15 @@ def test_broken_daemons(installed):
         assert "Traceback" not in shown and os.listdir(tmp) == []
 
 
-@pytest.mark.parametrize("moment", ["at once", "while certificates are made", "The stage", "fetch_ok", "mail 3"])
+@pytest.mark.parametrize("moment", ["at once", "after 15 ms", "after 30 ms", "after 60 ms", "after 120 ms", "while certificates are made", "The stage", "fetch_ok", "mail 3"])
 def test_ctrl_c_leaves_nothing(installed, moment):
     tmp = installed.tmp("ctrl-c-" + moment.replace(" ", "-"))
     terminal = Terminal(installed.argv("--scenario", "expiry"), env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp)}, user=PERSON).start()
     try:
         if moment == "while certificates are made":
             wait_for("certificates", lambda: list(tmp.glob("*/openssl.cnf")), 10, 0.001)
+        elif moment.startswith("after"):
+            time.sleep(int(moment.split()[1]) / 1000)   # a moment of Python's own start
         elif moment != "at once":
             terminal.see(moment)
         terminal.type("\x03")
@@ -195,6 +197,16 @@ def test_ctrl_c_leaves_nothing(installed, moment):
         assert "Traceback" not in terminal.shown
     finally:
         terminal.stop()
+    assert os.listdir(tmp) == []
+    wait_for(lambda: f"processes to end: {of_person()}", lambda: not of_person(), 5)
+
+
+def test_a_reader_that_goes_away(installed):
+    tmp = installed.tmp("pipe")
+    proc = installed.start(tmp, installed.argv("--scenario", "expiry"))
+    proc.stdout.readline()
+    proc.stdout.close()
+    assert proc.wait(20) == 75
     assert os.listdir(tmp) == []
     wait_for(lambda: f"processes to end: {of_person()}", lambda: not of_person(), 5)
 
