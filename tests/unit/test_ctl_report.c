@@ -39,13 +39,13 @@ static void shown(struct rp *r, char **text, size_t *n)
 	expect(r, text, n, NULL, NULL);
 }
 
-static void finish(struct rp *r, char *text)
+static void finish(struct rp *r, char **text)	/* closing moves it */
 {
 	FILE *f = r->out;
 
 	rp_end(r);
 	fclose(f);
-	free(text);
+	free(*text);
 }
 
 static void text_is(void **state)
@@ -93,7 +93,7 @@ static void text_is(void **state)
 		shown(&r, &text, &n);
 		rp_text(&r, rows[i].in, strlen(rows[i].in));
 		expect(&r, &text, &n, rows[i].out, rows[i].in);
-		finish(&r, text);
+		finish(&r, &text);
 	}
 }
 
@@ -124,7 +124,7 @@ static void known_by_value(void **state)
 		fflush(r.out);
 		assert_null(strstr(text, "window"));
 		assert_non_null(strstr(text, "Another"));
-		finish(&r, text);
+		finish(&r, &text);
 	}
 }
 
@@ -152,7 +152,7 @@ static void names_and_people(void **state)
 	expect(&r, &text, &n, "contoso.com", "tenant, plain");
 	rp_id(&r, "con toso", 8);
 	expect(&r, &text, &n, "[id:2]", "no identifier");
-	finish(&r, text);
+	finish(&r, &text);
 }
 
 static void collect(void *arg, const struct rp_item *i)
