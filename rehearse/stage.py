@@ -20,6 +20,7 @@ ACCOUNT = "app@contoso.example"
 CLIENT_ID = "11111111-2222-3333-4444-555555555555"
 SECRET = "a secret of the rehearsal, good for nothing"
 PR_SET_PDEATHSIG = 1
+NOBODY = 65534
 
 _CLIENT = """  {name}:
     provider: {provider}
@@ -69,6 +70,8 @@ class Stage:
 
     def begin(self, parts, least_s=0):
         """CA, stand-ins, configuration, daemon; ready when it answers. least_s: see Exchange."""
+        if os.geteuid() == NOBODY:
+            raise Unable("this is user 65534, whom the daemon never answers, since every unmapped user looks like it; run this as another one")
         ca.make(self.folder, ["localhost", EXCHANGE, HVE])
         self.entra = Entra(self.folder, {p.client_id: (SECRET, p.life) for p in parts})
         self.exchange = Exchange(self.folder, self.entra, least_s)

@@ -74,8 +74,10 @@ static void learn(void *arg, const struct rp_item *i)
 			rp_secret_file(r, path);
 		return;
 	}
-	if (i->kind == RP_ACCOUNT && (at = memchr(i->name, '@', i->name_n)) != NULL)
-		rp_local(r, i->name, (size_t)(at - i->name));
+	if (i->kind == RP_ACCOUNT) {
+		at = memchr(i->name, '@', i->name_n);
+		rp_local(r, i->name, at != NULL ? (size_t)(at - i->name) : i->name_n);
+	}
 	if (i->value == NULL || i->key == NULL)
 		return;
 	if (named(i, "user") && i->section == &conf_sections[CONF_SECTION_ACCOUNT] && (at = memchr(i->value, '@', i->value_n)) != NULL)

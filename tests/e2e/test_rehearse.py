@@ -16,7 +16,7 @@ from mxtest.netns import Network
 from mxtest.proc import run, wait_for
 from mxtest.terminal import Terminal
 
-PERSON = "mx-person"
+PERSON = f"mx-person{os.getpid() % 10000}"    # whose processes are counted: nobody else's
 SCENES = ["delivery", "expiry", "outage", "rejected", "hve", "throttled"]
 BAD = {"delivery": "forgetful", "expiry": "stale", "outage": "forgetful", "rejected": "deaf", "hve": "stale", "throttled": "forgetful"}
 SECRET = "a secret of the rehearsal"
