@@ -92,7 +92,7 @@ static void learn_file(void *arg, const char *file, bool main)
 {
 	unsigned line;
 	size_t n;
-	char *text = rp_read(file, RP_TEXT_MAX, false, &n);
+	char *text = rp_read(file, RP_CONF_MAX, false, &n);
 
 	(void)main;
 	if (text == NULL)
@@ -228,10 +228,15 @@ static void show_value(struct rp *r, const struct rp_item *i)
 	}
 }
 
+struct shown { struct rp *r; size_t lines; };
+
 static void show(void *arg, const struct rp_item *i)
 {
-	struct rp *r = arg;
+	struct shown *all = arg;
+	struct rp *r = all->r;
 
+	if (all->lines++ >= RP_CONF_LINES)
+		return;
 	fprintf(r->out, "  %*s", (int)i->depth * 2, "");
 	switch (i->kind) {
 	case RP_CLIENT:
@@ -264,9 +269,10 @@ static void show(void *arg, const struct rp_item *i)
 static void show_file(void *arg, const char *file, bool main)
 {
 	struct rp *r = arg;
+	struct shown all = { r, 0 };
 	unsigned line;
 	size_t n;
-	char *text = rp_read(file, RP_TEXT_MAX, false, &n);
+	char *text = rp_read(file, RP_CONF_MAX, false, &n);
 
 	(void)main;
 	rp_texts(r, file);
@@ -275,8 +281,10 @@ static void show_file(void *arg, const char *file, bool main)
 		return;
 	}
 	fputc('\n', r->out);
-	if (!rp_conf_walk(file, text, n, show, r, &line))
+	if (!rp_conf_walk(file, text, n, show, &all, &line))
 		rp_line(r, "  (from line %u on it cannot be read as YAML, and is not shown)", line);
+	if (all.lines > RP_CONF_LINES)
+		rp_line(r, "  (and %zu more lines)", all.lines - RP_CONF_LINES);
 	mx_wipe(text, n);
 	free(text);
 }

@@ -11,7 +11,7 @@
 #include "oauth/claims.h"
 #include "settings/conf.h"
 
-#define TOKENS_MAX 32u		/* shown; more are counted */
+#define TOKENS_MAX 32u		/* shown */
 #define NAME 400		/* bytes, of a client and its mailbox */
 
 /* Each field by its key: numbers, words of the protocol, and text. */
@@ -35,10 +35,13 @@ static void field(struct rp *r, const char *s, size_t n)
 void rp_status_show(struct rp *r, const struct answer *a)
 {
 	const char *p = a->more, *end = p + a->n, *lf, *tab;
+	size_t lines = 0;
 
 	for (; p < end; p = lf + 1) {
 		if ((lf = memchr(p, '\n', (size_t)(end - p))) == NULL)
 			break;
+		if (lines++ >= RP_LINES)
+			continue;
 		fputs("  ", r->out);
 		for (; p <= lf; p = tab + 1) {
 			if ((tab = memchr(p, '\t', (size_t)(lf - p))) == NULL)
@@ -47,6 +50,8 @@ void rp_status_show(struct rp *r, const struct answer *a)
 			fputc(tab == lf ? '\n' : ' ', r->out);
 		}
 	}
+	if (lines > RP_LINES)
+		rp_line(r, "  (and %zu more lines)", lines - RP_LINES);
 }
 
 void rp_check_show(struct rp *r, const char *path)
@@ -61,7 +66,7 @@ void rp_check_show(struct rp *r, const char *path)
 		fputc('\n', r->out);
 	}
 	rp_line(r, "  %zu errors, %zu warnings", rep.errors, rep.warnings);
-	for (size_t i = 0; c != NULL && i < c->nclients; i++) {
+	for (size_t i = 0; c != NULL && i < c->nclients && i < RP_LINES; i++) {
 		const struct conf_client *k = &c->clients[i];
 
 		fputs("  client ", r->out);
@@ -69,7 +74,7 @@ void rp_check_show(struct rp *r, const char *path)
 		rp_line(r, ": %s, cloud %s, credentials %zu, min_remaining %us, stale_until %us", k->provider->name,
 		    oauth_cloud_name(k->provider->cloud), k->oc.ncredentials, (unsigned)k->min_remaining_s, (unsigned)k->stale_until_s);
 	}
-	for (size_t i = 0; c != NULL && i < c->naccounts; i++) {
+	for (size_t i = 0; c != NULL && i < c->naccounts && i < RP_LINES; i++) {
 		const struct conf_account *k = &c->accounts[i];
 
 		fputs("  account ", r->out);
@@ -94,6 +99,8 @@ void rp_check_show(struct rp *r, const char *path)
 		}
 		rp_line(r, "%s%s", k->xoauth2 ? ", XOAUTH2" : "", k->oauthbearer ? ", OAUTHBEARER" : "");
 	}
+	if (c != NULL && (c->nclients > RP_LINES || c->naccounts > RP_LINES))
+		rp_line(r, "  (of %zu clients and %zu accounts the first)", c->nclients, c->naccounts);
 	conf_report_free(&rep);
 	conf_free(c);
 }
@@ -102,7 +109,8 @@ void rp_check_show(struct rp *r, const char *path)
 
 struct rp_tokens {
 	struct one { char client[NAME]; bool jwt; struct oauth_claims claims; int64_t expires_in; } t[TOKENS_MAX];
-	size_t n, more, refused;
+	size_t n, refused;
+	bool more;
 };
 
 /* An account whose token is this client's: a mailbox of its own, else one that a pattern admits. */
@@ -134,10 +142,6 @@ static void learn_token(struct rp *r, struct rp_tokens *t, const struct call *c,
 	struct one *o;
 	bool spoke;
 
-	if (t->n == TOKENS_MAX) {
-		t->more++;
-		return;
-	}
 	if (ask_endpoint(c, &ep) != CTL_FINE || token_ask(&ep, account, &s, &reply, &e, &spoke) != MX_OK) {
 		t->refused++;
 	} else {
@@ -172,6 +176,10 @@ struct rp_tokens *rp_tokens_learn(struct rp *r, const struct call *c, const stru
 		slash = l.kind == STATUS_MAILBOX ? strchr(name, '/') : NULL;
 		if (slash != NULL)
 			*slash = '\0';
+		if (t->n == TOKENS_MAX) {
+			t->more = true;
+			break;
+		}
 		if (account_of(account, conf, name, slash != NULL ? slash + 1 : NULL))
 			learn_token(r, t, c, name, account);
 	}
@@ -214,8 +222,8 @@ void rp_tokens_show(struct rp *r, const struct rp_tokens *t)
 		rp_line(r, "  no token is at hand");
 	if (t->refused > 0)
 		rp_line(r, "  %zu not looked at: this user is not in allow_token_users, or the daemon did not answer", t->refused);
-	if (t->more > 0)
-		rp_line(r, "  and %zu more", t->more);
+	if (t->more)
+		rp_line(r, "  and more");
 }
 
 void rp_tokens_free(struct rp_tokens *t)

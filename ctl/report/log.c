@@ -90,7 +90,7 @@ void rp_log_show(struct rp *r, const char *file)
 		journal(r);
 		return;
 	}
-	text = rp_read(file, RP_TEXT_MAX, true, &n);
+	text = rp_read(file, RP_LOG_MAX, true, &n);
 	if (text == NULL) {
 		rp_line(r, "  the file cannot be read (%s)", strerror(errno));
 		return;

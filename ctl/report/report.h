@@ -9,8 +9,10 @@
 #include "ctl/verb.h"
 #include "settings/keys.h"
 
-#define RP_TEXT_MAX ((size_t)4 << 20)	/* bytes of a file of the configuration, or of the end of a log */
-#define RP_LINES 200			/* of a log */
+#define RP_CONF_MAX ((size_t)64 << 20)	/* bytes of a file of the configuration */
+#define RP_LOG_MAX ((size_t)4 << 20)	/* bytes of the end of a log */
+#define RP_LINES 200			/* shown of a log, of the status, of clients, of accounts */
+#define RP_CONF_LINES 500		/* shown of a file of the configuration: nobody pastes more */
 
 /* A whole file, or its last max bytes with tail; owned, NUL-terminated. NULL: errno says why. */
 char *rp_read(const char *path, size_t max, bool tail, size_t *n);
