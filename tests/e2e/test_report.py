@@ -192,6 +192,20 @@ def test_a_broken_configuration_with_secrets_in_the_wrong_places(world):
     assert "cannot be read as YAML" in done.stdout and "proxy.example:1" in done.stdout
 
 
+def test_the_journal_is_asked_for_the_daemons_lines(world):
+    """A journalctl that notes its arguments: a real journal needs a real systemd."""
+    program, lines = world.bin / "journalctl", world.log.read_text().splitlines()[-30:]
+    (world.folder / "journal").write_text("\n".join(lines) + "\n")
+    program.write_text(f"#!/bin/sh\necho \"$@\" >{world.folder}/asked\nexec cat {world.folder}/journal\n")
+    program.chmod(0o755)
+    env = {"PATH": f"{world.bin}:/usr/sbin:/usr/bin:/sbin:/bin", "MTA_XOAUTH2_SOCKET": str(world.tokend.socket)}
+    done = subprocess.run([str(paths.ours("tool")), "report", "--config", str(world.tokend.config)], capture_output=True, text=True, timeout=60, env=env)
+    program.unlink()
+    assert done.returncode == 0 and "--unit mta-xoauth2-tokend --lines 200" in (world.folder / "asked").read_text()
+    log = done.stdout.split("== log\n")[1]
+    assert "AADSTS7000215" in log and len(log.splitlines()) == 30 and found_in(done.stdout, world.token) == set()
+
+
 def test_output_is_a_new_file_for_its_owner(world):
     file = world.folder / "out.txt"
     done = report(world, "--output", str(file))
