@@ -85,6 +85,7 @@ def installed(binaries):
     folder = net.private_dir("mxr")
     folder.chmod(0o755)
     yield Installed(folder)
+    run(["/usr/sbin/userdel", PERSON], check=False)     # of this run alone
     if not os.environ.get("MX_KEEP_DIRS"):
         net.remove_dir(folder)
 
