@@ -72,6 +72,8 @@ const struct cat_row cat_rows_file[] = {
 	CAT_ROW("key-passphrase-needed", MX_CONFIG, "file", "the key wants a passphrase or a PIN",
 	    "name the file that has it in key_passphrase_file"),
 	CAT_ROW("key-passphrase-wrong", MX_CONFIG, "file", "the passphrase does not open the key", "correct key_passphrase_file"),
+	CAT_ROW("key-not-made", MX_CONFIG, "file", "OpenSSL cannot make a new key and its certificate on this host",
+	    "see what \"openssl genpkey -algorithm RSA\" says, or have them made elsewhere"),
 	CAT_ROW("key-pin-refused", MX_CONFIG, "file", "the device refuses the PIN, and gets none again before it has changed",
 	    "correct key_passphrase_file"),
 	CAT_ROW("key-device-away", MX_TEMP, "file", "the device that has the key does not answer",

@@ -38,6 +38,8 @@ struct call {
 	/* of report: */
 	const char *log, *output;
 	bool plain_ids;
+	/* of setup: */
+	const char *name, *mailbox, *credential, *permission, *cloud, *users, *app_name, *proxy;
 };
 
 /* In struct call: bool, const char *, uint32_t. */
@@ -75,6 +77,7 @@ int diagnose_run(const struct call *c);	/* diagnose.c */
 int login_run(const struct call *c);	/* login.c */
 int status_run(const struct call *c);	/* status.c */
 int postfix_run(const struct call *c);	/* postfix.c */
+int setup_run(const struct call *c);	/* exchange.c */
 int token_run(const struct call *c);	/* token.c */
 int flush_run(const struct call *c);	/* simple.c */
 int exim_run(const struct call *c);

@@ -102,6 +102,28 @@ static const struct ctl_option rehearse_options[] = {
 	{ .name = NULL }
 };
 
+static const struct ctl_option setup_options[] = {
+	{ "--name", 0, CTL_TEXT, "NAME", O(name), "the client's name, and that of its files (exchange)" },
+	{ "--tenant", 0, CTL_TEXT, "TENANT", O(tenant), "the tenant: a domain or an ID" },
+	{ "--mailbox", 0, CTL_TEXT, "LIST", O(mailbox), "mailboxes that mail is sent from: app@contoso.com,scan@contoso.com" },
+	{ "--credential", 0, CTL_TEXT, "KIND", O(credential), "certificate (the default), secret or managed-identity" },
+	{ "--permission", 0, CTL_TEXT, "KIND", O(permission), "classic (the default) or app-rbac" },
+	{ "--cloud", 0, CTL_TEXT, "CLOUD", O(cloud), "public (the default), gcc-high, dod or china" },
+	{ "--users", 0, CTL_TEXT, "LIST", O(users), "users of this host that may have tokens (the mail server's)" },
+	{ "--client-id", 0, CTL_TEXT, "ID", O(client_id), "the application's ID, which the script prints" },
+	{ "--app-name", 0, CTL_TEXT, "NAME", O(app_name),
+	    "the application's name in Entra, or the identity's (mta-xoauth2 NAME)" },
+	{ "--secret-file", 0, CTL_TEXT, "FILE", O(secret_file), "the file with the secret's value" },
+	{ "--proxy", 0, CTL_TEXT, "URL", O(proxy), "proxy for token requests" },
+	{ "--ca-file", 0, CTL_TEXT, "FILE", O(ca_file), "certificates to trust, of a proxy that inspects TLS" },
+	{ "--output", 0, CTL_TEXT, "FILE", O(output), "the script (exchange-setup.ps1)" },
+	{ "--yes", 'y', CTL_FLAG, NULL, O(yes), "ask nothing that has a default" },
+	{ "--config", 'c', CTL_TEXT, "FILE", O(config),
+	    "the daemon's (" CTL_CONF "); a file is put in conf.d beside it" },
+	{ "--state", 0, CTL_TEXT, "DIR", O(state), "where the answers are kept (" MX_STATEDIR ")" },
+	{ .name = NULL }
+};
+
 const struct verb verbs[] = {
 	{ "check", NULL, check_options, check_run, "look for mistakes in the configuration",
 	    "Reads the configuration as the daemon does and prints what is wrong with it on\n"
@@ -129,6 +151,15 @@ const struct verb verbs[] = {
 	    "failed and has no token that serves; a credential has expired; no daemon answers),\n"
 	    "3 UNKNOWN.\n"
 	    "For root and the configuration's admin_users.\n" },
+	{ "setup", "WHAT", setup_options, setup_run, "set a client up: setup exchange",
+	    "For Exchange Online. Asks on a terminal what was not said by an option; without one,\n"
+	    "--tenant and --mailbox are needed, and the rest has its default. Makes a key and its\n"
+	    "certificate beside the daemon's configuration, and writes exchange-setup.ps1, which an\n"
+	    "administrator of the tenant runs in PowerShell: it registers the application, grants it\n"
+	    "what it needs for these mailboxes and no others, and prints its client ID. With that,\n"
+	    "setup exchange --client-id ID writes the client into a file of conf.d and tells the\n"
+	    "daemon. The answers of the last run with the same --name stand until another is given.\n"
+	    "A key that is there is used, and a file that somebody has edited is left alone.\n" },
 	{ "postfix", "ACTION", postfix_options, postfix_run, "have Postfix use XOAUTH2, or not: enable, disable, status",
 	    "enable looks at the Postfix first, shows what it is about to change as a diff, and asks:\n"
 	    "a transport of its own in master.cf, default_transport in main.cf (or, with --sender,\n"

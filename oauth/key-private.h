@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -16,6 +17,7 @@
 #include <openssl/store.h>
 #include <openssl/ui.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include "common/secret.h"
 #include "oauth/file.h"

@@ -2,7 +2,7 @@
 //
 //   node entra.js CONFIG.json
 //
-// CONFIG: { port, adminPort, cert, key, keysDir, tenants: [..], resources: [..], settings, apps: [ { client_id, tenants,
+// CONFIG: { port, base, adminPort, cert, key, keysDir, tenants: [..], resources: [..], settings, apps: [ { client_id, tenants,
 // secrets: [ { value, expires } ], certificates: [ PEM ], federated: [ { issuer, subject, audience } ], sub, lifetime, bytes,
 // roles, oid, claims, principal, refuse } ], issuers: { ISSUER: FILE } }; see README.md.
 import crypto from 'node:crypto';
@@ -19,7 +19,7 @@ import { Refusal } from './entra_refusal.js';
 import { padTo, signingKey } from './tokens.js';
 
 const config = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
-const base = `https://127.0.0.1:${config.port}`;
+const base = config.base ?? `https://127.0.0.1:${config.port}`;	// as clients name it
 const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const book = new Book();

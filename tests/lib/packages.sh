@@ -89,17 +89,17 @@ node_is_good()
 	v=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null) && [ "$v" -ge 18 ] && command -v npm >/dev/null
 }
 
-# The npm packages of tests/idp, exactly those of its lock file.
-idp_modules()
+# npm_modules FOLDER: the npm packages of tests/FOLDER, exactly those of its lock file.
+npm_modules()
 {
-	local idp=$here/../idp stamp want
-	stamp=$idp/node_modules/.mx-lock
-	want=$(cat "$idp/package-lock.json" "$idp/package.json" | sha256sum | cut -d' ' -f1)
+	local dir=$here/../$1 stamp want
+	stamp=$dir/node_modules/.mx-lock
+	want=$(cat "$dir/package-lock.json" "$dir/package.json" | sha256sum | cut -d' ' -f1)
 	[ "$(cat "$stamp" 2>/dev/null)" != "$want" ] || return 0
-	say "npm ci in tests/idp ($(node --version))"
-	if ! logged npm-ci npm ci --prefix "$idp" --no-audit --no-fund --ignore-scripts --loglevel=error; then
+	say "npm ci in tests/$1 ($(node --version))"
+	if ! logged npm-ci npm ci --prefix "$dir" --no-audit --no-fund --ignore-scripts --loglevel=error; then
 		log_tail npm-ci
-		die "npm could not install the test identity provider  (network? see $mx_log_dir/npm-ci.log)"
+		die "npm could not install what tests/$1 needs  (network? see $mx_log_dir/npm-ci.log)"
 	fi
 	echo "$want" >"$stamp"
 }
@@ -115,7 +115,8 @@ group_idp()
 		hash -r
 		node_is_good || die "no usable node: $(command -v node) is $(node --version 2>&1); 18 or newer and npm are needed"
 	fi
-	idp_modules
+	npm_modules idp
+	npm_modules powershell
 }
 
 # A Debian with a systemd of its own, which tests/e2e/test_systemd.py copies and boots: $mx_cache/systemd is the link to the

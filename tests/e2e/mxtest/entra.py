@@ -22,13 +22,15 @@ class Entra(Idp):
     mailbox in the token), roles (["SMTP.SendAsApp"]), oid, claims (over all others), principal (False: it has none in the tenant), lifetime,
     bytes, refuse. All but the id may be changed at run time by
     set(client, ...); set(ahead=seconds) moves its clock, set(abroad=[tenants]) says that these live in another cloud. A token that it gives can be checked by DovecotSubmission.
+    name: the host that clients take it for, by way of a proxy; then cert has to be for that one.
     """
 
     def __init__(self, folder, pki, apps, tenants=(TENANT, "contoso.example"), settings=None, cert=None,
-                 issuers=None):
+                 issuers=None, name=None):
         super().__init__(folder, pki, apps, settings, cert)
         self.tenants, self.issuers = list(tenants), {k: str(v) for k, v in (issuers or {}).items()}
         self.base = f"https://127.0.0.1:{self.port}"
+        self.name = f"https://{name}" if name else self.base
         self.issuer = f"https://sts.windows.net/{self.tenants[0]}/"
         self.token_endpoint = self.endpoint()
         self.log_file = folder / "entra.log"
@@ -45,7 +47,7 @@ class Entra(Idp):
     def start(self):
         self.log_file.unlink(missing_ok=True)
         self.proc, self.ready = start_node("entra.js", {
-            "port": self.port, "adminPort": self.admin_port, "cert": str(self.cert[0]), "key": str(self.cert[1]),
+            "port": self.port, "base": self.name, "adminPort": self.admin_port, "cert": str(self.cert[0]), "key": str(self.cert[1]),
             "keysDir": str(self.keys_dir), "tenants": self.tenants, "resources": RESOURCES, "settings": self.settings,
             "apps": self.clients, "issuers": self.issuers}, self.dir, self.log_file)
         return self

@@ -79,13 +79,14 @@ class Microsocks(_Program):
 
 
 class StandIn:
-    """An HTTP proxy in Python. auth: None, "Basic", or a Digest algorithm ("MD5", "SHA-256"); cert: TLS to the proxy itself.
+    """An HTTP proxy in Python. auth: None, "Basic", or a Digest algorithm ("MD5", "SHA-256"); cert: TLS to the proxy itself;
+    to: a port of this machine that all tunnels lead to, whatever was asked for.
 
     heads: every request head that it was sent; passed: all bytes of clients within tunnels; tunnels: where they led.
     """
 
-    def __init__(self, auth=None, cert=None):
-        self.auth, self.cert, self.port = auth, cert, free_port()
+    def __init__(self, auth=None, cert=None, to=None):
+        self.auth, self.cert, self.to, self.port = auth, cert, to, free_port()
         self.heads, self.tunnels, self.passed = [], [], b""
         self._listener, self._nonce = None, secrets.token_hex(8)
         self._context = None
@@ -133,7 +134,7 @@ class StandIn:
                     continue
                 host, _, port = target.rpartition(":")
                 self.tunnels.append(target)
-                out = socket.create_connection((host.strip("[]"), int(port)), 10)
+                out = socket.create_connection(("127.0.0.1", self.to) if self.to else (host.strip("[]"), int(port)), 10)
                 conn.sendall(b"HTTP/1.1 200 Here you go\r\n\r\n")
                 back = threading.Thread(target=self._copy, args=(out, conn, False), daemon=True)
                 back.start()

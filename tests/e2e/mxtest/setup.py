@@ -31,10 +31,11 @@ class Bare(Postfix):
 
 
 class Setup:
-    """chain: .postfix and .tokend among it; tool(...) runs the admin tool on them. sudo postfix enable, in short."""
+    """chain: .postfix and .tokend among it; tool(...) runs the admin tool on them. sudo postfix enable, in short.
+    chain: more for Chain."""
 
-    def __init__(self, workdir, pki, chroot=True, lines="", accounts=None):
-        self.chain = Chain(workdir, pki, chroot=chroot)
+    def __init__(self, workdir, pki, chroot=True, lines="", accounts=None, **chain):
+        self.chain = Chain(workdir, pki, chroot=chroot, **chain)
         self.postfix = Bare(workdir / "p", self.chain.postfix.relay, BOX, pki.ca, chroot=chroot)
         self.postfix.more, self.postfix.socket = lines, self.chain.tokend.socket
         self.chain.postfix, self.tokend = self.postfix, self.chain.tokend

@@ -1,0 +1,257 @@
+/*
+ * The script's text, the part in Entra. What differs from one set-up to another is in the variables at its beginning
+ * (script.c), and in which of these pieces are in it. Nothing is ever written between the words of a piece.
+ */
+#include "config.h"
+
+#include "ctl/exchange/exchange.h"
+
+const char xo_ps_begin[] =
+    "#\n"
+    "# Run it once, in PowerShell 7 or in Windows PowerShell 5.1, on any machine with a browser:\n"
+    "#\n"
+    "#     Install-Module Microsoft.Graph.Applications, ExchangeOnlineManagement -Scope CurrentUser\n"
+    "#     ./exchange-setup.ps1\n"
+    "#\n"
+    "# Two logins are asked for: as somebody who may register applications and grant them permissions, and as an\n"
+    "# Exchange administrator. (A Global Administrator is both.) What is there already is found and left as it is,\n"
+    "# so it may be run again.\n"
+    "\n"
+    "[CmdletBinding()]\n"
+    "param(\n"
+    "    # The two modules do not get along in one process, so each part has its own. Both: one after the other.\n"
+    "    [ValidateSet('Both', 'Entra', 'Exchange')]\n"
+    "    [string] $Part = 'Both',\n"
+    "    # Application (client) ID. Needed for the part Exchange by itself; else it is found by the name.\n"
+    "    [string] $ClientId = '',\n"
+    "    # Object ID of the enterprise application, likewise. (That of the app registration is another one.)\n"
+    "    [string] $ObjectId = '',\n";
+
+const char xo_ps_begin2[] =
+    "    # Make a secret, even if there is one.\n"
+    "    [switch] $NewSecret,\n";
+
+const char xo_ps_begin3[] =
+    "    # Make the mailboxes that are not there, as shared mailboxes.\n"
+    "    [switch] $CreateMailboxes\n"
+    ")\n"
+    "\n"
+    "$ErrorActionPreference = 'Stop'\n"
+    "Set-StrictMode -Version 1.0\n"
+    "\n";
+
+const char xo_ps_tools[] =
+    "\n"
+    "# --- tools --------------------------------------------------------------------------------------------\n"
+    "\n"
+    "function Write-Done([string] $Text) { Write-Host \"  $Text\" }\n"
+    "\n"
+    "function ConvertTo-FilterText([string] $Text) { \"'\" + $Text.Replace(\"'\", \"''\") + \"'\" }\n"
+    "\n"
+    "function Assert-Module([string] $Module) {\n"
+    "    if (-not (Get-Module -ListAvailable -Name $Module)) {\n"
+    "        throw \"The module $Module is missing. Run: Install-Module $Module -Scope CurrentUser\"\n"
+    "    }\n"
+    "    Import-Module $Module\n"
+    "}\n"
+    "\n"
+    "# What has just been made is not known everywhere at once.\n"
+    "function Invoke-Patiently([scriptblock] $What) {\n"
+    "    for ($try = 1; ; $try++) {\n"
+    "        try {\n"
+    "            return & $What\n"
+    "        } catch {\n"
+    "            if ($try -ge 12) { throw }\n"
+    "            Start-Sleep -Seconds 5\n"
+    "        }\n"
+    "    }\n"
+    "}\n"
+    "\n";
+
+const char xo_ps_application[] =
+    "\n"
+    "# The application: by its ID where that is known, else by its name.\n"
+    "function Get-Application {\n"
+    "    if ($script:ClientId) {\n"
+    "        $filter = 'appId eq ' + (ConvertTo-FilterText $script:ClientId)\n"
+    "    } else {\n"
+    "        $filter = 'displayName eq ' + (ConvertTo-FilterText $AppName)\n"
+    "    }\n"
+    "    $apps = @(Get-MgApplication -Filter $filter -All)\n"
+    "    if ($apps.Count -gt 1) {\n"
+    "        throw \"There are $($apps.Count) applications of the name $AppName. \" +\n"
+    "            'Run this again with -ClientId and the ID of the right one.'\n"
+    "    }\n"
+    "    if ($apps.Count -eq 1) {\n"
+    "        $id = $apps[0].Id\n"
+    "        Write-Done \"application: there already, $($apps[0].DisplayName)\"\n"
+    "    } elseif ($script:ClientId) {\n"
+    "        throw \"There is no application with the ID $($script:ClientId) in this tenant.\"\n"
+    "    } else {\n"
+    "        $id = (New-MgApplication -DisplayName $AppName -SignInAudience 'AzureADMyOrg').Id\n"
+    "        Write-Done \"application: registered, $AppName\"\n"
+    "    }\n"
+    "    $wanted = 'id', 'appId', 'displayName', 'keyCredentials', 'passwordCredentials', 'requiredResourceAccess'\n"
+    "    Invoke-Patiently { Get-MgApplication -ApplicationId $id -Property $wanted }\n"
+    "}\n"
+    "\n";
+
+const char xo_ps_certificate[] =
+    "\n"
+    "# The certificate, beside those that are there.\n"
+    "function Add-Certificate($App) {\n"
+    "    $bytes = [Convert]::FromBase64String($Certificate)\n"
+    "    $keys = @($App.KeyCredentials | Where-Object { $_ })\n"
+    "    if ($keys | Where-Object { $_.Key -and [Convert]::ToBase64String($_.Key) -ceq $Certificate }) {\n"
+    "        Write-Done 'certificate: there already'\n"
+    "        return\n"
+    "    }\n"
+    "    $keys += @{ Type = 'AsymmetricX509Cert'; Usage = 'Verify'; Key = $bytes; DisplayName = \"mta-xoauth2 $Name\" }\n"
+    "    Update-MgApplication -ApplicationId $App.Id -KeyCredentials $keys\n"
+    "    Write-Done 'certificate: uploaded'\n"
+    "}\n"
+    "\n";
+
+const char xo_ps_secret[] =
+    "\n"
+    "# A secret, unless there is one that lives for two more weeks.\n"
+    "function Add-Secret($App) {\n"
+    "    $label = \"mta-xoauth2 $Name\"\n"
+    "    $soon = (Get-Date).ToUniversalTime().AddDays(14)\n"
+    "    $alive = $App.PasswordCredentials |\n"
+    "        Where-Object { $_ -and $_.DisplayName -ceq $label -and $_.EndDateTime -gt $soon }\n"
+    "    if ($alive -and -not $NewSecret) {\n"
+    "        Write-Done 'secret: there already; with -NewSecret there is one more'\n"
+    "        return\n"
+    "    }\n"
+    "    $end = (Get-Date).ToUniversalTime().AddMonths(12)\n"
+    "    $wanted = @{ DisplayName = $label; EndDateTime = $end }\n"
+    "    $made = Add-MgApplicationPassword -ApplicationId $App.Id -PasswordCredential $wanted\n"
+    "    Write-Host ''\n"
+    "    Write-Host \"  The secret, shown this once. It ends on $($end.ToString('yyyy-MM-dd')):\"\n"
+    "    Write-Host ''\n"
+    "    Write-Host \"      $($made.SecretText)\"\n"
+    "    Write-Host ''\n"
+    "}\n"
+    "\n";
+
+const char xo_ps_identity[] =
+    "\n"
+    "# The managed identity: by its client ID where that is known, else by its name.\n"
+    "function Get-Identity {\n"
+    "    if ($script:ClientId) {\n"
+    "        $filter = 'appId eq ' + (ConvertTo-FilterText $script:ClientId)\n"
+    "    } else {\n"
+    "        $filter = 'displayName eq ' + (ConvertTo-FilterText $AppName)\n"
+    "    }\n"
+    "    $found = @(Get-MgServicePrincipal -Filter $filter -All |\n"
+    "        Where-Object { $_.ServicePrincipalType -eq 'ManagedIdentity' })\n"
+    "    if ($found.Count -ne 1) {\n"
+    "        throw \"There are $($found.Count) managed identities with $filter, and one is needed. \" +\n"
+    "            'A virtual machine''s own has the machine''s name. Run this again with -ClientId and its ID.'\n"
+    "    }\n"
+    "    Write-Done \"managed identity: found, $($found[0].DisplayName)\"\n"
+    "    $found[0]\n"
+    "}\n"
+    "\n";
+
+const char xo_ps_principal[] =
+    "\n"
+    "# The enterprise application: it is what Exchange knows.\n"
+    "function Get-Principal($App) {\n"
+    "    $found = @(Get-MgServicePrincipal -Filter ('appId eq ' + (ConvertTo-FilterText $App.AppId)))\n"
+    "    if ($found.Count -gt 0) {\n"
+    "        Write-Done 'enterprise application: there already'\n"
+    "        return $found[0]\n"
+    "    }\n"
+    "    $made = Invoke-Patiently { New-MgServicePrincipal -AppId $App.AppId }\n"
+    "    Write-Done 'enterprise application: made'\n"
+    "    $made\n"
+    "}\n"
+    "\n";
+
+const char xo_ps_find_role[] =
+    "\n"
+    "# The permission, looked up by its name: what Exchange Online offers applications.\n"
+    "function Find-Role {\n"
+    "    $filter = 'appId eq ' + (ConvertTo-FilterText '00000002-0000-0ff1-ce00-000000000000')\n"
+    "    $exchange = @(Get-MgServicePrincipal -Filter $filter)\n"
+    "    if ($exchange.Count -ne 1) {\n"
+    "        throw 'Office 365 Exchange Online is not in this tenant: does it have a licence with mailboxes?'\n"
+    "    }\n"
+    "    $roles = @($exchange[0].AppRoles |\n"
+    "        Where-Object { $_.Value -ceq 'SMTP.SendAsApp' -and $_.AllowedMemberTypes -contains 'Application' })\n"
+    "    if ($roles.Count -ne 1) { throw 'Office 365 Exchange Online offers no permission SMTP.SendAsApp here.' }\n"
+    "    @{ Exchange = $exchange[0]; Id = $roles[0].Id }\n"
+    "}\n"
+    "\n"
+    "function Get-Grant($Principal, $Role) {\n"
+    "    Get-MgServicePrincipalAppRoleAssignment -ServicePrincipalId $Principal.Id -All |\n"
+    "        Where-Object { $_.ResourceId -eq $Role.Exchange.Id -and $_.AppRoleId -eq $Role.Id }\n"
+    "}\n"
+    "\n";
+
+const char xo_ps_role[] =
+    "\n"
+    "# The permission, granted: this is the administrator's consent.\n"
+    "function Grant-Role($Principal, $Role) {\n"
+    "    if (Get-Grant $Principal $Role) {\n"
+    "        Write-Done 'SMTP.SendAsApp: granted already'\n"
+    "        return\n"
+    "    }\n"
+    "    $grant = @{\n"
+    "        ServicePrincipalId = $Principal.Id\n"
+    "        PrincipalId = $Principal.Id\n"
+    "        ResourceId = $Role.Exchange.Id\n"
+    "        AppRoleId = $Role.Id\n"
+    "    }\n"
+    "    Invoke-Patiently { New-MgServicePrincipalAppRoleAssignment @grant } | Out-Null\n"
+    "    Write-Done 'SMTP.SendAsApp: granted'\n"
+    "}\n"
+    "\n";
+
+const char xo_ps_list_role[] =
+    "\n"
+    "# The same in the list of the app's permissions, where people look for it.\n"
+    "function Show-Role($App, $Role) {\n"
+    "    $resource = $Role.Exchange.AppId\n"
+    "    $access = @($App.RequiredResourceAccess | Where-Object { $_ })\n"
+    "    $ours = @($access | Where-Object { $_.ResourceAppId -eq $resource } | ForEach-Object { $_.ResourceAccess })\n"
+    "    if ($ours | Where-Object { $_.Id -eq $Role.Id }) { return }\n"
+    "    $ours += @{ Id = $Role.Id; Type = 'Role' }\n"
+    "    $all = @($access | Where-Object { $_.ResourceAppId -ne $resource })\n"
+    "    $all += @{ ResourceAppId = $resource; ResourceAccess = $ours }\n"
+    "    Update-MgApplication -ApplicationId $App.Id -RequiredResourceAccess $all\n"
+    "}\n"
+    "\n";
+
+const char xo_ps_no_role[] =
+    "\n"
+    "# With this permission in the token Exchange would look at mailbox permissions too, and find none.\n"
+    "function Assert-NoRole($Principal, $Role) {\n"
+    "    $grant = Get-Grant $Principal $Role\n"
+    "    if ($grant) {\n"
+    "        Write-Warning ('It has the permission SMTP.SendAsApp, which is in the way of app-rbac. ' +\n"
+    "            'Take it away: Remove-MgServicePrincipalAppRoleAssignment ' +\n"
+    "            \"-ServicePrincipalId $($Principal.Id) -AppRoleAssignmentId $($grant.Id)\")\n"
+    "    }\n"
+    "}\n"
+    "\n";
+
+const char xo_ps_entra_begin[] =
+    "\n"
+    "# --- the part in Entra --------------------------------------------------------------------------------\n"
+    "\n"
+    "function Invoke-Entra {\n"
+    "    Write-Host \"Entra, tenant $Tenant\"\n"
+    "    Assert-Module Microsoft.Graph.Applications\n"
+    "    Connect-MgGraph -TenantId $Tenant -Environment $GraphEnvironment -NoWelcome `\n"
+    "        -Scopes 'Application.ReadWrite.All', 'AppRoleAssignment.ReadWrite.All'\n";
+
+const char xo_ps_entra_end[] =
+    "    $script:ClientId = $principal.AppId\n"
+    "    $script:ObjectId = $principal.Id\n"
+    "    Write-Done \"client ID: $($script:ClientId)\"\n"
+    "    Write-Done \"object ID of the enterprise application: $($script:ObjectId)\"\n"
+    "}\n"
+    "\n";
