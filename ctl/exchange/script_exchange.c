@@ -108,7 +108,7 @@ const char xo_ps_rbac[] =
     "    }\n"
     "    foreach ($address in $Mailboxes) {\n"
     "        Test-ServicePrincipalAuthorization -Identity $Service.ObjectId -Resource $address |\n"
-    "            Format-Table RoleName, AllowedResourceScope, InScope | Out-String | Write-Host\n"
+    "            Format-Table -Property 'RoleName', 'AllowedResourceScope', 'InScope' | Out-String | Write-Host\n"
     "    }\n"
     "}\n"
     "\n";

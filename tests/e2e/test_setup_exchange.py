@@ -24,8 +24,24 @@ SECRET = "8Q~a_secret.of-the-tests~Zm9vYmFyYmF6cXV4"
 
 
 @pytest.fixture
-def setup(workdir, binaries):
+def bare(workdir, binaries):
+    """A host on which nothing is yet."""
     return ExchangeSetup(workdir)
+
+
+def at_hand(setup):
+    """With a key that is there already: to make one takes seconds."""
+    key = setup.dir / "exchange.key"
+    shutil.copy(KEY, key)
+    os.chown(key, 0, pwd.getpwnam("mta-xoauth2").pw_gid)
+    key.chmod(0o640)
+    shutil.copy(CERTIFICATE, setup.dir / "exchange.crt")
+    return setup
+
+
+@pytest.fixture
+def setup(bare):
+    return at_hand(bare)
 
 
 def fine(done, *words):
@@ -110,9 +126,9 @@ def test_a_running_daemon_is_told(host):
 # --- at a terminal --------------------------------------------------------------------------------------------------------------
 
 
-def test_questions(setup, up):
+def test_questions(bare, up):
     """Each question has a default or is asked again; what was typed is what is written."""
-    t = up(setup.terminal())
+    t = up(bare.terminal())
     for question, typed in ((r"Name of the client \[exchange\]: $", "contoso"), ("Tenant: $", "not a tenant"),
                             (r"It must be the tenant's domain.*\nTenant: $", "contoso.onmicrosoft.com"), ("Mailboxes: $", "*@contoso.com"),
                             (r"no \"\*\"\.\r\nMailboxes: $", "app@contoso.com,scan@contoso.com"), (r"Credential \[certificate\]: $", ""),
@@ -121,14 +137,14 @@ def test_questions(setup, up):
         t.see(question)
         t.type(typed + "\n")
     assert t.ends() == 0, t.shown
-    text = setup.script.read_text()
+    text = bare.script.read_text()
     assert cloud.mailboxes(text) == ["app@contoso.com", "scan@contoso.com"] and "New-ManagementRoleAssignment" in text
-    assert (setup.dir / "contoso.key").exists() and (setup.state / "exchange/contoso").exists()
-    t = up(setup.terminal(name="contoso", client_id=ID))    # no question is asked again
+    assert (bare.dir / "contoso.key").exists() and (bare.state / "exchange/contoso").exists()
+    t = up(bare.terminal(name="contoso", client_id=ID))    # no question is asked again
     t.see(r"Go on\? \[Y/n\] $")
     t.type("y\n")
     assert t.ends() == 0, t.shown
-    assert "Tenant" not in t.shown and f'client_id: "{ID}"' in setup.yaml("contoso").read_text()
+    assert "Tenant" not in t.shown and f'client_id: "{ID}"' in bare.yaml("contoso").read_text()
 
 
 def test_offers(host, up):
@@ -156,14 +172,14 @@ def test_offers(host, up):
 
 
 @pytest.mark.parametrize("typed", ["\x04", "\x03"], ids=["end", "interrupt"])
-def test_stopped_at_a_question(setup, up, typed):
-    t = up(setup.terminal())
+def test_stopped_at_a_question(bare, up, typed):
+    t = up(bare.terminal())
     t.see("Name of the client")
     t.type("\n")
     t.see("Tenant: $")
     t.type(typed)
     assert t.ends() != 0
-    assert setup.files() == {}
+    assert bare.files() == {}
 
 
 def test_declined(setup, up):
@@ -210,17 +226,17 @@ def test_no_secret(setup, up, typed):
 # --- unattended -----------------------------------------------------------------------------------------------------------------
 
 
-def test_new_host(setup):
+def test_new_host(bare):
     """Nothing is there: the main file is written too, without which conf.d is not read. The key is for root and the daemon."""
-    fine(setup.first(client_id=ID), "no errors, no warnings; clients: 1, accounts: 1")
-    key = setup.dir / "exchange.key"
+    fine(bare.first(client_id=ID), "no errors, no warnings; clients: 1, accounts: 1")
+    key = bare.dir / "exchange.key"
     st = key.stat()
     assert stat.S_IMODE(st.st_mode) == 0o640 and (st.st_uid, st.st_gid) == (0, pwd.getpwnam("mta-xoauth2").pw_gid)
-    shown = run(["openssl", "x509", "-in", setup.dir / "exchange.crt", "-noout", "-text"]).stdout
+    shown = run(["openssl", "x509", "-in", bare.dir / "exchange.crt", "-noout", "-text"]).stdout
     assert "Public-Key: (3072 bit)" in shown and "CN = mta-xoauth2 exchange" in shown and "CA:FALSE" in shown
-    assert run(["openssl", "x509", "-in", setup.dir / "exchange.crt", "-noout", "-pubkey"]).stdout == \
+    assert run(["openssl", "x509", "-in", bare.dir / "exchange.crt", "-noout", "-pubkey"]).stdout == \
         run(["openssl", "pkey", "-in", key, "-pubout"]).stdout
-    assert setup.config.read_text().startswith("# ")
+    assert bare.config.read_text().startswith("# ")
     assert not list(paths.Path("/tmp").glob("mta-xoauth2-setup-*"))
 
 
@@ -272,10 +288,10 @@ def test_clouds(setup, cloud_name, graph, exchange):
     ({"secret_file": "/x"}, "belongs to --credential secret"), ({"credential": "managed-identity", "proxy": "http://p:1"}, "of no use"),
     ({"credential": "secret", "client_id": ID}, "no terminal to ask at for the secret"),
 ], ids=lambda v: "-".join(f"{k}={str(w)[:16]!r}" for k, w in v.items()) if isinstance(v, dict) else "")
-def test_wrong_answers(setup, options, words):
+def test_wrong_answers(bare, options, words):
     given = {"tenant": "contoso.onmicrosoft.com", "mailbox": "app@contoso.com", "users": "root", **options}
-    refused(setup.run(**{k: v for k, v in given.items() if v is not None}), 2, words)
-    assert setup.files() == {}
+    refused(bare.run(**{k: v for k, v in given.items() if v is not None}), 2, words)
+    assert bare.files() == {}
 
 
 def test_other_words(setup):
@@ -289,12 +305,12 @@ def put(path, text):
 
 
 @pytest.mark.parametrize("name,words", [("yaml", "none of this tool's"), ("script", "none of this tool's"), ("key", "but not"), ("crt", "but not")])
-def test_files_of_others(setup, name, words):
-    path = {"yaml": setup.yaml(), "script": setup.script, "key": setup.dir / "exchange.key", "crt": setup.dir / "exchange.crt"}[name]
+def test_files_of_others(bare, name, words):
+    path = {"yaml": bare.yaml(), "script": bare.script, "key": bare.dir / "exchange.key", "crt": bare.dir / "exchange.crt"}[name]
     put(path, "somebody's\n")
-    before = setup.files()
-    refused(setup.first(client_id=ID), 3, str(path), words)
-    assert setup.files() == before
+    before = bare.files()
+    refused(bare.first(client_id=ID), 3, str(path), words)
+    assert bare.files() == before
 
 
 @pytest.mark.parametrize("name", ["yaml", "script"])
@@ -331,7 +347,7 @@ def test_damaged_answers(setup):
 def test_key_and_certificate_that_differ(setup, pki):
     """Found before the daemon's file is written."""
     fine(setup.first())
-    shutil.copy(CERTIFICATE, setup.dir / "exchange.crt")
+    shutil.copy(pki.self_signed()[0], setup.dir / "exchange.crt")
     refused(setup.run(client_id=ID), 3, "belongs to another key")
     assert not setup.yaml().exists()
 
@@ -348,12 +364,6 @@ VARIANTS = {
 
 
 def variant(setup, options):
-    """With the key and the certificate of the other tests."""
-    key = setup.dir / "exchange.key"
-    shutil.copy(KEY, key)
-    os.chown(key, 0, pwd.getpwnam("mta-xoauth2").pw_gid)
-    key.chmod(0o640)
-    shutil.copy(CERTIFICATE, setup.dir / "exchange.crt")
     done = setup.first(**{"mailbox": "app@contoso.com,scan@contoso.com", **options})
     return done, setup.script.read_text()
 
@@ -435,7 +445,7 @@ def test_hostile_values(setup, value):
     assert cloud.variable(text, "AppName") == value
     found = cloud.parsed(setup.script)
     assert found["wrong"] == [] and cloud.unquoted(found["strings"]["$AppName"]) == value
-    plain = ExchangeSetup(setup.here / "plain")
+    plain = at_hand(ExchangeSetup(setup.here / "plain"))
     fine(plain.first(app_name="plain"))
     assert [c["name"] for c in found["commands"]] == [c["name"] for c in cloud.parsed(plain.script)["commands"]]
 
