@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "ctl/exchange/exchange.h"
 #include "ctl/out.h"
@@ -17,6 +19,20 @@
 static char *folder(const struct xo *x)
 {
 	return su_concat(x->c->state != NULL ? x->c->state : MX_STATEDIR, "/exchange", NULL);
+}
+
+/* The folder above is the daemon's user's, who might put another one in its place: what is in there becomes root's. */
+static int owned(const char *dir)
+{
+	struct stat st = { 0 };
+
+	if (lstat(dir, &st) == -1 && errno == ENOENT)
+		return CTL_FINE;
+	if (S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+		return CTL_FINE;
+	out_error("%s is not a folder that belongs to the user who runs this and that nobody else may write to: look who made "
+	    "it, and remove it", dir);
+	return CTL_CONFIG;
 }
 
 static int damaged(const struct xo *x)
@@ -50,9 +66,13 @@ int xo_saved_read(struct xo *x, char *found[XO_N])
 	int err, r = CTL_FINE;
 
 	x->saved = dir != NULL ? su_join(dir, "/", x->v[XO_NAME]) : NULL;
-	free(dir);
 	if (x->saved == NULL)
-		return out_failed(ENOMEM);
+		r = out_failed(ENOMEM);
+	else
+		r = owned(dir);
+	free(dir);
+	if (r != CTL_FINE)
+		return r;
 	if ((err = su_file_read(x->saved, &f)) != 0) {
 		out_error("%s, the answers of an earlier run, cannot be read (%s)%s", x->saved, strerror(err),
 		    err == EACCES ? "; run this as root" : "");
@@ -83,6 +103,8 @@ int xo_saved_write(const struct xo *x)
 		r = CTL_CONFIG;
 		goto out;
 	}
+	if ((r = owned(dir)) != CTL_FINE)
+		goto out;
 	mx_buf_init(&b, storage, SAVED_MAX);
 	for (unsigned k = XO_NAME + 1; k < XO_N; k++)
 		if (x->v[k] != NULL)

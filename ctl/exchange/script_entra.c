@@ -13,6 +13,8 @@ const char xo_ps_begin[] =
     "#     Install-Module Microsoft.Graph.Applications, ExchangeOnlineManagement -Scope CurrentUser\n"
     "#     ./exchange-setup.ps1\n"
     "#\n"
+    "# Where Windows does not let scripts run, say before: Set-ExecutionPolicy -Scope Process Bypass\n"
+    "#\n"
     "# Two logins are asked for: as somebody who may register applications and grant them permissions, and as an\n"
     "# Exchange administrator. (A Global Administrator is both.) What is there already is found and left as it is,\n"
     "# so it may be run again.\n"

@@ -344,6 +344,23 @@ def test_damaged_answers(setup):
         refused(setup.run(client_id=ID), 3, f"{saved} is damaged")
 
 
+@pytest.mark.parametrize("what", ["owner", "mode", "link"])
+def test_answers_of_somebody_else(setup, what):
+    """The folder above is the daemon's user's: root takes nothing from that one."""
+    fine(setup.first())
+    folder = setup.state / "exchange"
+    if what == "owner":
+        shutil.chown(folder, "mta-xoauth2")
+    elif what == "mode":
+        folder.chmod(0o777)
+    else:
+        folder.rename(setup.state / "other")
+        folder.symlink_to(setup.state / "other")
+    before = setup.files()
+    refused(setup.run(client_id=ID), 3, f"{folder} is not a folder that belongs to")
+    assert setup.files() == before
+
+
 def test_key_and_certificate_that_differ(setup, pki):
     """Found before the daemon's file is written."""
     fine(setup.first())
