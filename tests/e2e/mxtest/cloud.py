@@ -52,6 +52,8 @@ class ExchangeSetup:
 
 def parsed(script):
     """What the parser makes of it: wrong, strings, commands."""
+    if not (_PARSER.parent / "node_modules").is_dir():
+        raise paths.Missing(f"{_PARSER.parent}/node_modules is not there: run tests/lib/packages.sh idp")
     return json.loads(run([paths.program("node"), "--liftoff-only", _PARSER, script]).stdout)
 
 
