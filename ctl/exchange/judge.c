@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/text.h"
 #include "common/wire.h"
@@ -33,7 +34,8 @@ static bool guid(const char *s)
 
 const char *xo_judge_name(const char *s)
 {
-	if (strlen(s) > XO_NAME_MAX || strspn(s, ALNUM "._-") != strlen(s) || strchr("._-", *s) != NULL)
+	if (strlen(s) > XO_NAME_MAX || strspn(s, ALNUM "._-") != strlen(s) || strchr("._-", *s) != NULL ||
+	    strcasecmp(s, "null") == 0)		/* no name for YAML */
 		return "must be a word of at most 40 letters, digits, \"-\", \".\" and \"_\", and begin with a letter or a "
 		    "digit: files are named after it";
 	return NULL;

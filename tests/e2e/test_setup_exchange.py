@@ -271,6 +271,15 @@ def test_clouds(setup, cloud_name, graph, exchange):
     assert (f"cloud: {cloud_name}" in setup.yaml().read_text()) == (cloud_name != "public")
 
 
+@pytest.mark.parametrize("users,line", [("none", None), ("root,postfix", "    allow_users: [root, postfix]")])
+def test_users(setup, users, line):
+    """Nobody but root where there is none."""
+    done = fine(setup.first(users=users, client_id=ID))
+    found = re.findall("(?m)^ *allow_users.*", setup.yaml().read_text())
+    assert found == ([line] if line else [])
+    assert ("postfix enable" in done.stdout) == ("postfix" in users)
+
+
 # --- refusals -------------------------------------------------------------------------------------------------------------------
 
 
@@ -281,7 +290,7 @@ def test_clouds(setup, cloud_name, graph, exchange):
     ({"mailbox": "a@contoso.com,,b@contoso.com"}, "the address of a mailbox"), ({"mailbox": "a b@contoso.com"}, "the address of a mailbox"),
     ({"mailbox": "a@b@contoso.com"}, "the address of a mailbox"), ({"mailbox": "a\n@contoso.com"}, "ADDRESS,ADDRESS"),
     ({"mailbox": "a\u2028@contoso.com"}, "ADDRESS,ADDRESS"), ({"mailbox": "a\u202e@contoso.com"}, "ADDRESS,ADDRESS"),
-    ({"name": "../x"}, "a word"), ({"name": ".x"}, "a word"), ({"name": "x" * 41}, "a word"), ({"credential": "password"}, "certificate, secret"),
+    ({"name": "../x"}, "a word"), ({"name": ".x"}, "a word"), ({"name": "x" * 41}, "a word"), ({"name": "Null"}, "a word"), ({"credential": "password"}, "certificate, secret"),
     ({"permission": "all"}, "classic or app-rbac"), ({"cloud": "us"}, "gcc-high"), ({"users": "nobody-of-that-name"}, "users that this host has"),
     ({"users": "root;x"}, "users of this host"), ({"client_id": "my app"}, "a GUID"), ({"app_name": "a\tb"}, "without control characters"),
     ({"app_name": "a\u009bb"}, "without control characters"), ({"app_name": "x" * 121}, "at most 120"), ({"ca_file": "ca.pem"}, "absolute path"),
