@@ -118,7 +118,7 @@ asked()	{ [ "$(cat "$tmp/seen")" = "$(printf '%b' "$1")" ]; }
 # --- command line -------------------------------------------------------------------------------
 run "$tool" --help; is 0 "--help" out "usage: mta-xoauth2"
 verbs=$(sed -n '/^verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p' "$tmp/out")
-run true; is 0 "--help lists the verbs" [ "$(echo $verbs)" = "check diagnose status postfix exim token login flush reload ping metrics report rehearse" ]
+run true; is 0 "--help lists the verbs" [ "$(echo $verbs)" = "check diagnose status setup postfix exim token login flush reload ping metrics report rehearse" ]
 run "$tool" -h; is 0 "-h" out "usage: mta-xoauth2"
 run "$tool" --version; is 0 "--version" grep -qx 'mta-xoauth2 [0-9.]*' "$tmp/out"
 run "$tool" -V; is 0 "-V" out "mta-xoauth2 "
