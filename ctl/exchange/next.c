@@ -72,8 +72,6 @@ static void say_enable(const struct xo *x, const char *server, const char *mailb
 
 static void say_diagnose(const struct xo *x, const char *mailbox)
 {
-	if (verb_find("diagnose") == NULL)
-		return;
 	fputs("    mta-xoauth2 diagnose ", stdout);
 	shell(mailbox);
 	say_config(x);
@@ -122,7 +120,7 @@ static int offer(const struct xo *x, const char *server, const char *mailbox, co
 			r = c.verb->run(&c);
 		}
 	}
-	if (r == CTL_FINE && diagnose != NULL && xo_agreed("\nWalk the whole way to Exchange now, to see that it works?", false)) {
+	if (r == CTL_FINE && xo_agreed("\nWalk the whole way to Exchange now, to see that it works?", false)) {
 		c = call_of(x, diagnose, mailbox, NULL);
 		r = diagnose->run(&c);
 	}
@@ -141,7 +139,7 @@ int xo_next(const struct xo *x, bool complete)
 		r = say_script(x);
 	} else if (x->terminal && !x->c->yes) {
 		r = offer(x, server, mailbox, relay);
-	} else if (x->identity || server != NULL || verb_find("diagnose") != NULL) {
+	} else {
 		fputs("\nNext:\n\n", stdout);
 		if (x->identity) {
 			fputs("    ./", stdout);
