@@ -11,9 +11,11 @@
 	"mta-xoauth2 flush {sh:account}"
 #define RELOAD "mta-xoauth2 reload"
 #define TENANT \
-	"(the configuration has tenant {tenant}; the right one: az account show --query tenantId --output tsv)\n" RELOAD
+	"az account show --query tenantId --output tsv # the right tenant; the configuration has {tenant}\n" RELOAD
 #define FLUSH "mta-xoauth2 flush {sh:account}"
-#define FILTER "postconf -e smtp_sasl_mechanism_filter=xoauth2 && postfix reload"
+/* {set}: where the parameter counts, which diagnose knows */
+#define SET(what) "postconf -c {sh:instance} {set}" what " && postfix -c {sh:instance} reload"
+#define FILTER SET("smtp_sasl_mechanism_filter=xoauth2")
 
 static const struct cat_paste rows[] = {
 	{ "client-secret-rejected", RESET },
@@ -34,16 +36,16 @@ static const struct cat_paste rows[] = {
 	{ "wrong-cloud", RELOAD },
 	{ "certificate-unknown",
 	    "az ad app credential reset --id {sh:client_id} --cert @{sh:file} --append\n"
-	    "(the thumbprint that Entra must then show, SHA-1: {thumbprint})" },
+	    "# the thumbprint that Entra must then show, SHA-1: {thumbprint}" },
 	{ "key-certificate-mismatch",
 	    "openssl pkey -in {sh:file} -pubout\n"
 	    "openssl x509 -in {sh:certificate} -noout -pubkey\n"
-	    "(both must print the same)" },
+	    "# both must print the same" },
 	{ "federation-mismatch",
 	    "Issuer: {issuer}\n"
 	    "Subject identifier: {subject}\n"
 	    "Audience: {audience}\n"
-	    "(as they must stand in Entra: App registrations, {client_id}, Certificates & secrets, Federated credentials)" },
+	    "# as they must stand in Entra: App registrations, {client_id}, Certificates & secrets, Federated credentials" },
 	{ "tls-intercepted", "ca_file: /PATH/OF/THAT/CA.pem\n" RELOAD },
 	{ "consent-missing", "az ad app permission admin-consent --id {sh:client_id}\n" FLUSH },
 	{ "token-no-role", "az ad app permission admin-consent --id {sh:client_id}\n" FLUSH },
@@ -54,7 +56,7 @@ static const struct cat_paste rows[] = {
 	{ "basic-auth-retired", FILTER },
 	{ "password-refused", FILTER },
 	{ "federation-unreachable", FILTER },
-	{ "server-cert-untrusted", "postconf -e smtp_tls_CAfile=/PATH/OF/THAT/CA.pem && postfix reload" },
+	{ "server-cert-untrusted", SET("smtp_tls_CAfile=/PATH/OF/THAT/CA.pem") },
 };
 
 const char *cat_paste_find(const char *code)

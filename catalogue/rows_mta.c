@@ -21,9 +21,13 @@ const struct cat_row cat_rows_mta[] = {
 	CAT_ROW("plugin-elsewhere", MX_CONFIG, "mta",
 	    "the SASL plugin is installed, but SASL_PATH in import_environment has Postfix look elsewhere",
 	    "ln -s {sh:file} {sh:folder}/ && postfix -c {sh:instance} reload"),
+	CAT_ROW("plugin-unloadable", MX_CONFIG, "mta",
+	    "the SASL plugin is there, but the dynamic linker cannot load it: it is damaged, or made for another system",
+	    "install the package with the plugin once more, as built for this system, in place of {file}; then: "
+	    "postfix -c {sh:instance} reload"),
 	CAT_ROW("plugin-closed", MX_CONFIG, "mta", "the SASL plugin may not be read by everybody", "chmod 644 {sh:file}"),
 	CAT_ROW("plugin-shadowed", MX_CONFIG, "mta", "another SASL plugin for XOAUTH2 is in the way",
-	    "remove its package (dpkg -S {sh:file}), or: mv {sh:file} {sh:file}.off && postfix -c {sh:instance} reload"),
+	    "mv {sh:file} {sh:file}.off && postfix -c {sh:instance} reload # or remove its package: dpkg -S {sh:file}"),
 
 	/* the socket, as the mail server's user has it */
 	CAT_ROW("socket-not-in-chroot", MX_CONFIG, "mta", "the daemon has no socket inside the mail server's chroot",

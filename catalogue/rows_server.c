@@ -25,8 +25,8 @@ const struct cat_row cat_rows_server[] = {
 	    "compare the ObjectId that Exchange has with {oid}: Get-ServicePrincipal | Format-List DisplayName,AppId,ObjectId; "
 	    "then " ORDER),
 	CAT_ROW("smtp-auth-off-tenant", MX_PROVIDER, "server", "SMTP AUTH is switched off for the tenant",
-	    "allow it for this mailbox: Set-CASMailbox -Identity {ps:mailbox} -SmtpClientAuthenticationDisabled $false (for all: "
-	    "Set-TransportConfig -SmtpClientAuthenticationDisabled $false)"),
+	    "Set-CASMailbox -Identity {ps:mailbox} -SmtpClientAuthenticationDisabled $false # for this mailbox; for all: "
+	    "Set-TransportConfig -SmtpClientAuthenticationDisabled $false"),
 	CAT_ROW("smtp-auth-off-mailbox", MX_PROVIDER, "server", "SMTP AUTH is switched off for the mailbox",
 	    "Set-CASMailbox -Identity {ps:mailbox} -SmtpClientAuthenticationDisabled $false"),
 	CAT_ROW("security-defaults", MX_PROVIDER, "server", "the tenant's security defaults block SMTP AUTH for this user",
@@ -49,8 +49,8 @@ const struct cat_row cat_rows_server[] = {
 	    "application's",
 	    "Remove-ServicePrincipal -Identity {ps:client_id} -Confirm:$false; " NEW_PRINCIPAL "; " MAILBOX_PERMISSION),
 	CAT_ROW("exchange-mailbox-permission", MX_PROVIDER, "server", "the application has no permission on the mailbox",
-	    MAILBOX_PERMISSION " (with App RBAC see instead: Test-ServicePrincipalAuthorization -Identity {ps:oid} -Resource "
-	    "{ps:mailbox})"),
+	    MAILBOX_PERMISSION " # with App RBAC see instead: Test-ServicePrincipalAuthorization -Identity {ps:oid} -Resource "
+	    "{ps:mailbox}"),
 	CAT_ROW("exchange-propagation", MX_TEMP, "server", "a change at Exchange or Entra has not reached all servers yet",
 	    "wait up to two hours after the last change, then: mta-xoauth2 flush {sh:account}"),
 
@@ -63,7 +63,7 @@ const struct cat_row cat_rows_server[] = {
 	    "in the API permissions of application {client_id} add Office 365 Exchange Online, Application, Mail.Send, and grant "
 	    "admin consent; then mta-xoauth2 flush {sh:account}"),
 	CAT_ROW("hve-app-not-allowed", MX_PROVIDER, "server", "the application may not use High Volume Email",
-	    "Add-HVEAppAccess -AppIds {ps:oid} (it takes about five minutes to count)"),
+	    "Add-HVEAppAccess -AppIds {ps:oid} # it takes about five minutes to count"),
 	CAT_ROW("hve-no-account", MX_PROVIDER, "server", "the mailbox is no High Volume Email account",
 	    "make it one in the Exchange admin center (Mail flow, High Volume Email), or relay through smtp.office365.com with "
 	    "provider: exchange-online"),
@@ -134,7 +134,7 @@ const struct cat_row cat_rows_server[] = {
 	CAT_ROW("mailbox-permission", MX_PROVIDER, "server",
 	    "the application has no permission on the mailbox; it looks as if it would pass, and does not", MAILBOX_PERMISSION),
 	CAT_ROW("send-as-denied", MX_PROVIDER, "server", "the mailbox that has logged in may not send as this sender",
-	    SEND_AS " (or send as {mailbox})"),
+	    SEND_AS " # or send as {mailbox}"),
 	CAT_ROW("sender-not-owned", MX_PROVIDER, "server", "the mail server does not let the mailbox that has logged in send as this "
 	    "sender", "allow {sender} for {mailbox} at the mail server, or send as {mailbox}"),
 	CAT_ROW("relay-denied", MX_PROVIDER, "server",

@@ -12,6 +12,8 @@
 #include "oauth/json.h"
 #include "oauth/refusal.h"
 
+#define LAST_S INT64_C(253402300799)	/* the end of the year 9999 */
+
 enum kind { TEXT, AUDIENCE, TIME, ROLES };
 
 #define AT(f) offsetof(struct oauth_claims, f), sizeof ((struct oauth_claims *)0)->f
@@ -75,6 +77,12 @@ static void take_roles(struct json_object *v, struct oauth_claims *c)
 		take_role(json_object_array_get_idx(v, i), c);
 }
 
+/* Times are compared and taken from each other. 0 is "not there", so what lies before 1970 is its first second. */
+static int64_t moment(int64_t s)
+{
+	return s < 1 ? 1 : s > LAST_S ? LAST_S : s;
+}
+
 static void take(struct json_object *o, size_t i, const char *name, struct oauth_claims *c)
 {
 	struct json_object *v;
@@ -86,7 +94,7 @@ static void take(struct json_object *o, size_t i, const char *name, struct oauth
 	if (table[i].kind == ROLES)
 		take_roles(v, c);
 	else if (table[i].kind == TIME && number)
-		*(int64_t *)field(c, i) = json_object_get_int64(v);
+		*(int64_t *)field(c, i) = moment(json_object_get_int64(v));
 	else if (table[i].kind != TIME && *(char *)field(c, i) == '\0')
 		take_text(v, table[i].kind == AUDIENCE, field(c, i), table[i].cap);
 }

@@ -223,7 +223,7 @@ static void scope(struct work *x)
 		    "\"scope\": client_credentials takes one scope alone; write \"scope: %s\"",
 		    preset);
 	else if (!ends_with(oc->scope, DEFAULT_SCOPE))
-		cf_error(x->b->r, at,
+		cf_error_scope(x->b->r, at, preset,
 		    "\"scope\": \"%.200s\" can never work with client_credentials, which takes "
 		    "RESOURCE/.default alone (permissions such as SMTP.SendAsApp are granted, not "
 		    "asked for); "

@@ -86,7 +86,12 @@ struct conf {
  * One complaint. severity: 'e' error, 'w' warning. text: complete sentence(s), without file and
  * line.
  */
-struct conf_complaint { struct conf_where at; char severity; const char *text; };
+struct conf_complaint {
+	struct conf_where at;
+	char severity;
+	const char *text;
+	const char *scope;		/* what to write in place of a scope that the provider never grants; else NULL */
+};
 
 struct conf_report {
 	size_t n, errors, warnings;	/* n: kept in c; errors, warnings: found, kept or not */

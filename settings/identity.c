@@ -99,7 +99,8 @@ static const char *resource_of(
 	}
 	n = strlen(scope);
 	if (n <= end || strcmp(scope + n - end, DEFAULT_SCOPE) != 0 || strchr(scope, ' ') != NULL) {
-		cf_error(b->r, w->scope.at.line != 0 ? &w->scope.at : &c->at,
+		cf_error_scope(b->r, w->scope.at.line != 0 ? &w->scope.at : &c->at,
+		    "https://outlook.office365.com/.default",
 		    "\"scope\": the grant managed_identity takes one "
 		    "RESOURCE/.default alone; write \"scope: "
 		    "https://outlook.office365.com/.default\"");

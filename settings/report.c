@@ -19,7 +19,7 @@ static bool fill(struct conf_complaint *c, char severity, const struct conf_wher
 		return false;
 	memcpy(p, text, nt);
 	memcpy(p + nt, at->file, nf);
-	*c = (struct conf_complaint){ { p + nt, at->line, at->column }, severity, p };
+	*c = (struct conf_complaint){ { p + nt, at->line, at->column }, severity, p, NULL };
 	return true;
 }
 
@@ -46,7 +46,8 @@ static bool room(struct conf_report *r, char severity)
 	return r->n < CONF_COMPLAINTS_MAX;
 }
 
-static void __attribute__((format(printf, 4, 0))) say(struct conf_report *r, char severity,
+/* false: not kept. */
+static bool __attribute__((format(printf, 4, 0))) say(struct conf_report *r, char severity,
     const struct conf_where *at, const char *fmt, va_list ap)
 {
 	char text[CF_TEXT];
@@ -56,7 +57,7 @@ static void __attribute__((format(printf, 4, 0))) say(struct conf_report *r, cha
 	else
 		r->warnings++;
 	if (!room(r, severity))
-		return;
+		return false;
 	(void)vsnprintf(text, sizeof text, fmt, ap);
 	size_t n = strlen(text);
 	while (n > 0 && !mx_utf8_ok(text, n))	/* cut within a character */
@@ -64,8 +65,10 @@ static void __attribute__((format(printf, 4, 0))) say(struct conf_report *r, cha
 	for (char *p = text; *p != '\0'; p++)
 		if (mx_has_ctl(p, 1))
 			*p = '?';
-	if (fill(&r->c[r->n], severity, at, text))
-		r->n++;
+	if (!fill(&r->c[r->n], severity, at, text))
+		return false;
+	r->n++;
+	return true;
 }
 
 void cf_error(struct conf_report *r, const struct conf_where *at, const char *fmt, ...)
@@ -73,7 +76,17 @@ void cf_error(struct conf_report *r, const struct conf_where *at, const char *fm
 	va_list ap;
 
 	va_start(ap, fmt);
-	say(r, 'e', at, fmt, ap);
+	(void)say(r, 'e', at, fmt, ap);
+	va_end(ap);
+}
+
+void cf_error_scope(struct conf_report *r, const struct conf_where *at, const char *preset, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (say(r, 'e', at, fmt, ap))
+		r->c[r->n - 1].scope = preset;
 	va_end(ap);
 }
 
@@ -82,7 +95,7 @@ void cf_warn(struct conf_report *r, const struct conf_where *at, const char *fmt
 	va_list ap;
 
 	va_start(ap, fmt);
-	say(r, 'w', at, fmt, ap);
+	(void)say(r, 'w', at, fmt, ap);
 	va_end(ap);
 }
 

@@ -10,6 +10,9 @@
 #define CF_TEXT 640
 void cf_error(struct conf_report *r, const struct conf_where *at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same of a scope; preset, a literal, is what to write in its place. */
+void cf_error_scope(struct conf_report *r, const struct conf_where *at, const char *preset, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 void cf_warn(struct conf_report *r, const struct conf_where *at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -13,11 +13,44 @@
 #endif
 #include <unistd.h>
 
+#include "catalogue/refusal.h"
 #include "common/clock.h"
 #include "ctl/diagnose/here.h"
 #include "settings/suggest.h"
 
 #define BUILT 1767225600u	/* seconds since the epoch: 2026 has begun, since this is there */
+
+#define NAMES_PERMISSION 1002012	/* Microsoft's number for such a scope */
+
+/* The first error is the one to mend; what the provider would say to it is known for some. */
+static void wrong(struct dg_walk *w, const struct conf_report *r)
+{
+	const struct conf_complaint *c = r->n > 0 ? &r->c[0] : NULL;
+	struct cat_refusal scope;
+	char line[1024], at[600];
+	struct mx_err e;
+
+	for (size_t i = 0; i < r->n && c->severity != 'e'; i++)
+		c = &r->c[i];
+	if (c == NULL) {
+		dg_broken(w, "configuration-wrong", "%s", w->config);
+		return;
+	}
+	(void)snprintf(at, sizeof at, "%.500s, line %u", c->at.file, c->at.line);
+	dg_value(w, "at", at);
+	if (c->scope == NULL) {
+		dg_broken(w, "configuration-wrong", "%s", conf_complaint_str(line, sizeof line, c));
+		dg_explain(w, "the configuration has an error in {at}; a daemon that runs keeps its older one",
+		    "mend what stands there (mta-xoauth2 check names all there is), then: mta-xoauth2 reload");
+		return;
+	}
+	dg_value(w, "scope", c->scope);
+	(void)mx_fail(&e, MX_CONFIG, "scope-rejected", "%s", conf_complaint_str(line, sizeof line, c));
+	dg_broken_err(w, &e);
+	scope = cat_refusal_find("invalid_scope", NAMES_PERMISSION, NULL);
+	dg_explain(w, scope.cause, "in {at} write scope: {scope}; SMTP.SendAsApp is granted as an application permission, with an "
+	    "administrator's consent, and never asked for");
+}
 
 void dg_configuration(struct dg_walk *w)
 {
@@ -35,7 +68,7 @@ void dg_configuration(struct dg_walk *w)
 	if (w->conf == NULL && access(w->config, R_OK) == -1)
 		dg_broken(w, "configuration-unreadable", "%s: %s", w->config, strerror(errno));
 	else if (w->conf == NULL)
-		dg_broken(w, "configuration-wrong", "%s", r.n > 0 ? conf_complaint_str(line, sizeof line, &r.c[0]) : w->config);
+		wrong(w, &r);
 	else if (r.warnings > 0)
 		dg_note(w, "%s: warnings: %zu (see below)", w->config, r.warnings);
 	else

@@ -65,8 +65,8 @@ bool dg_denied(const char *line, size_t n, const char *const words[], struct dg_
 
 	*d = (struct dg_denial){ 0 };
 	d->selinux = has(line, n, "avc:  denied") || has(line, n, "avc: denied");
-	if (!d->selinux && !has(line, n, "apparmor=\"DENIED\""))
-		return false;
+	if (d->selinux ? has(line, n, "permissive=1") : !has(line, n, "apparmor=\"DENIED\""))
+		return false;		/* in a permissive domain it is written down, and let through */
 	for (size_t i = 0; words[i] != NULL; i++)
 		ours |= has(line, n, words[i]);
 	if (!ours)

@@ -124,10 +124,15 @@ void dg_daemon(struct dg_walk *w)
 	ep.retry_ms = 0;
 	if (ask(&ep, MX_VERB_STATUS, NULL, &a) != MX_OK && !a.spoke) {
 		e = a.err;
-		if (!elsewhere(w, &ep, &a))
-			a.err = e;
-		else
+		if (elsewhere(w, &ep, &a)) {
 			w->socket = ep.path;
+		} else {	/* perhaps it is being restarted, and nothing is broken */
+			answer_free(&a);
+			ep.path = w->socket;
+			ep.retry_ms = MX_RETRY_MS;
+			if (ask(&ep, MX_VERB_STATUS, NULL, &a) != MX_OK && !a.spoke)
+				a.err = e;
+		}
 	}
 	if (a.err.cls == MX_OK)
 		compare(w, ep.path, &a);

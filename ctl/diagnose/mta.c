@@ -140,7 +140,7 @@ bool dg_response(struct dg_walk *w, struct mx_err *e)
 	struct su_asker a = w->asker;
 	const struct su_question q = { .verb = MX_VERB_SASL, .mech = mx_mech_name(w->mech), .account = w->account,
 		.host = w->relay, .port = w->port, .max = w->mta_name != NULL && strcmp(w->mta_name, "exim") == 0 ? EXIM_MAX : 0,
-		.deadline_ms = mx_now_ms() + MX_TIMEOUT_MS };
+		.deadline_ms = mx_now_ms() + MX_TIMEOUT_MS, .retry_ms = MX_RETRY_MS };
 	uint64_t left;
 
 	if (a.user == NULL)

@@ -4,6 +4,7 @@
 #ifndef MX_CTL_DIAGNOSE_MTA_H
 #define MX_CTL_DIAGNOSE_MTA_H
 
+#include "common/wire.h"
 #include "ctl/diagnose/walk.h"
 #include "ctl/setup/exim.h"
 #include "ctl/setup/postfix.h"
@@ -12,7 +13,9 @@
 struct dg_mta {
 	struct call as;			/* what the parts of ctl/setup take for a command line */
 	char *hop;			/* [HOST]:PORT, as its tables have it */
+	char mx[MX_HOST_MAX + 1];	/* where hop is a domain: the first of its mail servers */
 	bool elsewhere;			/* it sends to another server than the one that was asked about */
+	bool lenient;			/* a server need not prove its name */
 	struct pf pf;
 	struct pf_service service;	/* by which the mail goes */
 	struct ex ex;
@@ -36,6 +39,8 @@ void dg_postfix_login(struct dg_walk *w);
 void dg_postfix_mechanism(struct dg_walk *w);
 void dg_postfix_tls(struct dg_walk *w);
 void dg_postfix_refusals(struct dg_walk *w);
+/* Lines that set a parameter of Postfix's: tells where it counts. false: the mail server is another one. */
+bool dg_postfix_aim(struct dg_walk *w, const char *lines);
 bool dg_exim_find(struct dg_walk *w, struct mx_buf *why);	/* mta_exim.c */
 void dg_exim_login(struct dg_walk *w);
 void dg_exim_mechanism(struct dg_walk *w);

@@ -274,6 +274,7 @@ void dg_exim_tls(struct dg_walk *w)
 {
 	const char *transport = w->mta->transport;
 
+	w->mta->lenient = listed(w, "tls_verify_hosts") == HOST_NO;
 	if (listed(w, "hosts_avoid_tls") == HOST_YES)
 		dg_broken(w, "exim-avoid-tls", "hosts_avoid_tls of transport %s has %s", transport, w->relay);
 	else if (listed(w, "hosts_require_tls") != HOST_YES)

@@ -3,10 +3,17 @@
  */
 #include "config.h"
 
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/text.h"
 #include "ctl/diagnose/mta.h"
 #include "ctl/setup/plugins.h"
 
@@ -17,6 +24,69 @@ static void tell_folder(struct dg_walk *w, const char *path)
 
 	dg_value(w, "folder", first);
 	free(first);
+}
+
+#define ENTRY "sasl_client_plug_init"
+#define LOAD_S 10
+
+/* In the child, as the mail server's user: no code of the file's runs as root. */
+static void load(const struct dg_walk *w, const char *file, int fd)
+{
+	const struct dg_mta *m = w->mta;
+	const char *said = "";
+	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	void *plugin;
+
+	for (int i = 0; null != -1 && i < 3; i++)
+		(void)dup2(null, i);
+	(void)alarm(LOAD_S);
+	if (geteuid() == 0 && (setgroups(0, NULL) == -1 || setgid(m->pf.gid) == -1 || setuid(m->pf.uid) == -1))
+		_exit(1);
+	if (access(file, R_OK) == -1)
+		said = "";		/* smtp(8) opens it as root: it cannot be tried here, and that is no fault */
+	else if ((plugin = dlopen(file, RTLD_NOW | RTLD_LOCAL)) == NULL)
+		said = dlerror();
+	else if (dlsym(plugin, ENTRY) == NULL)
+		said = "it has no " ENTRY;
+	_exit(write(fd, said, strlen(said) + 1) > 0 ? 0 : 1);
+}
+
+/* What the dynamic linker says against it, into why. "": nothing, or it cannot be tried. */
+static void try_to_load(struct dg_walk *w, const char *file, char *why, size_t cap)
+{
+	size_t n = 0;
+	ssize_t got;
+	pid_t pid;
+	int fd[2], st = 0;
+
+	*why = '\0';
+	if (pipe2(fd, O_CLOEXEC) == -1)
+		return;
+	(void)fflush(stdout);
+	if ((pid = fork()) == 0)
+		load(w, file, fd[1]);
+	close(fd[1]);
+	while (pid != -1 && n + 1 < cap && ((got = read(fd[0], why + n, cap - 1 - n)) > 0 || (got == -1 && errno == EINTR)))
+		n += got > 0 ? (size_t)got : 0;
+	close(fd[0]);
+	why[n] = '\0';
+	mx_clean(why, strlen(why));
+	while (pid != -1 && waitpid(pid, &st, 0) == -1 && errno == EINTR)
+		;
+	if (pid != -1 && WIFSIGNALED(st))
+		(void)snprintf(why, cap, "it ends the process that loads it, by signal %d", WTERMSIG(st));
+}
+
+static void found_it(struct dg_walk *w, const char *path, const char *file)
+{
+	char why[512];
+
+	try_to_load(w, file, why, sizeof why);
+	dg_value(w, "file", file);
+	if (*why != '\0')
+		dg_broken(w, "plugin-unloadable", "%s cannot be loaded: %s", file, why);
+	else
+		dg_ok(w, SU_PLUGIN_FILE " is in %s, and nothing else there knows XOAUTH2", path);
 }
 
 void dg_mta_plugin(struct dg_walk *w)
@@ -35,7 +105,7 @@ void dg_mta_plugin(struct dg_walk *w)
 		dg_value(w, "file", found.other);
 		dg_broken(w, "plugin-shadowed", "%s knows XOAUTH2 too, and Cyrus SASL may take that one", found.other);
 	} else if (found.found) {
-		dg_ok(w, SU_PLUGIN_FILE " is in %s, and nothing else there knows XOAUTH2", path);
+		found_it(w, path, found.ours);
 	} else if (found.closed != NULL) {
 		dg_value(w, "file", found.closed);
 		dg_broken(w, "plugin-closed", "%s may not be read by everybody", found.closed);

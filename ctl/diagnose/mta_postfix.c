@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "ctl/diagnose/mta.h"
+#include "ctl/diagnose/mta_mx.h"
 
 static char *value(struct dg_walk *w, const char *parameter)
 {
@@ -53,13 +54,41 @@ static void split(const char *s, char **transport, char **hop)
 	*hop = strdup(colon != NULL ? colon + 1 : "");
 }
 
+/* transport_maps go before all else. Without a recipient the line for everybody counts. */
+static char *by_recipient(const struct dg_walk *w)
+{
+	const struct pf *p = &w->mta->pf;
+	const char *to = w->call->send_to, *list = p->value[PF_TRANSPORT_MAPS], *at;
+	char *found = to != NULL ? pf_query(p, list, to) : NULL;
+
+	if (found == NULL && to != NULL && (at = strrchr(to, '@')) != NULL)
+		found = pf_query(p, list, at + 1);
+	return found != NULL ? found : pf_query(p, list, "*");
+}
+
+/* The first of several hops, as it is written there. */
+static void first_alone(char *hop)
+{
+	size_t n = strspn(hop, " \t,");
+
+	memmove(hop, hop + n, strlen(hop + n) + 1);
+	hop[strcspn(hop, " \t,")] = '\0';
+}
+
 /* The service and the next hop of the account's mail. false: no such service. */
 static bool way(struct dg_walk *w, char **hop)
 {
 	struct pf *p = &w->mta->pf;
-	char *to = by_sender(p, p->value[PF_SENDERS], sender(w)), *transport = NULL, *over;
-	bool ok;
+	char *mapped = by_recipient(w), *to = by_sender(p, p->value[PF_SENDERS], sender(w)), *transport = NULL, *over;
+	bool own = false, ok;		/* own: of each recipient's domain */
 
+	if (mapped != NULL && *mapped != '\0' && strcmp(mapped, ":") != 0) {
+		free(to);
+		to = mapped;
+		mapped = NULL;
+		own = *to != ':' && to[strlen(to) - 1] == ':';
+	}
+	free(mapped);
 	split(to != NULL ? to : p->value[PF_TRANSPORT], &transport, hop);
 	free(to);
 	if (transport != NULL && *transport == '\0') {	/* a table that names a hop alone */
@@ -67,11 +96,13 @@ static bool way(struct dg_walk *w, char **hop)
 		split(p->value[PF_TRANSPORT], &transport, &over);
 		free(over);
 	}
-	if (*hop != NULL && **hop == '\0') {
+	if (*hop != NULL && **hop == '\0' && !own) {
 		over = by_sender(p, p->value[PF_SENDER_RELAYS], sender(w));
 		free(*hop);
 		*hop = over != NULL ? over : strdup(p->value[PF_RELAYHOST]);
 	}
+	if (*hop != NULL)
+		first_alone(*hop);
 	ok = transport != NULL && *hop != NULL && pf_service_read(p, transport, &w->mta->service);
 	free(transport);
 	return ok;
@@ -96,21 +127,28 @@ static bool open_it(struct dg_walk *w, struct mx_buf *why)
 	return false;
 }
 
+static bool asks_dns(struct dg_walk *w)
+{
+	return !is(w, "disable_dns_lookups", "yes") && !is(w, "smtp_dns_support_level", "disabled");
+}
+
 static void tell(struct dg_walk *w, const char *hop)
 {
 	const struct dg_mta *m = w->mta;
 	const char *jail = m->service.chroot ? ", chrooted," : "";
+	const bool mx = w->relay != NULL && *m->mx != '\0';
 	char *maps = pf_service_value(&m->service, "transport_maps");
 
 	if (maps != NULL && *maps != '\0')
-		dg_unknown(w, "which recipients go another way: transport_maps is %s", maps);
+		dg_unknown(w, "which %srecipients go another way: transport_maps is %s",
+		    w->call->send_to != NULL ? "other " : "", maps);
 	free(maps);
 	if (m->elsewhere)
 		dg_note(w, "Postfix %s in %s sends by service %s%s to %s, and not to %s", m->pf.value[PF_VERSION], m->pf.dir,
 		    m->service.name, jail, *hop != '\0' ? hop : "each domain's own servers", m->hop);
 	else
-		dg_ok(w, "Postfix %s in %s sends by service %s%s to %s", m->pf.value[PF_VERSION], m->pf.dir, m->service.name, jail,
-		    m->hop);
+		dg_ok(w, "Postfix %s in %s sends by service %s%s to %s%s%s", m->pf.value[PF_VERSION], m->pf.dir, m->service.name,
+		    jail, m->hop, mx ? ", whose first MX is " : "", m->mx);
 }
 
 bool dg_postfix_find(struct dg_walk *w, struct mx_buf *why)
@@ -128,16 +166,20 @@ bool dg_postfix_find(struct dg_walk *w, struct mx_buf *why)
 		mx_buf_addf(why, "%s sends the mail of %s by no service of smtp(8)", p->dir, sender(w));
 	} else if (w->call->mta == NULL && !is(w, "smtp_sasl_auth_enable", "yes") && is(w, "smtp_sasl_password_maps", "")) {
 		mx_buf_addf(why, "the Postfix in %s does not log in anywhere", p->dir);
-	} else if (w->relay == NULL && !dg_hop(hop, &host, &port)) {
+	} else if (!dg_hop(hop, &host, &port) && w->relay == NULL) {
 		mx_buf_addf(why, "%s has no relayhost", p->dir);
 	} else {
 		ok = true;
 	}
-	if (ok && w->relay == NULL && (w->relay = strdup(host)) != NULL)
+	/* A name without brackets is a domain, whose mail servers the DNS knows. */
+	if (ok && host != NULL && *host != '\0' && *hop != '[' && asks_dns(w))
+		dg_mx(host, m->mx);
+	if (ok && w->relay == NULL && (w->relay = strdup(*m->mx != '\0' ? m->mx : host)) != NULL)
 		w->port = port;
 	/* What its tables have as key: as it is written there, where it is that server. */
-	if (ok && (host != NULL || dg_hop(hop, &host, &port) || *hop == '\0'))
-		m->elsewhere = host == NULL || strcasecmp(host, w->relay) != 0 || port != w->port;
+	if (ok && (host != NULL || *hop == '\0'))
+		m->elsewhere = host == NULL || port != w->port || (strcasecmp(host, w->relay) != 0 &&
+		    strcasecmp(m->mx, w->relay) != 0);
 	if (ok && !m->elsewhere)
 		m->hop = strdup(hop);
 	else if (ok && asprintf(&m->hop, "[%s]:%u", w->relay, w->port) == -1)

@@ -30,6 +30,23 @@ static char *look(struct dg_walk *w, const char *parameter)
 	return v;
 }
 
+bool dg_postfix_aim(struct dg_walk *w, const char *lines)
+{
+	const char *name = strstr(lines, "{set}");
+	char parameter[80];
+
+	if (w->mta_name != NULL && strcmp(w->mta_name, "postfix") != 0)
+		return false;
+	if (w->mta == NULL) {
+		dg_value(w, "instance", w->call->instance != NULL ? w->call->instance : "/etc/postfix");
+		dg_value(w, "set", "-e ");
+	} else if (name != NULL) {
+		(void)snprintf(parameter, sizeof parameter, "%.*s", (int)strcspn(name + 5, "="), name + 5);
+		free(look(w, parameter));
+	}
+	return true;
+}
+
 static bool yes(struct dg_walk *w, const char *parameter)
 {
 	char *v = look(w, parameter);
@@ -77,6 +94,26 @@ static void tell_table(struct dg_walk *w, const char *list)
 	else
 		(void)snprintf(reload, sizeof reload, "postfix -c %s reload", m->pf.dir);
 	dg_value(w, "reload", reload);
+}
+
+/* No line can be written into a pattern, a query of a database, or the parameter itself: a table is put in front. */
+static void in_front(struct dg_walk *w, const char *list)
+{
+	const struct dg_mta *m = w->mta;
+	const char *all = list;
+	char type[64], name[1024], both[2400];
+
+	if (pf_table(&list, type, sizeof type, name, sizeof name) && *name == '/' && (strcmp(type, "texthash") == 0 ||
+	    *pf_index(type) != '\0'))
+		return;
+	(void)snprintf(name, sizeof name, "%.900s/" PF_ACCOUNTS, m->pf.dir);
+	dg_value(w, "file", name);
+	(void)snprintf(both, sizeof both, "texthash:%s, %s", name, all);
+	dg_value(w, "list", both);
+	dg_explain(w, "Postfix's tables of logins have no line for this server", strlen(both) <= 900 && strchr(all, '$') == NULL ?
+	    "echo {sh:hop} {sh:account} >>{sh:file} && postconf -c {sh:instance} {set}smtp_sasl_password_maps={sh:list} && "
+	    "postfix -c {sh:instance} reload" :
+	    "echo {sh:hop} {sh:account} >>{sh:file}\n# in smtp_sasl_password_maps write texthash:{file} in front, then: postfix reload");
 }
 
 /* Has a table's text no index, or one that is older? Its name is in the value "file" then. */
@@ -149,10 +186,12 @@ void dg_postfix_login(struct dg_walk *w)
 			dg_broken(w, "map-not-indexed", "the index of %s is older than its text, or is not there", list);
 		else if (found == NULL && w->mta->elsewhere)
 			dg_skip(w, "smtp_sasl_password_maps = %s has nothing for %s, where Postfix does not send", list, w->mta->hop);
-		else if (found == NULL)
-			dg_broken(w, "map-without-relay", "smtp_sasl_password_maps = %s has nothing for %s", list, w->mta->hop);
-		else
+		else if (found != NULL)
 			login_as(w, found);
+		else {
+			dg_broken(w, "map-without-relay", "smtp_sasl_password_maps = %s has nothing for %s", list, w->mta->hop);
+			in_front(w, list);
+		}
 	}
 	free(type);
 	free(list);
@@ -288,6 +327,7 @@ void dg_postfix_tls(struct dg_walk *w)
 	dg_value(w, "wrapper", wrapped ? "no" : "yes");
 	if (tls == NULL)
 		return;
+	w->mta->lenient = strncmp(tls, "secure", 6) != 0 && strncmp(tls, "verify", 6) != 0;
 	if (policy == NULL)
 		(void)yes(w, "smtp_tls_security_level");	/* for the fix */
 	if (*tls == '\0' || strcmp(tls, "none") == 0) {

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/client.h"
 #include "common/clock.h"
 #include "ctl/diagnose/mta.h"
 
@@ -97,7 +98,8 @@ static void say_why(struct dg_walk *w, const char *outside, const struct mx_err 
 
 void dg_mta_socket(struct dg_walk *w)
 {
-	const struct su_question q = { .verb = MX_VERB_PING, .deadline_ms = mx_now_ms() + PING_MS };
+	const struct su_question q = { .verb = MX_VERB_PING, .deadline_ms = mx_now_ms() + PING_MS,
+		.retry_ms = MX_RETRY_MS };
 	char *outside;
 	uint64_t left;
 	struct mx_err e;

@@ -16,6 +16,16 @@ enum stage { NOWHERE, DNS, TCP, TLS, HTTP, GRANT };	/* at which a request fails 
 #define SKEW_NOTE_S 60		/* differences of clocks that are told of */
 #define SKEW_WRONG_S 120	/* and that explain a refused assertion; providers forgive some */
 
+/* A limit of time, or a connection that is lost, may have come before the first byte of HTTP. */
+static enum stage early(const struct dg_answer *a)
+{
+	if (a->seen.platform || a->seen.answered)
+		return HTTP;
+	if (!a->seen.connected)
+		return a->seen.resolved ? TCP : DNS;
+	return a->seen.secured ? HTTP : TLS;
+}
+
 static enum stage stage_of(const struct dg_answer *a)
 {
 	static const struct { const char *code; enum stage stage; } all[] = {
@@ -30,7 +40,7 @@ static enum stage stage_of(const struct dg_answer *a)
 		return GRANT;
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
 		if (strcmp(a->f.err.code, all[i].code) == 0)
-			return all[i].stage;
+			return all[i].stage == HTTP ? early(a) : all[i].stage;
 	if (strncmp(a->f.err.code, "tls-", 4) == 0)
 		return TLS;
 	return a->seen.sent ? GRANT : NOWHERE;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "ctl/diagnose/mta.h"
 #include "ctl/diagnose/server.h"
 #include "oauth/http.h"
 
@@ -132,13 +133,35 @@ static enum cat_step step_of(enum smtp_stage stage)
 	return stage == SMTP_GREETED ? CAT_CONNECT : stage == SMTP_STARTED ? CAT_STARTTLS : CAT_EHLO;
 }
 
+/* Postfix at level "encrypt" and the like would go on. This does not: a token is not shown to anybody who asks. */
+static bool tolerated(struct dg_walk *w, enum smtp_fault f)
+{
+	if (!of_certificate(f) || f == SMTP_FAULT_CA_FILE || w->mta == NULL || !w->mta->lenient || w->call->ca_file != NULL)
+		return false;
+	tell_certificate(w);
+	dg_note(w, "%s, which %s does not mind by its settings; no token is sent there from here", rows[f].what, w->mta_name);
+	dg_unknown(w, "what %s says to a login: its certificate has to be one that can be trusted (--ca-file)", w->relay);
+	return w->server->unproved = true;
+}
+
+bool dg_server_unproved(struct dg_walk *w)
+{
+	if (w->server->unproved)
+		dg_skip(w, "the server has not proved its name");
+	return w->server->unproved;
+}
+
 static bool reach(struct dg_walk *w, enum smtp_stage stage, const char *when)
 {
-	const enum smtp_fault f = smtp_reach(w->server->d, stage);
+	enum smtp_fault f;
 	const struct smtp_reply *r = smtp_said(w->server->d, stage);
 
-	if (f == SMTP_FINE)
+	if (dg_server_unproved(w))
+		return false;
+	if ((f = smtp_reach(w->server->d, stage)) == SMTP_FINE)
 		return true;
+	if (tolerated(w, f))
+		return false;
 	if (f == SMTP_FAULT_REPLY)
 		dg_server_refused(w, step_of(stage), r, NULL);
 	else

@@ -13,6 +13,7 @@ struct dg_server {
 	char *ca_file, *ca_path;	/* owned; what the mail server of this host trusts */
 	struct smtp_dialog *d;
 	bool in;			/* logged in */
+	bool unproved;			/* the certificate is none to send a token to, and the mail server does not mind */
 };
 
 void dg_server_dns(struct dg_walk *w);		/* server.c */
@@ -29,6 +30,9 @@ void dg_server_message(struct dg_walk *w);
 
 /* server_trust.c: fills in what is trusted; --ca-file stands for what the mail server of this host has. */
 void dg_server_trust(struct dg_walk *w);
+
+/* Nothing secret may go there; said. */
+bool dg_server_unproved(struct dg_walk *w);
 
 /* Ends the dialog, with all that belongs to it. */
 void dg_server_free(struct dg_walk *w);

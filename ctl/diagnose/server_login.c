@@ -88,6 +88,8 @@ void dg_server_login(struct dg_walk *w)
 	enum smtp_fault f;
 	struct mx_err e;
 
+	if (dg_server_unproved(w))
+		return;
 	if (w->response.len == 0 && !dg_response(w, &e)) {
 		if (e.cls == MX_DENIED && geteuid() != 0)
 			dg_skip(w, "not tried: the daemon has no token for this user; run this as root");

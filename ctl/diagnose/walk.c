@@ -163,6 +163,8 @@ void dg_explain(struct dg_walk *w, const char *cause, const char *fix)
 	const char *lines = cat_paste_find(w->code);
 	char *both = NULL;
 
+	if (lines != NULL && strncmp(lines, "postconf ", 9) == 0 && !dg_postfix_aim(w, lines))
+		lines = NULL;
 	free(w->cause);
 	free(w->fix);
 	w->cause = cause != NULL ? dg_filled(w, cause) : NULL;
@@ -209,8 +211,12 @@ void dg_broken_err(struct dg_walk *w, const struct mx_err *e)
 {
 	char *text = strdup(e->text);
 
-	if (text == NULL)
+	if (text == NULL) {
 		w->no_memory = true;
+	} else {
+		mask(text, &w->token);
+		mask(text, &w->response);
+	}
 	broken(w, e->code, e->cls, text);
 }
 

@@ -46,11 +46,8 @@ static bool look_into(const char *path, struct su_plugins *p, void (*rival)(void
 		if (strcmp(e->d_name, SU_PLUGIN_FILE) == 0) {
 			if (fstatat(dirfd(d), SU_PLUGIN_FILE, &st, 0) == -1)
 				continue;
-			if ((st.st_mode & 0444) == 0444) {
-				p->found = true;
-				continue;
-			}
-			which = &p->closed;
+			p->found |= (st.st_mode & 0444) == 0444;
+			which = (st.st_mode & 0444) == 0444 ? &p->ours : &p->closed;
 		} else if (speaks_xoauth2(dirfd(d), e->d_name)) {
 			which = &p->other;
 			if (rival != NULL)
@@ -82,6 +79,7 @@ bool su_plugins_look(const char *path, struct su_plugins *p, void (*rival)(void 
 
 void su_plugins_free(struct su_plugins *p)
 {
+	free(p->ours);
 	free(p->closed);
 	free(p->other);
 	*p = (struct su_plugins){ 0 };

@@ -10,6 +10,7 @@
 
 struct su_plugins {
 	bool found;		/* ours, readable for everybody */
+	char *ours;		/* its path; owned */
 	char *closed;		/* its path where it is there, and not readable; owned */
 	char *other;		/* the first that knows XOAUTH2 too; owned; NULL: none */
 };

@@ -548,7 +548,7 @@ static void many(void **state)
 
 static void form(void **state)
 {
-	struct conf_complaint c = { { "/etc/t.yaml", 3, 7 }, 'e', "wrong" };
+	struct conf_complaint c = { { "/etc/t.yaml", 3, 7 }, 'e', "wrong", NULL };
 	char out[64];
 
 	(void)state;

@@ -285,6 +285,8 @@ static void test_denied(void **state)
 		{ "avc: denied { connectto } path=/run/mta-xoauth2/tokend.sock", true, true, "", 0 },
 		{ "audit(1700000000.123:45): apparmor=\"ALLOWED\" name=\"/run/mta-xoauth2/tokend.sock\"", false, false, "", 0 },
 		{ "audit(1700000000.123:45): apparmor=\"DENIED\" name=\"/etc/shadow\"", false, false, "", 0 },
+		{ "avc:  denied  { write } for comm=\"smtp\" name=\"tokend.sock\" scontext=u:r:t:s0 permissive=1", false, true, "", 0 },
+		{ "avc:  denied  { write } for comm=\"smtp\" name=\"tokend.sock\" scontext=u:r:t:s0 permissive=0", true, true, "t", 0 },
 		{ "type=AVC msg=audit(x): avc:  denied  { } mta-xoauth2 scontext=a:b", true, true, "", 0 },
 		{ "apparmor=\"DENIED\" tokend.sock profile=\"", true, false, "", 0 },
 		{ "", false, false, "", 0 },
