@@ -62,7 +62,7 @@ static const struct ctl_option postfix_options[] = {
 	{ "--config", 'c', CTL_TEXT, "FILE", O(config),
 	    "the daemon's (" MX_SYSCONFDIR "/mta-xoauth2/tokend.yaml); a file is put in conf.d beside it" },
 	{ "--state", 0, CTL_TEXT, "DIR", O(state),
-	    "where what disable needs is kept (" MX_STATEDIR ")" },
+	    "where what disable needs is kept (" MX_SETUPDIR ")" },
 	{ "--json", 0, CTL_FLAG, NULL, O(json), "status as JSON, for programs" },
 	{ .name = NULL }
 };
@@ -80,7 +80,7 @@ static const struct ctl_option exim_options[] = {
 	{ "--config", 'c', CTL_TEXT, "FILE", O(config),
 	    "the daemon's (" CTL_CONF "); a file is put in conf.d beside it" },
 	{ "--state", 0, CTL_TEXT, "DIR", O(state),
-	    "where what disable needs is kept (" MX_STATEDIR ")" },
+	    "where what disable needs is kept (" MX_SETUPDIR ")" },
 	{ "--json", 0, CTL_FLAG, NULL, O(json), "status as JSON, for programs" },
 	{ .name = NULL }
 };
@@ -120,7 +120,7 @@ static const struct ctl_option setup_options[] = {
 	{ "--yes", 'y', CTL_FLAG, NULL, O(yes), "ask nothing that has a default" },
 	{ "--config", 'c', CTL_TEXT, "FILE", O(config),
 	    "the daemon's (" CTL_CONF "); a file is put in conf.d beside it" },
-	{ "--state", 0, CTL_TEXT, "DIR", O(state), "where the answers are kept (" MX_STATEDIR ")" },
+	{ "--state", 0, CTL_TEXT, "DIR", O(state), "where the answers are kept (" MX_SETUPDIR ")" },
 	{ .name = NULL }
 };
 

@@ -6,32 +6,23 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "ctl/exchange/exchange.h"
 #include "ctl/out.h"
 #include "ctl/setup/file.h"
-#include "ctl/setup/job.h"
+#include "ctl/setup/trust.h"
 
 #define SAVED_MAX 65536		/* bytes */
 
-static char *folder(const struct xo *x)
+/* What is in there becomes root's. *dir: owned. An exit status. */
+static int folder(const struct xo *x, bool make, char **dir)
 {
-	return su_concat(x->c->state != NULL ? x->c->state : MX_STATEDIR, "/exchange", NULL);
-}
+	char why[SU_WHY];
+	int err = su_trust_kept(x->c->state, "exchange", make, dir, why);
 
-/* The folder above is the daemon's user's, who might put another one in its place: what is in there becomes root's. */
-static int owned(const char *dir)
-{
-	struct stat st = { 0 };
-
-	if (lstat(dir, &st) == -1 && errno == ENOENT)
-		return CTL_FINE;
-	if (S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
-		return CTL_FINE;
-	out_error("%s is not a folder that belongs to the user who runs this and that nobody else may write to: look who made "
-	    "it, and remove it", dir);
+	if (err == 0 || (!make && (err == ENOENT || err == EACCES)))
+		return *dir != NULL ? CTL_FINE : out_failed(ENOMEM);
+	out_error("%s; the answers are kept there", why);
 	return CTL_CONFIG;
 }
 
@@ -60,16 +51,13 @@ static bool take(char *found[XO_N], const char *line, size_t n)
 
 int xo_saved_read(struct xo *x, char *found[XO_N])
 {
-	char *dir = folder(x);
 	struct su_file f = { 0 };
 	const char *p, *end;
-	int err, r = CTL_FINE;
+	char *dir;
+	int err, r = folder(x, false, &dir);
 
-	x->saved = dir != NULL ? su_join(dir, "/", x->v[XO_NAME]) : NULL;
-	if (x->saved == NULL)
+	if (r == CTL_FINE && (x->saved = su_join(dir, "/", x->v[XO_NAME])) == NULL)
 		r = out_failed(ENOMEM);
-	else
-		r = owned(dir);
 	free(dir);
 	if (r != CTL_FINE)
 		return r;
@@ -93,17 +81,13 @@ int xo_saved_read(struct xo *x, char *found[XO_N])
 
 int xo_saved_write(const struct xo *x)
 {
-	char *dir = folder(x), *storage = malloc(SAVED_MAX);
+	char *dir, *storage = malloc(SAVED_MAX);
 	struct mx_buf b;
-	int err = ENOMEM, r;
+	int r = folder(x, true, &dir);
 
-	if (dir == NULL || storage == NULL || ((err = su_make_folders(dir, 0700)) != 0 && err != EEXIST)) {
-		out_error("%s cannot be made (%s), and the answers are kept there", dir != NULL ? dir : "the folder",
-		    strerror(err));
-		r = CTL_CONFIG;
-		goto out;
-	}
-	if ((r = owned(dir)) != CTL_FINE)
+	if (r == CTL_FINE && storage == NULL)
+		r = out_failed(ENOMEM);
+	if (r != CTL_FINE)
 		goto out;
 	mx_buf_init(&b, storage, SAVED_MAX);
 	for (unsigned k = XO_NAME + 1; k < XO_N; k++)

@@ -37,19 +37,19 @@ char *su_grant_of(const struct su_file *token_file)
 	return out;
 }
 
-/* What the store holds now; NULL: nothing. */
+/*
+ * What the store holds now; NULL: nothing. Its folder is the daemon's user's, who must not have root read a file for him: a
+ * link to another one, or another one's second name, is nothing.
+ */
 static char *stored(const char *path)
 {
-	struct su_file f;
+	struct mx_secret s;
+	struct mx_err e;
 	char *out = NULL;
-	size_t n;
 
-	if (su_file_read(path, &f) == 0 && f.there) {
-		n = f.n > 0 && f.p[f.n - 1] == '\n' ? f.n - 1 : f.n;
-		if (oauth_refresh_ok(f.p, n))
-			out = strndup(f.p, n);
-	}
-	su_file_free(&f);
+	if (oauth_refresh_peek(path, &s, &e) == MX_OK)
+		out = strndup((const char *)s.p, s.len);
+	mx_secret_free(&s);
 	return out;
 }
 

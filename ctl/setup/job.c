@@ -18,6 +18,7 @@
 #include "ctl/setup/job.h"
 #include "ctl/setup/lines.h"
 #include "ctl/setup/run.h"
+#include "ctl/setup/trust.h"
 
 bool su_plain_path(const char *s)
 {
@@ -60,11 +61,16 @@ static void clear_up(const struct su_place *s)
 
 int su_place_open(const struct su_job *j, struct su_place *s, bool take)
 {
-	const char *base = j->c->state != NULL ? j->c->state : MX_STATEDIR;
-	char *dir = su_join(base, "/", j->server->name);
-	int err = 0;
+	char why[SU_WHY], *dir;
+	int err = su_trust_kept(j->c->state, j->server->name, take, &dir, why);
 
 	*s = (struct su_place){ .fd = -1, .name = su_name(j->dir) };
+	if (err != 0 && err != ENOENT && (take || err != EACCES)) {	/* who may not look is told so later */
+		out_error("%s; what \"disable\" needs is kept there", why);
+		free(dir);
+		return CTL_CONFIG;
+	}
+	err = 0;
 	if (dir != NULL && s->name != NULL) {
 		s->dir = su_concat(dir, "/", s->name, NULL);
 		s->undo = su_concat(dir, "/", s->name, ".undo", NULL);
@@ -72,22 +78,19 @@ int su_place_open(const struct su_job *j, struct su_place *s, bool take)
 	}
 	if (s->dir == NULL || s->undo == NULL || s->lock == NULL)
 		err = ENOMEM;
-	else if (take && ((err = su_make_folders(dir, 0700)) == 0 || err == EEXIST)) {
+	else if (take) {
 		s->fd = open(s->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		err = s->fd == -1 ? errno : flock(s->fd, LOCK_EX | LOCK_NB) == -1 ? errno : 0;
 	}
-	free(dir);
-	if (err == 0) {
-		if (take)
-			clear_up(s);
-		return CTL_FINE;
-	}
-	if (err == EWOULDBLOCK)
+	if (err == 0 && take)
+		clear_up(s);
+	else if (err == EWOULDBLOCK)
 		out_error("another run is changing this %s; wait for its end", j->server->title);
-	else
-		out_error("%s/%s cannot be written (%s), but what \"disable\" needs has to be kept there%s", base,
-		    j->server->name, strerror(err), geteuid() != 0 ? "; run this as root" : "");
-	return err == EWOULDBLOCK ? CTL_TEMP : CTL_CONFIG;
+	else if (err != 0)
+		out_error("%s cannot be written (%s), but what \"disable\" needs has to be kept there%s",
+		    dir != NULL ? dir : "the state's folder", strerror(err), geteuid() != 0 ? "; run this as root" : "");
+	free(dir);
+	return err == 0 ? CTL_FINE : err == EWOULDBLOCK ? CTL_TEMP : CTL_CONFIG;
 }
 
 void su_place_close(struct su_place *s)

@@ -158,8 +158,9 @@ static void look_at_store(const struct sx_source *s, const char *folder)
 
 static bool take_grant(const struct sx_source *s, struct su_client *k, struct su_set *out)
 {
-	const char *folder = s->p->c->state != NULL ? s->p->c->state : MX_STATEDIR;
-	char *token = su_grant_of(&s->file), *store = su_join(folder, "/" SU_CLIENT ".refresh", "");
+	/* Not where "disable" keeps things: that is root's, and this is the daemon's user's. */
+	char *folder = s->p->c->state != NULL ? su_join(s->p->c->state, "/tokens", "") : strdup(MX_STATEDIR);
+	char *token = su_grant_of(&s->file), *store = folder != NULL ? su_join(folder, "/" SU_CLIENT ".refresh", "") : NULL;
 	struct su_file before, none = { 0 };
 	bool ok = store != NULL;
 
@@ -168,7 +169,8 @@ static bool take_grant(const struct sx_source *s, struct su_client *k, struct su
 	else if (s->p->c->sender != NULL)
 		sx_wrong(s, "with --sender other mail still goes by its refresh token, and two that renew it end each other's "
 		    "login");
-	look_at_store(s, folder);
+	if (folder != NULL)
+		look_at_store(s, folder);
 	/* The file goes first: whoever reads it from now on finds nothing, and not a token that two renew. */
 	if (ok && token != NULL && (ok = su_file_copy(&before, &s->file)))
 		ok = su_set_add(out, SU_TOKEN, s->path, store, &before, &none) &&
@@ -177,6 +179,7 @@ static bool take_grant(const struct sx_source *s, struct su_client *k, struct su
 		ok = sx_set(&k->refresh_token_file, store);
 	mx_wipe(token, token != NULL ? strlen(token) : 0);
 	free(token);
+	free(folder);
 	free(store);
 	return ok;
 }

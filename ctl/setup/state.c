@@ -187,6 +187,14 @@ static bool number(char **p, int base, uint64_t *v)
 	return true;
 }
 
+/* Root acts upon what is in there: it is his own, or of who runs this. */
+static int read_own(const char *path, struct su_file *f)
+{
+	int err = su_file_read(path, f);
+
+	return err == 0 && f->there && f->uid != 0 && f->uid != geteuid() ? EPERM : err;
+}
+
 /* What describe() wrote, and the bytes that belong to it. */
 static bool load_copy(char **p, const char *dir, const char *what, size_t i, bool bytes, struct su_file *f)
 {
@@ -201,7 +209,7 @@ static bool load_copy(char **p, const char *dir, const char *what, size_t i, boo
 	if (there != 0 && bytes) {
 		if ((path = copy_name(dir, what, i)) == NULL)
 			return false;
-		err = su_file_read(path, f);
+		err = read_own(path, f);
 		free(path);
 		if (err != 0 || !f->there || f->n != n || mx_fnv(MX_FNV_BASIS, f->p, f->n) != hash) {
 			su_file_free(f);
@@ -243,7 +251,7 @@ enum su_state su_set_load(const char *dir, struct su_set *s, int *err)
 	enum su_state r = SU_DAMAGED;
 
 	*s = (struct su_set){ 0 };
-	if ((*err = list == NULL || done == NULL ? ENOMEM : su_file_read(list, &f)) != 0)
+	if ((*err = list == NULL || done == NULL ? ENOMEM : read_own(list, &f)) != 0)
 		goto out;
 	if (!f.there) {
 		r = access(dir, F_OK) == -1 && errno == ENOENT ? SU_NONE : SU_DAMAGED;

@@ -39,9 +39,10 @@ class Old:
         self.idp = s.chain.idp
         self.idp.clients += [{"client_id": "mail", "client_secret": SECRET, "auth": "client_secret_post", "refresh": True,
                               "sub": BOX}]
-        s.state.mkdir(mode=0o700)
+        self.tokens = s.state / "tokens"
+        self.tokens.mkdir(mode=0o700, parents=True)
         owner = pwd.getpwnam(DAEMON)
-        os.chown(s.state, owner.pw_uid, owner.pw_gid)
+        os.chown(self.tokens, owner.pw_uid, owner.pw_gid)
         s.configure()
         with (s.postfix.etc / "main.cf").open("a") as f:
             f.write(f"relayhost = {s.relay}\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_mechanism_filter = xoauth2\n"
@@ -58,7 +59,7 @@ class Old:
             shutil.copy(REAL, self.plugin)
         else:
             tokenless.build(self.plugin, "-DTOKEN_FILES")
-        self.store = s.state / "exo.refresh"
+        self.store = self.tokens / "exo.refresh"
         self.more = {"client_id": "mail", "client_secret": WRITTEN, "ca_bundle_file": str(pki.ca),
                      "token_endpoint": "https://127.0.0.1:1/token", **token}
 
@@ -98,7 +99,7 @@ class Old:
 
     def left_over(self):
         """In the state folder and beside the token file."""
-        return self.s.kept() + [p.name for p in self.s.state.iterdir() if p.name != "postfix"] + \
+        return self.s.kept() + [p.name for p in self.tokens.iterdir()] + \
             [p.name for p in self.file.parent.iterdir() if p != self.file]
 
 
@@ -313,7 +314,7 @@ def proxy_with_password(old):
 
 def store_of_another(old):
     old.write(refresh_token="r")
-    os.chown(old.s.state, 0, 0)
+    os.chown(old.tokens, 0, 0)
 
 
 def store_is_there(old):

@@ -123,7 +123,7 @@ def test_the_page(host):
     for name in ("master.cf", "main.cf", "exo_accounts", "exo_generic"):
         assert f"`/etc/postfix/{name}`" in PAGE and host.files()[f"etc/postfix/{name}"] != before.get(f"etc/postfix/{name}")
     assert "50-postfix-etc-postfix.yaml" in host.files() and "`conf.d/50-postfix-etc-postfix.yaml`" in PAGE
-    kept = f"{host.local}/var/lib/mta-xoauth2/postfix"
+    kept = f"{host.local}/var/lib/mta-xoauth2-setup/postfix"
     assert host.run(f"stat -c %a:%U {kept}").stdout == "700:root\n" and "`before.*`" in PAGE
     assert host.run(f"grep -l exo {kept}/*/before.* || true").stdout == "" != host.run(f"ls {kept}/etc-postfix/before.*").stdout
     back, = commands("Back")
