@@ -6,6 +6,7 @@ import socket
 import socketserver
 import ssl
 import threading
+import time
 
 from .dialects import DIALECTS
 from .net import free_port
@@ -27,10 +28,11 @@ class Login:
 
 
 class Taken:
-    """A mail that was taken: user who logged in ("" for none), sender, recipients, data, session."""
+    """A mail that was taken: user who logged in ("" for none), sender, recipients, data, session, at (monotonic seconds)."""
 
     def __init__(self, user, sender, recipients, data, session):
         self.user, self.sender, self.recipients, self.data, self.session = user, sender, recipients, data, session
+        self.at = time.monotonic()
         found = re.search(r"(?mi)^subject: (.*?)\r?$", data)
         self.subject = found[1] if found else ""
 
@@ -59,6 +61,8 @@ class _Session(socketserver.StreamRequestHandler):
                     break
         except OSError:
             pass
+        finally:
+            self.exchange.session_over()
 
     def scripted(self, step):
         """Says what the dialect has for this step, if it has."""
@@ -178,7 +182,8 @@ class Exchange:
 
     accepts(user, token): whether a login is good; send_as: {mailbox: [senders]} beside the mailbox itself; refusal: the line
     for a bad login; prompt: to a bare AUTH; thanks: what it says to a mail it took; gate: clear() it, and a mail that arrived gets no answer until
-    set(); pki None: no TLS at all; auth=False: takes anybody's mail. logins, arrived, mails, denied: what came.
+    set(); pki None: no TLS at all; auth=False: takes anybody's mail. logins, arrived, mails, denied: what came; most_open:
+    the most connections at a time.
     dialect: a name of DIALECTS, None for none; cert: (file, key), pki's own by default; wrapped: TLS from the first byte on;
     starttls=False: it is not offered; offer: the AUTH line within TLS, "" for none; address: where it listens.
     """
@@ -195,6 +200,7 @@ class Exchange:
         self.wrapped, self.starttls, self.offer, self.address = wrapped, starttls, offer, address
         self.port = port or free_port()
         self._sessions, self._lock, self._server = 0, threading.Lock(), None
+        self._open = self.most_open = 0
         if pki:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*map(str, cert or pki.cert()))
@@ -202,7 +208,13 @@ class Exchange:
     def session(self):
         with self._lock:
             self._sessions += 1
+            self._open += 1
+            self.most_open = max(self.most_open, self._open)
             return self._sessions
+
+    def session_over(self):
+        with self._lock:
+            self._open -= 1
 
     def start(self):
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
