@@ -22,7 +22,8 @@ static const char *const name_of[PF_N] = {
 	[PF_CA_FILE] = "smtp_tls_CAfile", [PF_CA_PATH] = "smtp_tls_CApath", [PF_POLICY] = "smtp_tls_policy_maps",
 	[PF_LEVEL] = "smtp_tls_security_level", [PF_SYSLOG] = "syslog_name",
 	[PF_HOSTNAME] = "myhostname", [PF_ORIGIN] = "myorigin", [PF_GENERIC] = "smtp_generic_maps",
-	[PF_TRANSPORT_MAPS] = "transport_maps",
+	[PF_TRANSPORT_MAPS] = "transport_maps", [PF_SENDMAIL] = "sendmail_path",
+	[PF_SUBMIT] = "authorized_submit_users",
 };
 
 bool pf_run(const struct pf *p, const char *folder, const char *command, const char *const args[], struct su_output *o)
@@ -112,6 +113,13 @@ static bool read_values(struct pf *p)
 	return ok;
 }
 
+static bool is_service(const char *line, const char *name)
+{
+	size_t n = strlen(name);
+
+	return strncmp(line, name, n) == 0 && line[n] != '\0' && strchr(" \t", line[n]) != NULL;
+}
+
 /* master.cf: the chroot of smtp, by its own word or by the default of its compatibility level. */
 static bool read_services(struct pf *p)
 {
@@ -128,10 +136,10 @@ static bool read_services(struct pf *p)
 	}
 	su_output_free(&o);
 	if (ok && (ok = pf_run(p, folder, "postconf", all, &o)))
-		for (rest = o.out, p->service = false; (line = next_line(&rest)) != NULL;)
-			if (strncmp(line, PF_SERVICE, strlen(PF_SERVICE)) == 0 &&
-			    strchr(" \t", line[strlen(PF_SERVICE)]) != NULL)
-				p->service = true;
+		for (rest = o.out, p->service = p->turn = false; (line = next_line(&rest)) != NULL;) {
+			p->service = p->service || is_service(line, PF_SERVICE);
+			p->turn = p->turn || is_service(line, PF_BOUNCES);
+		}
 	su_output_free(&o);
 	return ok;
 }
@@ -277,6 +285,7 @@ void pf_close(struct pf *p)
 	free(p->outside);
 	free(p->host);
 	free(p->generic);
+	free(p->bounces);
 	free(p->owned_account);
 	free(p->aside);
 	conf_free(p->conf);

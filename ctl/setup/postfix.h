@@ -11,13 +11,15 @@
 #define PF_SERVICE "exo"		/* as conf/postfix has it */
 #define PF_ACCOUNTS "exo_accounts"
 #define PF_GENERIC_MAP "exo_generic"
+#define PF_BOUNCES "exo-null"		/* the service that bounces take, which have no sender */
 
 /* Parameters that are looked at, each by its number in value[]. */
 enum pf_param {
 	PF_COMMANDS, PF_COMPATIBILITY, PF_DEBUG_PEERS, PF_TRANSPORT, PF_ENVIRONMENT, PF_OWNER, PF_VERSION,
 	PF_INSTANCE, PF_NOTIFY, PF_QUEUE, PF_RELAYHOST, PF_SENDERS, PF_SENDER_RELAYS, PF_CACHE, PF_SOFT_BOUNCE, PF_FILTER,
 	PF_PASSWORDS, PF_SECURITY, PF_TLS_SECURITY, PF_CA_FILE, PF_CA_PATH, PF_POLICY, PF_LEVEL, PF_SYSLOG,
-	PF_HOSTNAME, PF_ORIGIN, PF_GENERIC, PF_TRANSPORT_MAPS, PF_N
+	PF_HOSTNAME, PF_ORIGIN, PF_GENERIC, PF_TRANSPORT_MAPS,
+	PF_SENDMAIL, PF_SUBMIT, PF_N
 };
 
 struct pf {
@@ -29,7 +31,9 @@ struct pf {
 	char *value[PF_N];	/* never NULL once looked at */
 	char *maps;		/* what "postconf -m" says */
 	char *generic;		/* smtp_generic_maps of the service, once planned; NULL: none */
-	bool service, chroot;	/* is there such a service, does smtp(8) live in a chroot */
+	char *bounces;		/* the line of PF_BOUNCES for postconf -M, once planned; NULL: none */
+	bool service, turn;	/* is there such a service, and one named PF_BOUNCES */
+	bool chroot;		/* does smtp(8) live in one */
 	char *socket;		/* as the plugin sees it */
 	char *outside;		/* the same as seen from outside the chroot */
 	const char *config;	/* tokend.yaml */

@@ -1,9 +1,12 @@
 /*
  * This host's own senders, such as cron's root@host, which Exchange refuses: smtp_generic_maps makes the mailbox of them
- * when mail leaves by the service.
+ * when mail leaves by the service. No map of Postfix rewrites the empty sender, so bounces that would leave are given to
+ * sendmail(1) first, as the postmaster's. (conf/postfix/rewrite.cf does it with a port of its own. A program needs none,
+ * but it has to find this Postfix without being told, as an ordinary user does.)
  */
 #include "config.h"
 
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -11,6 +14,7 @@
 #include "ctl/out.h"
 #include "ctl/setup/postfix.h"
 
+#define NOBODY "nobody"		/* may do what every user of this host may: send mail */
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-"
 
 /* myorigin may be a file, whose first line counts. Owned; NULL: none, or no memory. */
@@ -60,6 +64,47 @@ static char *lines(struct pf *p)
 	return out;
 }
 
+/* Why bounces cannot be given back to this Postfix; NULL: they can. */
+static const char *no_way_back(const struct pf *p)
+{
+	const struct passwd *pw = getpwnam(NOBODY);
+
+	if (strcmp(p->dir, "/etc/postfix") != 0)
+		return "this is not the first Postfix of the host";
+	if (p->turn)
+		return "master.cf has a service \"" PF_BOUNCES "\" that was not made by this tool";
+	if (strcmp(p->value[PF_SUBMIT], "static:anyone") != 0)
+		return "authorized_submit_users keeps some users from sending";
+	if (*p->value[PF_SENDMAIL] != '/' || strpbrk(p->value[PF_SENDMAIL], " \t$") != NULL)
+		return "sendmail_path is no plain path";
+	if (pw == NULL || pw->pw_uid == 0 || pw->pw_uid == p->uid)
+		return "there is no user \"" NOBODY "\"";
+	return NULL;
+}
+
+static bool plan_bounces(struct pf *p)
+{
+	char *theirs = pf_query(p, p->value[PF_SENDERS], "<>");
+	const char *why = theirs != NULL ? "" : no_way_back(p), *host = p->value[PF_HOSTNAME];
+	bool ok = true;
+
+	if (why == NULL) {
+		p->bounces = su_concat(PF_BOUNCES "/unix=" PF_BOUNCES " unix - n n - 2 pipe flags=q user=" NOBODY " argv=",
+		    p->value[PF_SENDMAIL], " -G -i -f postmaster@", host, " -- ${recipient}", NULL);
+		ok = p->bounces != NULL;
+		su_find(&p->found, SU_GOOD, "bounces", "those that leave, which have no sender, become postmaster@%s's first, "
+		    "by the service " PF_BOUNCES, host);
+	} else if (theirs != NULL) {
+		su_find(&p->found, SU_GOOD, "bounces", "sender_dependent_default_transport_maps has \"%s\" for <>, and is "
+		    "left alone", theirs);
+	} else {
+		su_find(&p->found, SU_ODD, "bounces", "Exchange does not take those that leave, which have no sender, and "
+		    "nothing is changed about that: %s; see \"Senders that Exchange refuses\" in doc/postfix.md", why);
+	}
+	free(theirs);
+	return ok;
+}
+
 bool pf_plan_generic(struct pf *p, struct su_set *out)
 {
 	char *path = su_join(p->dir, "/" PF_GENERIC_MAP, ""), *text = lines(p), *whole;
@@ -67,7 +112,8 @@ bool pf_plan_generic(struct pf *p, struct su_set *out)
 	bool ok = path != NULL && text != NULL;
 
 	free(p->generic);
-	p->generic = NULL;
+	free(p->bounces);
+	p->generic = p->bounces = NULL;
 	if (ok && *text != '\0' && su_read(&p->found, path, &before)) {
 		if (before.there) {
 			su_find(&p->found, SU_WRONG, "files", "%s is there already, and was not made by this tool: is "
@@ -78,6 +124,8 @@ bool pf_plan_generic(struct pf *p, struct su_set *out)
 			    "no others.\n# After a change: postfix reload\n", text, NULL);
 			ok = su_change_to(out, SU_FILE, path, "", &before, whole, whole != NULL ? strlen(whole) : 0, 0644) &&
 			    (p->generic = su_join("texthash:", path, "")) != NULL;
+			if (ok && p->c->sender == NULL && may_be_rewritten(p, p->value[PF_HOSTNAME]))
+				ok = plan_bounces(p);
 		}
 	}
 	free(path);

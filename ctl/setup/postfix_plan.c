@@ -72,17 +72,17 @@ static char *service_line(const struct pf *p)
 	    strcmp(p->value[PF_SOFT_BOUNCE], "yes") != 0 ? " -o smtp_sasl_auth_soft_bounce=yes" : "", NULL);
 }
 
-/* sender_dependent_default_transport_maps with --sender's patterns before what is there. */
+/* sender_dependent_default_transport_maps with --sender's patterns, or with the empty sender, before what is there. */
 static char *senders_line(const struct pf *p)
 {
 	static const char *const args[] = { "-h", "sender_dependent_default_transport_maps", NULL };
-	char *out = strdup("sender_dependent_default_transport_maps=inline:{"), *copy = strdup(p->c->sender), *rest =
-	    copy;
+	char *out = strdup("sender_dependent_default_transport_maps=inline:{"), *rest, *one, *more;
+	char *copy = strdup(p->c->sender != NULL ? p->c->sender : "<>");
 	struct su_output o;
-	char *one, *more;
 
-	while (copy != NULL && out != NULL && (one = strsep(&rest, ",")) != NULL) {
-		more = su_concat(out, " { ", one, " = " PF_SERVICE ":", p->c->relayhost, " }", NULL);
+	for (rest = copy; copy != NULL && out != NULL && (one = strsep(&rest, ",")) != NULL;) {
+		more = p->c->sender != NULL ? su_concat(out, " { ", one, " = " PF_SERVICE ":", p->c->relayhost, " }", NULL) :
+		    su_concat(out, " { ", one, " = " PF_BOUNCES ": }", NULL);
 		free(out);
 		out = more;
 	}
@@ -100,24 +100,28 @@ static char *senders_line(const struct pf *p)
 
 static bool edit(struct pf *p)
 {
-	char *where = p->c->sender != NULL ? senders_line(p) :
-	    su_concat("default_transport=" PF_SERVICE ":", p->c->relayhost, NULL);
+	const bool senders = p->c->sender != NULL || p->bounces != NULL;
+	char *some = senders ? senders_line(p) : strdup("");
+	char *all = p->c->sender == NULL ? su_concat("default_transport=" PF_SERVICE ":", p->c->relayhost, NULL) : strdup("");
 	char *service = service_line(p);
-	const char *const master[] = { "-M", service, NULL };
-	const char *const lines[] = { where, PF_SERVICE "_destination_rate_delay=2s",
+	const char *const master[] = { "-M", service, p->bounces, NULL };
+	const char *const lines[] = { all, some, PF_SERVICE "_destination_rate_delay=2s",
 		PF_SERVICE "_destination_concurrency_limit=2", PF_SERVICE "_initial_destination_concurrency=1" };
 	struct su_output o = { 0 };
-	bool ok = where != NULL && service != NULL && pf_run(p, p->stage, "postconf", master, &o);
+	bool ok = some != NULL && all != NULL && service != NULL && pf_run(p, p->stage, "postconf", master, &o);
 
 	su_output_free(&o);
 	/* One by one: several at once would come in an order of postconf's own, another each time. */
 	for (size_t i = 0; ok && i < sizeof lines / sizeof lines[0]; i++) {
 		const char *const one[] = { "-e", lines[i], NULL };
 
+		if (*lines[i] == '\0')
+			continue;
 		ok = pf_run(p, p->stage, "postconf", one, &o);
 		su_output_free(&o);
 	}
-	free(where);
+	free(some);
+	free(all);
 	free(service);
 	return ok;
 }

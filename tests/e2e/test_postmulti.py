@@ -9,7 +9,9 @@ from mxtest import paths
 
 from mxtest.alone import oauth_client
 from mxtest.chain import Chain
+from mxtest.exchange import Exchange
 from mxtest.postfix_host import PostfixHost, dovecot_of
+from mxtest.proc import wait_for
 from mxtest.terminal import Terminal
 
 APP, SCANNER = "app@contoso.com", "scanner@contoso.com"
@@ -80,6 +82,59 @@ def test_two_instances_of_postmulti(host):
     assert [m.sender for m in host.chain.sink.wait(3)].count(SCANNER) == 2
     host.run("mta-xoauth2 postfix disable --instance /etc/postfix-out --yes")
     assert host.files() == created and set(before) < set(created)
+
+
+@pytest.fixture(params=["y", "n"], ids=["chroot", "nochroot"])
+def bouncing(request, make_host, up, pki):
+    """(host set up for a server as Exchange, that server, files as they were before); a mail from afar for nobody there."""
+    exchange = up(Exchange(pki))
+
+    def start(main="", before=""):
+        host = make_host(main=main)
+        host.run("sed -i 's/^127.0.0.1 .*/127.0.0.1 localhost/' /etc/hosts && "
+                 f"postconf -F smtp/unix/chroot={request.param} && {before or 'true'} && postfix reload")
+        files = host.files()
+        host.run(f"mta-xoauth2 postfix enable --relayhost '[localhost]:{exchange.port}' --account {APP} --yes >/var/log/shown")
+        host.run("printf 'From: someone@example.net\\nSubject: hi\\n\\nhi\\n' | "
+                 "sendmail -f '\"some one\"@example.net' nosuch@host.contoso.com")
+        return host, exchange, files, (host.dir / "var/log/shown").read_text()
+    return start
+
+
+def test_bounces_leave_as_the_mailbox(bouncing):
+    host, exchange, before, shown = bouncing()
+    assert "become postmaster@host.contoso.com's first, by the service exo-null" in shown
+    mail, = exchange.wait("mails", 1)
+    assert (mail.sender, mail.user, mail.recipients) == (APP, APP, ['"some one"@example.net'])
+    assert re.search(rf"(?m)^From: .*{re.escape(APP)}", mail.data) and 'unknown user: "nosuch"' in mail.data, mail.data
+    host.wait_log(r'exo/smtp\[\d+\]: .*to=<"some one"@example.net>.* status=sent')
+    assert not exchange.denied
+    host.run("mta-xoauth2 postfix disable --yes")
+    assert host.files() == before
+
+
+def test_a_refused_bounce_ends_at_the_postmaster(bouncing):
+    """On this host, once."""
+    host, exchange, _, _ = bouncing("mailbox_command =\nhome_mailbox =\nmail_spool_directory = /var/log/boxes/\n",
+                                    "echo 'postmaster: daemon' >/etc/aliases && newaliases && "
+                                    "install -d -m 1777 /var/log/boxes")
+    exchange.send_as = {APP: []}
+    host.wait_log("to=<daemon@host.contoso.com>, orig_to=<postmaster@host.contoso.com>.* status=sent")
+    wait_for("the queue to empty", lambda: "is empty" in host.run("mailq").stdout)
+    assert len(exchange.denied) == 1 and not exchange.mails
+    told, = (host.dir / "var/log/boxes/daemon/new").iterdir()
+    assert "554 5.2.252 SendAsDenied" in told.read_text()
+
+
+@pytest.mark.parametrize("main,said", [
+    ("sender_dependent_default_transport_maps = inline:{ { <> = discard: } }\n", 'has "discard:" for <>, and is left alone'),
+    ("authorized_submit_users = root\n", "authorized_submit_users keeps some users from sending; see"),
+], ids=["theirs", "users"])
+def test_bounces_that_are_left_alone(make_host, main, said):
+    host = make_host(main=main)
+    host.run("true" if "users" in said else "postconf -M exo-null/unix='exo-null unix - - n - - discard'")
+    assert said in enable(host, APP).stdout
+    assert "pipe flags=q" not in host.run("postconf -M").stdout
 
 
 def test_another_instance_that_is_down(host):

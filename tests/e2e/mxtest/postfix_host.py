@@ -120,6 +120,11 @@ class PostfixHost:
         shutil.copy(self.chain.pki.ca, etc / "ssl/certs/ca-certificates.crt")
         _package(tree, etc / "postfix", _MAIN.format(sasl=paths.debian_sasl_dir()) + self.main)
         shutil.copy(paths.ours("tool"), self.dir / "usr/bin/mta-xoauth2")
+        (self.dir / "usr/sbin").mkdir()
+        for name in ("postdrop", "postqueue"):     # what everybody may do
+            shutil.copy(tree / "usr/sbin" / name, self.dir / "usr/sbin")
+            shutil.chown(self.dir / "usr/sbin" / name, "root", "postdrop")
+            (self.dir / "usr/sbin" / name).chmod(0o2755)
         plugins = self.dir / str(paths.debian_sasl_dir()).lstrip("/")
         plugins.mkdir(parents=True)
         shutil.copy(paths.ours("plugin").resolve(), plugins / "libmta-xoauth2.so")
