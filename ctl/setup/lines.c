@@ -132,6 +132,21 @@ static void text(FILE *f, const char *s, size_t n)
 	}
 }
 
+/* Where the password begins in a line of a map, which may be one that somebody took out by "#", or that only goes on. */
+static const char *secret(const char *s, const char *end)
+{
+	const char *p = s;
+
+	while (p < end && (*p == ' ' || *p == '\t'))
+		p++;
+	if (p > s)
+		return p < end ? p : NULL;
+	while (p < end && *p != ' ' && *p != '\t')	/* the key may have colons */
+		p++;
+	p = memchr(p, ':', (size_t)(end - p));
+	return p != NULL ? p + 1 : NULL;
+}
+
 static void show_line(FILE *f, char mark, const struct lines *l, size_t i, bool mask)
 {
 	const char *s = l->at[i], *p, *end;
@@ -141,11 +156,8 @@ static void show_line(FILE *f, char mark, const struct lines *l, size_t i, bool 
 	n -= !cut;
 	end = s + n;
 	fputc(mark, f);
-	p = mask && n > 0 && *s != '#' ? s : end;
-	while (p < end && *p != ' ' && *p != '\t')	/* the key may have colons */
-		p++;
-	p = memchr(p, ':', (size_t)(end - p));
-	text(f, s, p != NULL ? (size_t)(p + 1 - s) : n);
+	p = mask ? secret(s, end) : NULL;
+	text(f, s, p != NULL ? (size_t)(p - s) : n);
 	fputs(p != NULL ? "***\n" : "\n", f);
 	if (cut)
 		fputs("\\ no newline at the end of the file\n", f);

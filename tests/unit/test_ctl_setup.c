@@ -44,8 +44,13 @@ static void shown(void **state)
 		    "--- f\n+++ f\n@@ -1,3 +1,4 @@\n+0\n 1\n 2\n 3\n@@ -6,3 +7,4 @@\n 6\n 7\n 8\n+9\n" },
 		{ "a", "a\n", false, "--- f\n+++ f\n@@ -1,1 +1,1 @@\n-a\n\\ no newline at the end of the file\n+a\n" },
 		/* Passwords are behind the first colon of the value, also on lines that only stand around. */
-		{ "[h]:587 u:pw\n# c:d\nk\tv:pw2\n", "[h]:587 u\n# c:d\nk\tv:pw2\n", true,
-		    "--- f\n+++ f\n@@ -1,3 +1,3 @@\n-[h]:587 u:***\n+[h]:587 u\n # c:d\n k\tv:***\n" },
+		{ "[h]:587 u:pw\n# c\nk\tv:pw2\n", "[h]:587 u\n# c\nk\tv:pw2\n", true,
+		    "--- f\n+++ f\n@@ -1,3 +1,3 @@\n-[h]:587 u:***\n+[h]:587 u\n # c\n k\tv:***\n" },
+		/* Those that were taken out, and those in a line of their own. */
+		{ "a u:pw\n#b u:old\n# [c]:25 u:older\n", "a u\n#b u:old\n# [c]:25 u:older\n", true,
+		    "--- f\n+++ f\n@@ -1,3 +1,3 @@\n-a u:***\n+a u\n #b u:***\n # [c]:***\n" },
+		{ "a u:pw\nb u:\n\t pw2\n\n", "a u\nb u:\n\t pw2\n\n", true,
+		    "--- f\n+++ f\n@@ -1,4 +1,4 @@\n-a u:***\n+a u\n b u:***\n \t ***\n \n" },
 		{ "a\x1b[1mb\n", "c\n", false, "--- f\n+++ f\n@@ -1,1 +1,1 @@\n-a\\x1b[1mb\n+c\n" },
 	};
 
