@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "common/text.h"
 #include "ctl/out.h"
 #include "ctl/setup/client.h"
 #include "ctl/setup/postfix.h"
@@ -16,7 +17,7 @@ static bool address(const char *s)
 {
 	const char *at = strchr(s, '@');
 
-	return at != NULL && at > s && at[1] != '\0' && *s != '#' && strpbrk(s, " \t:,\"'\\{}$") == NULL;
+	return at != NULL && at > s && at[1] != '\0' && *s != '#' && strpbrk(s, " :,\"'\\{}$") == NULL && !mx_has_ctl(s, strlen(s));
 }
 
 /* @domain or address, commas between them. */

@@ -209,8 +209,14 @@ int su_undo(const struct su_job *j, const struct su_place *s, const struct su_se
 
 	if (r == CTL_FINE)
 		r = su_undo_plan(set, &undo, &intact);
+	/* On a full disk it goes unkept: what enable has kept is enough to begin anew, and new files that go make room. */
+	if (r == CTL_FINE && su_set_save(s->undo, &undo) != 0)
+		(void)su_set_remove(s->undo);
 	if (r == CTL_FINE)
-		r = keep_and_carry_out(j, s, &undo);
+		r = carry_out(j, s, &undo);
+	if (r == CTL_CONFIG)
+		out_error("not all of it is taken back yet: mend what is named above, then run \"mta-xoauth2 %s disable\"",
+		    j->server->name);
 	oauth_refresh_unlock(lock);
 	su_set_free(&undo);
 	return r;

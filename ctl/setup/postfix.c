@@ -26,6 +26,17 @@ static const char *const name_of[PF_N] = {
 	[PF_SUBMIT] = "authorized_submit_users",
 };
 
+/* Warnings may stand before what a command ended with: the line that counts is made the only one. */
+static void last_word(char *s)
+{
+	const char *fatal = strstr(s, ": fatal: "), *line = fatal != NULL ? fatal : s;
+
+	while (line > s && line[-1] != '\n')
+		line--;
+	memmove(s, line, strlen(line) + 1);
+	s[strcspn(s, "\n")] = '\0';
+}
+
 bool pf_run(const struct pf *p, const char *folder, const char *command, const char *const args[], struct su_output *o)
 {
 	const char *argv[SU_ARGS_MAX + 1] = { NULL, "-c", folder };
@@ -43,7 +54,7 @@ bool pf_run(const struct pf *p, const char *folder, const char *command, const c
 	else
 		ok = su_run(argv, o);
 	if (ok && o->status != 0) {
-		o->err[strcspn(o->err, "\n")] = '\0';
+		last_word(o->err);
 		out_error("%s failed (exit status %d): %s", command, o->status, o->err);
 		ok = false;
 	}

@@ -15,6 +15,21 @@ static const char *const types[] = { "texthash", "hash", "btree", "lmdb", "cdb" 
 
 struct line { const char *user; size_t user_n; const char *colon; const char *end; bool more; };
 
+/* Is the line that ends here continued? postmap(1) passes over comments and empty lines in between. */
+static bool goes_on(const char *p)
+{
+	bool blank = false;
+
+	for (; *p == '\n'; p += strcspn(p, "\n")) {
+		p++;
+		blank = *p == ' ' || *p == '\t';
+		p += strspn(p, " \t\r");
+		if (*p != '\n' && *p != '#')
+			return blank && *p != '\0';
+	}
+	return false;
+}
+
 /* The line of text that has this key: its user, and the colon before the password, if there is one. */
 static bool find_line(const char *text, const char *key, struct line *l)
 {
@@ -29,7 +44,7 @@ static bool find_line(const char *text, const char *key, struct line *l)
 		l->user_n = (size_t)((l->colon != NULL ? l->colon : l->end) - l->user);
 		while (l->user_n > 0 && strchr(" \t\r", l->user[l->user_n - 1]) != NULL)
 			l->user_n--;
-		l->more = *l->end == '\n' && (l->end[1] == ' ' || l->end[1] == '\t');
+		l->more = goes_on(l->end);
 		return true;
 	}
 	return false;

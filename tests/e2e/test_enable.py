@@ -4,7 +4,6 @@ import json
 import os
 import pty
 import re
-import shlex
 import signal
 import subprocess
 
@@ -420,22 +419,11 @@ def test_asks_at_a_terminal(setup, answer, edit, status, said):
         assert s.files() == before and s.kept() == []
 
 
-def in_namespace(s, *lines):
-    """A script with mounts of its own; the tool is $TOOL with ENABLE and DISABLE for its arguments."""
-    script = "\n".join(("set -eu", *lines))
-    env = s.environment() | {
-        "ENABLE": shlex.join(map(str, s.argv("enable", "--relayhost", s.relay, "--account", BOX, "--yes"))),
-        "DISABLE": shlex.join(map(str, s.argv("disable", "--yes"))), "ETC": str(s.postfix.etc)}
-    env["PATH"] = f"{s.workdir}/bin:" + env["PATH"]
-    return subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, env=env, timeout=120,
-                          stdin=subprocess.DEVNULL)
-
-
 def test_what_cannot_be_written_is_taken_back(setup):
     """Postfix's folder is on a read-only file system: the daemon's file, which could be written, goes again."""
     s = setup()
     before = s.files()
-    done = in_namespace(s, 'mount --bind "$ETC" "$ETC"', 'mount -o remount,ro,bind "$ETC"', 'eval "$ENABLE"')
+    done = s.in_namespace('mount --bind "$ETC" "$ETC"', 'mount -o remount,ro,bind "$ETC"', 'eval "$ENABLE"')
     if "mount:" in done.stderr:
         pytest.skip("no mounts here: " + done.stderr.splitlines()[0])
     refused(done, 3, "cannot be changed (Read-only file system)", "all of it is taken back")
@@ -450,7 +438,7 @@ def test_sockets_made_by_systemd(setup):
     told = s.workdir / "told"
     (s.workdir / "bin/systemctl").write_text(f"#!/bin/sh\necho \"$@\" >>{told}\n")
     (s.workdir / "bin/systemctl").chmod(0o755)
-    done = in_namespace(s, "mount -t tmpfs none /etc/systemd", "mkdir /etc/systemd/system", 'eval "$ENABLE" >&2 || test $? = 4',
+    done = s.in_namespace("mount -t tmpfs none /etc/systemd", "mkdir /etc/systemd/system", 'eval "$ENABLE" >&2 || test $? = 4',
                         "cd /etc/systemd/system; grep -r . ", "echo = >>" + str(told), 'eval "$DISABLE" >&2', "find")
     if "mount:" in done.stderr:
         pytest.skip("no mounts here: " + done.stderr.splitlines()[0])

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -67,6 +68,15 @@ class Setup:
             more = ("--yes", *more)
         return subprocess.run([str(a) for a in self.argv(action, *more)], capture_output=True, text=True, timeout=seconds,
                               stdin=subprocess.DEVNULL, env=self.environment() | (env or {}))
+
+    def in_namespace(self, *lines):
+        """A script with mounts of its own; $ENABLE and $DISABLE are commands, $ETC is Postfix's folder."""
+        env = self.environment() | {
+            "ENABLE": shlex.join(map(str, self.argv("enable", "--relayhost", self.relay, "--account", BOX, "--yes"))),
+            "DISABLE": shlex.join(map(str, self.argv("disable", "--yes"))), "ETC": str(self.postfix.etc)}
+        env["PATH"] = f"{self.workdir}/bin:" + env["PATH"]
+        return subprocess.run(["unshare", "-m", "sh", "-c", "\n".join(("set -eu", *lines))], capture_output=True, text=True, env=env,
+                              timeout=120, stdin=subprocess.DEVNULL)
 
     def environment(self):
         return {"PATH": f"{self.postfix.root}/usr/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
