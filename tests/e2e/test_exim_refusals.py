@@ -72,6 +72,15 @@ def test_what_one_server_says_is_not_told_of_the_next(exim_way, up, pki):
     assert "REJECTED" not in way.tokend.log() and "told" not in way.exim.log()
 
 
+def test_a_challenge_of_one_server_is_not_told_of_the_next(exim_way, up, pki):
+    second = up(Relay(pki.cert(), answer=REFUSED))
+    way = exim_way(relay=Relay(pki.cert(), answer=("challenge", TAKEN), MAIL="421 4.3.2 later"), variant="plain", change={"exim.conf": [
+        ("smtp.office365.com::587 byname", f"smtp.office365.com::587:localhost::{second.port} byname")]})
+    way.exim.send(sender=BOX)
+    assert way.relay.sessions[0].responses and second.sessions[0].responses
+    assert 'challenge=""' in way.tokend.wait_log("token_rejected client=c")
+
+
 @pytest.mark.parametrize("offer", ["AUTH XOAUTH2", None])
 def test_a_refusal_where_acl_variables_must_be_set(exim_way, pki, offer):
     """strict_acl_vars, which some have."""

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from mxtest import exim
-from mxtest.recipes import PAGE, Host, commands, recipe_chain, section
+from mxtest.recipes import PAGE, SERVER, Host, commands, recipe_chain, section
 from mxtest.terminal import Terminal
 from mxtest.watched import Watched
 
@@ -219,6 +219,17 @@ def test_who_gives_a_token_to_a_server_of_another_name(host, pki, program):
     login = "method=XOAUTH2" in h.chain.dovecot.log()
     assert "looks at no certificate" in section("imtest")
     assert login == (program == "imtest"), (done, h.chain.dovecot.log())
+
+
+@pytest.mark.parametrize("program", ["msmtp", "mutt", "curl"])
+def test_no_token_without_tls(host, program):
+    """A server, or somebody in between, that offers no STARTTLS."""
+    h = host(tls=False, dovecot={"extra": f"service submission-login {{\n inet_listener submission {{\n  address = 127.0.0.1 {SERVER}\n }}\n}}\n"})
+    h.put(program) if program != "curl" else None
+    (h.home / "mail.txt").write_text("Subject: x\n\nhi\n")
+    done = h.run(h.here(commands(program)[0]), check=False)
+    assert done.returncode != 0 and "XOAUTH2" not in h.chain.dovecot.log(), (done, h.chain.dovecot.log())
+    assert h.chain.sink.count() == 0
 
 
 def test_sendmail_wants_a_password(host):

@@ -284,7 +284,8 @@ def test_a_refused_login_drops_the_token(make, recorder):
 
 
 @pytest.mark.parametrize("status", ["2.0.0 Ok: queued", "server localhost[127.0.0.1] said: 454 4.7.0 Temporary",
-                                    "server elsewhere.test[127.0.0.1] said: 535 5.7.3 no", "", "server ",
+                                    "server elsewhere.test[127.0.0.1] said: 535 5.7.3 no", "",
+                                    "server localhost[127.0.0.1] said: 5351 no", "server ",
                                     "server evil.test[1.2.3.4] said: 550 server localhost[127.0.0.1] said: 535"])
 def test_what_changes_nothing(make, recorder, status):
     tokend = make()
