@@ -4,8 +4,6 @@ import subprocess
 import threading
 from pathlib import Path
 
-from .proc import descendants
-
 
 class Watched:
     """A client run to its end, and every command line that it and its children had meanwhile."""
@@ -27,10 +25,14 @@ class Watched:
 
     def _watch(self, pid, over):
         while not over.is_set():
-            for p in [pid, *descendants(pid)]:
+            todo = [pid]
+            while todo:  # all of /proc would take longer than some programs live
+                p = todo.pop()
                 try:
                     self.command_lines.add(Path(f"/proc/{p}/cmdline").read_bytes())
                     self.environments.add(Path(f"/proc/{p}/environ").read_bytes())
+                    for of_a_thread in Path(f"/proc/{p}/task").glob("*/children"):
+                        todo += of_a_thread.read_text().split()
                 except OSError:
                     pass
 
