@@ -11,7 +11,7 @@
 	"mta-xoauth2 flush {sh:account}"
 #define RELOAD "mta-xoauth2 reload"
 #define TENANT \
-	"az account show --query tenantId --output tsv # the right tenant; the configuration has {tenant}\n" RELOAD
+	"az account show --query tenantId --output tsv # the right one; the configuration has tenant {tenant}\n" RELOAD
 #define FLUSH "mta-xoauth2 flush {sh:account}"
 /* {set}: where the parameter counts, which diagnose knows */
 #define SET(what) "postconf -c {sh:instance} {set}" what " && postfix -c {sh:instance} reload"

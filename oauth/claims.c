@@ -63,6 +63,10 @@ static void take_role(struct json_object *v, struct oauth_claims *c)
 	if (c->nroles < OAUTH_CLAIMS_ROLES)
 		oauth_text_copy(c->role[c->nroles], sizeof c->role[0], json_object_get_string(v),
 		    (size_t)json_object_get_string_len(v));
+	else if (strcmp(json_object_get_string(v), "SMTP.SendAsApp") == 0)	/* what mail servers look for is kept, of however many */
+		oauth_text_copy(c->role[OAUTH_CLAIMS_ROLES - 1], sizeof c->role[0], "SMTP.SendAsApp", strlen("SMTP.SendAsApp"));
+	else if (strcmp(json_object_get_string(v), "Mail.Send") == 0)
+		oauth_text_copy(c->role[OAUTH_CLAIMS_ROLES - 2], sizeof c->role[0], "Mail.Send", strlen("Mail.Send"));
 	c->nroles++;
 }
 

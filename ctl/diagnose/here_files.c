@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,8 @@
 #include "oauth/refresh_file.h"
 #include "oauth/secretfile.h"
 #include "oauth/service_account.h"
+
+#define CA_MAX (16 << 20)	/* bytes: a hundred times what a system has */
 
 /* What a child has found: broken with err, or a note in err.text, or nothing with "" there. */
 struct judged { bool broken; struct mx_err err; char file[512]; };
@@ -79,15 +82,19 @@ static void judge_credential(const struct oauth_client *oc, const struct oauth_c
 static void judge_client(const struct oauth_client *oc, struct judged *j)
 {
 	struct mx_secret a = { 0 }, b = { 0 };
+	struct stat st;
 	int fd = -1;
 
 	if (oc->ca_file != NULL && (fd = open(oc->ca_file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) == -1) {
 		(void)mx_fail(&j->err, MX_CONFIG, "ca-file-unusable", "\"ca_file\": %s cannot be read (%s)", oc->ca_file,
 		    strerror(errno));
 		found(j, true, oc->ca_file);
-	} else if (oc->ca_file != NULL) {
-		close(fd);
+	} else if (oc->ca_file != NULL && (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) || st.st_size > CA_MAX)) {
+		(void)mx_fail(&j->err, MX_CONFIG, "ca-file-unusable", "\"ca_file\": %s is no file of certificates", oc->ca_file);
+		found(j, true, oc->ca_file);
 	}
+	if (fd != -1)
+		close(fd);
 	if (!j->broken && oc->proxy_credentials_file != NULL &&
 	    oauth_proxy_credentials(oc->proxy_credentials_file, &a, &b, &j->err) != MX_OK)
 		found(j, true, oc->proxy_credentials_file);

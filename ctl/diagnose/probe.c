@@ -29,7 +29,7 @@
 
 #define AGENT "mta-xoauth2/" PACKAGE_VERSION
 
-struct asked { const struct dg_walk *w; const struct passwd *pw; bool look; };
+struct asked { const struct dg_walk *w; const struct passwd *pw; bool look; pid_t parent; };
 
 /* What systemd hands to the unit alone. */
 static bool of_unit(const struct oauth_credential *k)
@@ -161,6 +161,8 @@ static void child(int fd, const struct asked *q)
 		    strerror(errno));
 #ifdef __linux__
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);		/* behind setuid(2), which would undo it */
+	if (getppid() != q->parent)
+		_exit(1);				/* it ended before that */
 #endif
 	if (a.f.err.cls == MX_OK && q->look)
 		look(oc, &t, &a);
@@ -236,7 +238,7 @@ static void judge(const struct dg_walk *w, const struct passwd *pw)
 bool dg_probe(struct dg_walk *w)
 {
 	const struct passwd *pw;
-	struct asked q = { .w = w };
+	struct asked q = { .w = w, .parent = getpid() };
 
 	if (w->provider != NULL)
 		return true;
