@@ -15,7 +15,9 @@ struct dg_mta {
 	char *hop;			/* [HOST]:PORT, as its tables have it */
 	char mx[MX_HOST_MAX + 1];	/* where hop is a domain: the first of its mail servers */
 	bool elsewhere;			/* it sends to another server than the one that was asked about */
-	bool lenient;			/* a server need not prove its name */
+	bool one_mechanism;		/* no other than the walk's gets through its filter */
+	bool lenient;			/* a server need not prove its name by a CA */
+	bool own_names;			/* its settings say which names are right */
 	struct pf pf;
 	struct pf_service service;	/* by which the mail goes */
 	struct ex ex;

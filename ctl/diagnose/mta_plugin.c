@@ -41,9 +41,9 @@ static void load(const struct dg_walk *w, const char *file, int fd)
 		(void)dup2(null, i);
 	(void)alarm(LOAD_S);
 	if (geteuid() == 0 && (setgroups(0, NULL) == -1 || setgid(m->pf.gid) == -1 || setuid(m->pf.uid) == -1))
-		_exit(1);
-	if (access(file, R_OK) == -1)
-		said = "";		/* smtp(8) opens it as root: it cannot be tried here, and that is no fault */
+		said = "";		/* it cannot be tried, and that is no fault of the file's */
+	else if (access(file, R_OK) == -1)
+		said = "";		/* nor is this: smtp(8) opens it as root */
 	else if ((plugin = dlopen(file, RTLD_NOW | RTLD_LOCAL)) == NULL)
 		said = dlerror();
 	else if (dlsym(plugin, ENTRY) == NULL)
@@ -73,8 +73,10 @@ static void try_to_load(struct dg_walk *w, const char *file, char *why, size_t c
 	mx_clean(why, strlen(why));
 	while (pid != -1 && waitpid(pid, &st, 0) == -1 && errno == EINTR)
 		;
-	if (pid != -1 && WIFSIGNALED(st))
-		(void)snprintf(why, cap, "it ends the process that loads it, by signal %d", WTERMSIG(st));
+	if (pid != -1 && n == 0)	/* not even a NUL */
+		(void)snprintf(why, cap, "it ends the process that loads it%s", WIFSIGNALED(st) ? ", by signal " : "");
+	if (pid != -1 && n == 0 && WIFSIGNALED(st))
+		(void)snprintf(why + strlen(why), cap - strlen(why), "%d", WTERMSIG(st));
 }
 
 static void found_it(struct dg_walk *w, const char *path, const char *file)

@@ -284,6 +284,9 @@ void dg_postfix_mechanism(struct dg_walk *w)
 			mech = other;
 		}
 	}
+	if (filter != NULL && m != MATCH_NO)
+		w->mta->one_mechanism = admits(w, filter, mx_mech_name(w->mech == MX_MECH_XOAUTH2 ? MX_MECH_OAUTHBEARER :
+		    MX_MECH_XOAUTH2)) == MATCH_NO;
 	if (filter != NULL && m == MATCH_NO) {
 		dg_broken(w, "mechanism-filter", "smtp_sasl_mechanism_filter = %s", filter);
 	} else if ((options = look(w, parameter)) != NULL) {
@@ -318,6 +321,22 @@ static bool has_cas(struct dg_walk *w)
 	return some;
 }
 
+/* Has the level names to compare with that are not the server's, or the next hop's? */
+static bool names_of_its_own(struct dg_walk *w, const char *tls)
+{
+	const bool secure = strncmp(tls, "secure", 6) == 0;
+	char *names = look(w, secure ? "smtp_tls_secure_cert_match" : "smtp_tls_verify_cert_match");
+	const char *list = names != NULL ? names : "", *s;
+	bool own = false;
+	size_t n;
+
+	while (!own && word(&list, &s, &n))
+		own = !(n == 7 && strncmp(s, "nexthop", n) == 0) && !(n == 11 && strncmp(s, "dot-nexthop", n) == 0) &&
+		    !(n == 8 && strncmp(s, "hostname", n) == 0);
+	free(names);
+	return own;
+}
+
 void dg_postfix_tls(struct dg_walk *w)
 {
 	char *policy = NULL, *tls = level(w, &policy);
@@ -328,6 +347,7 @@ void dg_postfix_tls(struct dg_walk *w)
 	if (tls == NULL)
 		return;
 	w->mta->lenient = strncmp(tls, "secure", 6) != 0 && strncmp(tls, "verify", 6) != 0;
+	w->mta->own_names = (policy != NULL && strstr(policy, "match=") != NULL) || names_of_its_own(w, tls);
 	if (policy == NULL)
 		(void)yes(w, "smtp_tls_security_level");	/* for the fix */
 	if (*tls == '\0' || strcmp(tls, "none") == 0) {

@@ -136,10 +136,12 @@ static enum cat_step step_of(enum smtp_stage stage)
 /* Postfix at level "encrypt" and the like would go on. This does not: a token is not shown to anybody who asks. */
 static bool tolerated(struct dg_walk *w, enum smtp_fault f)
 {
-	if (!of_certificate(f) || f == SMTP_FAULT_CA_FILE || w->mta == NULL || !w->mta->lenient || w->call->ca_file != NULL)
+	if (!of_certificate(f) || f == SMTP_FAULT_CA_FILE || w->mta == NULL || w->call->ca_file != NULL ||
+	    !(w->mta->lenient || (f == SMTP_FAULT_NAME && w->mta->own_names)))
 		return false;
 	tell_certificate(w);
-	dg_note(w, "%s, which %s does not mind by its settings; no token is sent there from here", rows[f].what, w->mta_name);
+	dg_note(w, "%s; by its settings %s does not judge that in this way, and no token is sent there from here", rows[f].what,
+	    w->mta_name);
 	dg_unknown(w, "what %s says to a login: its certificate has to be one that can be trusted (--ca-file)", w->relay);
 	return w->server->unproved = true;
 }
@@ -249,9 +251,41 @@ static enum mx_mech choose(const struct dg_walk *w, const char *offer, size_t n)
 
 	if (w->mech != MX_MECH_NONE && smtp_reply_has_word(offer, n, mx_mech_name(w->mech)))
 		return w->mech;
-	if (w->mta_name != NULL && strcmp(w->mta_name, "exim") == 0)
+	if (w->mta != NULL && (strcmp(w->mta_name, "exim") == 0 || w->mta->one_mechanism))
 		return MX_MECH_NONE;
 	return allowed(w, other) && smtp_reply_has_word(offer, n, mx_mech_name(other)) ? other : MX_MECH_NONE;
+}
+
+/* The server has one for this: what keeps from it is on this host. false: it has none. */
+static bool kept_from(struct dg_walk *w, const char *offer, size_t n)
+{
+	const enum mx_mech all[] = { MX_MECH_XOAUTH2, MX_MECH_OAUTHBEARER };
+	const bool exim = w->mta != NULL && strcmp(w->mta_name, "exim") == 0;
+	enum mx_mech m = MX_MECH_NONE;
+
+	for (size_t i = 0; m == MX_MECH_NONE && i < 2; i++)
+		if (smtp_reply_has_word(offer, n, mx_mech_name(all[i])))
+			m = all[i];
+	if (m == MX_MECH_NONE || (exim && m != MX_MECH_XOAUTH2))
+		return false;
+	dg_value(w, "mech", mx_mech_name(m));
+	if (!allowed(w, m)) {
+		dg_broken(w, "mechanism-not-listed", "the server takes %s, and account \"%s\" (%s:%u) has it not among its mechanisms",
+		    mx_mech_name(m), w->entry->pattern, w->entry->at.file, w->entry->at.line);
+		dg_explain(w, "the server takes {mech}, which the account's mechanisms do not have",
+		    m == MX_MECH_XOAUTH2 ? "add xoauth2 to mechanisms of the account; then mta-xoauth2 reload" :
+		    "add oauthbearer to mechanisms of the account; then mta-xoauth2 reload");
+		return true;
+	}
+	if (w->mta == NULL || !w->mta->one_mechanism)
+		return false;
+	(void)dg_postfix_aim(w, "{set}smtp_sasl_mechanism_filter=");
+	dg_broken(w, "mechanism-filter", "the server takes %s, and smtp_sasl_mechanism_filter of Postfix lets %s alone through",
+	    mx_mech_name(m), mx_mech_name(w->mech));
+	if (m == MX_MECH_OAUTHBEARER)
+		dg_explain(w, "Postfix's mechanism filter leaves {mech} out", "postconf -c {sh:instance} "
+		    "{set}smtp_sasl_mechanism_filter=oauthbearer && postfix -c {sh:instance} reload");
+	return true;
 }
 
 void dg_server_mechanism(struct dg_walk *w)
@@ -270,6 +304,8 @@ void dg_server_mechanism(struct dg_walk *w)
 	}
 	if ((m = choose(w, offer, n)) == MX_MECH_NONE) {
 		dg_evidence(w, "EHLO within TLS offers: AUTH %.*s", (int)n, offer);
+		if (kept_from(w, offer, n))
+			return;
 		dg_broken(w, "mechanism-not-offered", "neither XOAUTH2 nor OAUTHBEARER is to be had: AUTH %.*s", (int)n,
 		    offer);
 		return;

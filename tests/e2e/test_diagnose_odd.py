@@ -283,12 +283,48 @@ def test_certificate_that_the_mail_server_does_not_check(make_chain, workdir):
     chain.postfix._make_queue()
     report = of_chain(chain)
     assert report.status == 0 and report.links["certificate-server"][0] == "note", report.said
-    assert "does not mind" in report.links["certificate-server"][1] and report.links["login-server"][0] == "skip"
+    assert "does not judge" in report.links["certificate-server"][1] and report.links["login-server"][0] == "skip"
     assert "--ca-file" in "".join(report.json["unknown"])
     assert BOX not in chain.dovecot.log_file.read_text()
     main_cf(chain, smtp_tls_security_level="secure", smtp_sasl_tls_security_options="noanonymous")
     of_chain(chain).broken("certificate-server", "server-cert-untrusted", 6, f"postconf -c {chain.postfix.etc} -e smtp_tls_CAfile=")
 
+
+def test_certificate_of_a_name_that_postfix_knows(make_chain, pki):
+    """A policy with match= is for servers whose certificate has another name; without it the name is the cause."""
+    chain = make_chain(without=("postfix",), dovecot={"cert": pki.cert("elsewhere", ("mail.example.test",), ())}, postfix={
+        "main": {"smtp_tls_policy_maps": "texthash:/etc/postfix/policy"}, "maps": {"policy": ""}})
+    chain.postfix.configure()
+    chain.postfix._make_queue()
+    of_chain(chain).broken("certificate-server", "server-cert-name", 6)
+    (chain.postfix.etc / "policy").write_text(f"[localhost]:{chain.dovecot.port} secure match=mail.example.test\n")
+    report = of_chain(chain)
+    assert report.status == 0 and report.links["certificate-server"][0] == "note", report.said
+
+
+# --- mechanisms -----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("offered, let_through", [("xoauth2", "oauthbearer"), ("oauthbearer", "xoauth2")])
+def test_filter_and_server_have_none_in_common(make_chain, offered, let_through):
+    """Each has one that is right, and Postfix finds no worthy one."""
+    chain = make_chain(without=("postfix",), mechanism=let_through, dovecot={"mechanisms": offered})
+    chain.postfix.configure()
+    chain.postfix._make_queue()
+    report = of_chain(chain).broken("mechanism-server", "mechanism-filter", 1, f"-e smtp_sasl_mechanism_filter={offered}")
+    report.fix = report.fix.partition(" && postfix -c")[0]      # it does not run
+    mend(report, chain.tokend.socket)
+    again = of_chain(chain)
+    assert again.status == 0 and again.links["login-server"][0] == "ok", again.said
+
+
+def test_account_without_the_servers_mechanism(make_chain):
+    chain = make_chain(without=("postfix",), account={"mechanisms": ["oauthbearer"]}, mechanism="oauthbearer, xoauth2", dovecot={"mechanisms": "xoauth2"})
+    chain.postfix.configure()
+    chain.postfix._make_queue()
+    of_chain(chain).broken("mechanism-server", "mechanism-not-listed", 3, "add xoauth2 to mechanisms")
+
+
+# --- two faults at once ---------------------------------------------------------------------------------------------
 
 def test_a_free_port_is_no_server(host):
     """Two faults: the one on this host comes first."""
