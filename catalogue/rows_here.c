@@ -13,6 +13,10 @@ const struct cat_row cat_rows_here[] = {
 	    "run this as root"),
 	CAT_ROW("relay-unknown", MX_CONFIG, "here", "nothing says through which server the mail of {account} goes",
 	    "name it: mta-xoauth2 diagnose {sh:account} --relay HOST:PORT"),
+	CAT_ROW("scope-names-permission", MX_CONFIG, "here",
+	    "the scope names a permission, and an app-only request must name a resource (AADSTS1002012)",
+	    "in {at} write scope: {scope}; SMTP.SendAsApp is granted as an application permission, with an administrator's "
+	    "consent, and never asked for; then: mta-xoauth2 reload"),
 	CAT_ROW("clock-in-the-past", MX_CONFIG, "here", "this host's clock is years late",
 	    "bring it right: timedatectl set-ntp true (chronyc tracking shows how far it is off)"),
 

@@ -13,22 +13,17 @@
 #endif
 #include <unistd.h>
 
-#include "catalogue/refusal.h"
 #include "common/clock.h"
 #include "ctl/diagnose/here.h"
 #include "settings/suggest.h"
 
 #define BUILT 1767225600u	/* seconds since the epoch: 2026 has begun, since this is there */
 
-#define NAMES_PERMISSION 1002012	/* Microsoft's number for such a scope */
-
-/* The first error is the one to mend; what the provider would say to it is known for some. */
+/* The first error is the one to mend. */
 static void wrong(struct dg_walk *w, const struct conf_report *r)
 {
 	const struct conf_complaint *c = r->n > 0 ? &r->c[0] : NULL;
-	struct cat_refusal scope;
 	char line[1024], at[600];
-	struct mx_err e;
 
 	for (size_t i = 0; i < r->n && c->severity != 'e'; i++)
 		c = &r->c[i];
@@ -45,11 +40,7 @@ static void wrong(struct dg_walk *w, const struct conf_report *r)
 		return;
 	}
 	dg_value(w, "scope", c->scope);
-	(void)mx_fail(&e, MX_CONFIG, "scope-rejected", "%s", conf_complaint_str(line, sizeof line, c));
-	dg_broken_err(w, &e);
-	scope = cat_refusal_find("invalid_scope", NAMES_PERMISSION, NULL);
-	dg_explain(w, scope.cause, "in {at} write scope: {scope}; SMTP.SendAsApp is granted as an application permission, with an "
-	    "administrator's consent, and never asked for");
+	dg_broken(w, "scope-names-permission", "%s", conf_complaint_str(line, sizeof line, c));
 }
 
 void dg_configuration(struct dg_walk *w)

@@ -181,7 +181,7 @@ def test_the_permission_s_name_as_scope_at_microsoft(up, workdir, pki, binaries)
     """There it can never work: the configuration says so, and nobody is asked."""
     w = World(up, workdir, pki, client=WRONG_SCOPE)
     w.tokend.write()
-    s = w.say().broken("configuration", "scope-rejected", 3)
+    s = w.say().broken("configuration", "scope-names-permission", 3)
     assert f'write "{SCOPE_LINE}"' in s.evidence and "names a permission" in s.cause
     assert f"{w.tokend.config}, line " in s.fix and f"write {SCOPE_LINE};" in s.fix and "SMTP.SendAsApp is granted" in s.fix
 
