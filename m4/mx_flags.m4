@@ -14,10 +14,15 @@ AC_DEFUN([MX_FLAGS], [
     [AS_HELP_STRING([--enable-sanitizers=LIST], [build with these, e.g. address,undefined])],
     [AS_CASE([$enableval], [yes], [mx_sanitizers=address,undefined], [no], [mx_sanitizers=], [mx_sanitizers=$enableval])],
     [mx_sanitizers=])
+  AC_ARG_ENABLE([fuzzers],
+    [AS_HELP_STRING([--enable-fuzzers], [build the targets of tests/fuzz with libFuzzer (clang) and sanitizers])],
+    [], [enable_fuzzers=no])
+  AS_IF([test "$enable_fuzzers" = yes && test -z "$mx_sanitizers"], [mx_sanitizers=address,undefined])
+  AM_CONDITIONAL([FUZZERS], [test "$enable_fuzzers" = yes])
   AC_ARG_ENABLE([werror], [AS_HELP_STRING([--enable-werror], [warnings are errors (CI)])], [], [enable_werror=no])
   AM_CONDITIONAL([SANITIZED], [test -n "$mx_sanitizers"])
 
-  MX_CFLAGS= MX_CPPFLAGS= MX_LDFLAGS= MX_PLUGIN_LDFLAGS= MX_PIE_CFLAGS= MX_PIE_LDFLAGS=
+  MX_CFLAGS= MX_CPPFLAGS= MX_LDFLAGS= MX_PLUGIN_LDFLAGS= MX_PIE_CFLAGS= MX_PIE_LDFLAGS= MX_FUZZ_LDFLAGS=
   for f in -std=gnu11 -Wall -Wextra -Wshadow -Wformat=2 -Wconversion -Wstrict-prototypes \
       -Wmissing-prototypes -Wpointer-arith -Wvla -Wundef -Wwrite-strings \
       -fvisibility=hidden -fno-strict-overflow; do
@@ -40,6 +45,13 @@ AC_DEFUN([MX_FLAGS], [
     MX_CPPFLAGS="-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2"
     MX_TRY_FLAG([MX_PLUGIN_LDFLAGS], [-Wl,-z,defs])
   ])
+  AS_IF([test "$enable_fuzzers" = yes], [
+    MX_TRY_FLAG([MX_FUZZ_LDFLAGS], [-fsanitize=fuzzer-no-link])
+    AS_IF([test -z "$MX_FUZZ_LDFLAGS"], [AC_MSG_ERROR([--enable-fuzzers needs clang: configure CC=clang --enable-fuzzers])])
+    MX_CFLAGS="$MX_CFLAGS -fsanitize=fuzzer-no-link"
+    MX_LDFLAGS="$MX_LDFLAGS -fsanitize=fuzzer-no-link"
+    MX_FUZZ_LDFLAGS=-fsanitize=fuzzer
+  ])
   for f in -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed; do
     MX_TRY_FLAG([MX_LDFLAGS], [$f])
   done
@@ -47,5 +59,6 @@ AC_DEFUN([MX_FLAGS], [
   AS_CASE([" $CFLAGS "], [*" -O0 "*], [MX_CPPFLAGS=])
   MX_PIE_CFLAGS=-fPIE MX_PIE_LDFLAGS=-pie
   AC_SUBST([MX_CFLAGS]) AC_SUBST([MX_CPPFLAGS]) AC_SUBST([MX_LDFLAGS]) AC_SUBST([MX_PLUGIN_LDFLAGS])
+  AC_SUBST([MX_FUZZ_LDFLAGS])
   AC_SUBST([MX_PIE_CFLAGS]) AC_SUBST([MX_PIE_LDFLAGS])
 ])
