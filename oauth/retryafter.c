@@ -11,10 +11,13 @@
 
 int64_t oauth_http_moment(const char *s)
 {
-	/* They begin with the day's name; curl_getdate() takes many things more. */
+	int64_t moment;
+
+	/* They begin with the day's name; curl_getdate() takes many things more, years before 1970 too. */
 	if (s == NULL || strspn(s, "MTWFSmtwfs") == 0)
 		return -1;
-	return (int64_t)curl_getdate(s, NULL);
+	moment = (int64_t)curl_getdate(s, NULL);
+	return moment < 0 ? -1 : moment;
 }
 
 static int32_t capped(int64_t s)

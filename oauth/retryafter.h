@@ -15,7 +15,10 @@
  */
 int32_t oauth_retry_after(const char *value, const char *date, int64_t now_s);
 
-/* A date of any of the three forms of RFC 9110 section 5.6.7, in seconds since the epoch. -1: none; NULL is fine. */
+/*
+ * A date of any of the three forms of RFC 9110 section 5.6.7, in seconds since the epoch. -1: none, or before it; NULL is
+ * fine.
+ */
 int64_t oauth_http_moment(const char *s);
 
 #endif
