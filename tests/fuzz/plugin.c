@@ -7,7 +7,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,15 +55,30 @@ static void serve(int fd)
 	size_t n = 0, which = asked < ANSWERS ? asked : ANSWERS - 1, done = 0;
 	ssize_t r;
 
-	while (n < MX_WIRE_REQUEST_MAX && (r = read(fd, line + n, MX_WIRE_REQUEST_MAX - n)) > 0)
-		if (memchr(line + n, '\n', (size_t)r) != NULL || (n += (size_t)r) == 0)
-			break;
-	n = strcspn(line, "\n") + 1;
-	check_request(line, n, which);
-	asked++;
-	while (done < answers[which].n &&
-	    (r = send(fd, answers[which].p + done, answers[which].n - done, MSG_NOSIGNAL)) > 0)
-		done += (size_t)r;
+	while (n < MX_WIRE_REQUEST_MAX && memchr(line, '\n', n) == NULL &&
+	    (r = read(fd, line + n, MX_WIRE_REQUEST_MAX - n)) > 0)
+		n += (size_t)r;
+	if (n > 1) {		/* else it is settled() */
+		const struct fuzz_in answer = answers[which];
+
+		check_request(line, n, which);
+		asked++;
+		while (done < answer.n && (r = send(fd, answer.p + done, answer.n - done, MSG_NOSIGNAL)) > 0)
+			done += (size_t)r;
+	}
+	close(fd);
+}
+
+/* Connections are served in turn: when this one has been closed, nothing of the input is looked at any more. */
+static void settled(void)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char c;
+
+	memcpy(sa.sun_path, path, strlen(path) + 1);
+	FUZZ_CHECK(fd != -1 && connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0 && write(fd, "\n", 1) == 1);
+	FUZZ_CHECK(read(fd, &c, 1) == 0);
 	close(fd);
 }
 
@@ -233,6 +247,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	/* A daemon without a word is tried again for two seconds: tests/unit/test_common_client.c has that. */
 	if (answers[0].n > 0 && answers[1].n > 0 && n < 1 << 15)
 		login(mech.n % 2 == 0 ? MX_MECH_XOAUTH2 : MX_MECH_OAUTHBEARER, s, challenge);
+	settled();
 	free(a);
 	free(u);
 	free(s);

@@ -44,7 +44,7 @@ static void offers(const struct smtp_reply *r)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct fuzz_in in = { data, n };
-	enum cat_step step = (enum cat_step)fuzz_number(fuzz_part(&in), CAT_END);
+	enum cat_step step = (enum cat_step)fuzz_number(fuzz_part(&in), CAT_END - 1);
 	struct smtp_reply *r = malloc(sizeof *r), *slow = malloc(sizeof *slow);
 	const struct cat_smtp *row;
 	char *p = fuzz_copy(in);
