@@ -284,14 +284,14 @@ static void connect_as(char *s, bool socketmap)
 	n = unescape(s);
 	for (i = 0; socketmap && i < npeers; i++)	/* a second request on the connection that is there */
 		if (peers[i].socketmap && peers[i].uid == who.uid) {
-			(void)!write(peers[i].fd, s, n);
+			(void)send(peers[i].fd, s, n, MSG_NOSIGNAL);	/* it may be closed */
 			turn();
 			return;
 		}
 	if (npeers == PEERS)
 		return;
 	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
-	(void)!write(pair[0], s, n);
+	FUZZ_CHECK(send(pair[0], s, n, MSG_NOSIGNAL) == (ssize_t)n);
 	if (!socketmap && n > 0 && s[n - 1] == ';')
 		shutdown(pair[0], SHUT_WR);
 	peers[npeers++] = (struct peer_end){ pair[0], who.uid, socketmap };
