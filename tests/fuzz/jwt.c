@@ -15,7 +15,8 @@
 
 static void check(const struct oauth_claims *c)
 {
-	const struct dc_frame f = { .provider = oauth_provider_find("exchange-online", OAUTH_CLOUD_PUBLIC), .grant = OAUTH_GRANT_CLIENT_CREDENTIALS,
+	const struct dc_frame f = { .provider = oauth_provider_find("exchange-online", OAUTH_CLOUD_PUBLIC),
+	    .grant = OAUTH_GRANT_CLIENT_CREDENTIALS,
 	    .client_id = "11111111-2222-3333-4444-555555555555", .tenant = "21111111-2222-3333-4444-555555555555",
 	    .mailbox = "a@contoso.com", .now = 1790000000 };
 	char value[OAUTH_CLAIM_TEXT];
