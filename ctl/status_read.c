@@ -22,6 +22,7 @@ const struct status_key status_daemon_keys[SD_N + 1] = {
 	[SD_RELOAD_AGO] = { "reload_ago", "reload_ago_s", true },
 	[SD_RELOAD_CODE] = { "reload_code", "reload_code", false },
 	[SD_RELOAD_ERROR] = { "reload_error", "reload_error", false },
+	[SD_SANDBOX] = { "sandbox", "sandbox", false },
 };
 
 const struct status_key status_client_keys[SC_N + 1] = {

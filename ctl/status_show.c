@@ -144,6 +144,11 @@ static void about(const struct status_sum *s)
 	printf(", connections ");
 	span(stdout, &v[SD_CONNS]);
 	putchar('\n');
+	if (v[SD_SANDBOX].s != NULL) {
+		printf("sandbox ");
+		span(stdout, &v[SD_SANDBOX]);
+		putchar('\n');
+	}
 	if (status_number(&v[SD_UNLOCKED], &unlocked) && unlocked > 0)
 		printf("warning: %" PRId64 " bytes that hold secrets are not locked in memory and "
 		    "may reach swap; raise LimitMEMLOCK\n", unlocked);

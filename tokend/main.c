@@ -19,6 +19,7 @@
 #include "tokend/notify.h"
 #include "tokend/process.h"
 #include "tokend/reload.h"
+#include "tokend/sandbox.h"
 #include "tokend/server.h"
 
 #define EXIT_USAGE 2
@@ -26,25 +27,26 @@
 #define DEFAULT_CONF MX_SYSCONFDIR "/mta-xoauth2/tokend.yaml"
 
 static const char usage[] =
-    "usage: mta-xoauth2-tokend [--config FILE] [--foreground] [--check]\n"
+    "usage: mta-xoauth2-tokend [--config FILE] [--foreground] [--no-sandbox] [--check]\n"
     "\n"
     "Obtains OAuth 2.0 access tokens and hands them to mail servers over a UNIX socket.\n"
     "\n"
     "  -c, --config FILE  configuration (" DEFAULT_CONF "), with conf.d/*.yaml beside it\n"
     "  -f, --foreground   stay in the foreground and log to standard error\n"
+    "      --no-sandbox   start without Landlock and seccomp, to find out whether a fault is theirs\n"
     "  -t, --check        check the configuration, say what is wrong with it, and stop\n"
     "  -h, --help         this text\n"
     "  -V, --version      version\n"
     "\n"
     "Exit status: 0 fine, 2 usage, 3 configuration, 75 temporary. Manual: mta-xoauth2-tokend(8), tokend.conf(5).\n";
 
-struct options { const char *conf; bool foreground, check; };
+struct options { const char *conf; bool foreground, check, no_sandbox; };
 
 static int parse(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
 		{ "config", required_argument, NULL, 'c' }, { "foreground", no_argument, NULL, 'f' },
-		{ "check", no_argument, NULL, 't' }, { "help", no_argument, NULL, 'h' },
+		{ "no-sandbox", no_argument, NULL, 1 }, { "check", no_argument, NULL, 't' }, { "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 }
 	};
 	int c;
@@ -54,6 +56,7 @@ static int parse(int argc, char **argv, struct options *o)
 		switch (c) {
 		case 'c': o->conf = optarg; break;
 		case 'f': o->foreground = true; break;
+		case 1: o->no_sandbox = true; break;
 		case 't': o->check = true; break;
 		case 'h': fputs(usage, stdout); return 0;
 		case 'V': puts("mta-xoauth2-tokend " PACKAGE_VERSION); return 0;
@@ -128,8 +131,8 @@ static int complain(const struct mx_err *e)
 	return e->cls == MX_CONFIG ? EXIT_CONFIG : mx_class_info(e->cls)->exit_code;
 }
 
-/* Sockets, then the user, then the configuration as that user reads it. */
-static enum mx_class prepare(struct server *s, const char *path, struct mx_err *e)
+/* Sockets, then the user, then the configuration as that user reads it, then the sandbox. */
+static enum mx_class prepare(struct server *s, const char *path, bool sandbox, struct mx_err *e)
 {
 	const bool root = geteuid() == 0;		/* then it is read twice, and the second time knows more to warn of */
 	struct conf *c = load(path, root ? 0 : CONF_CHECK_SECRETS, !root);
@@ -156,6 +159,8 @@ static enum mx_class prepare(struct server *s, const char *path, struct mx_err *
 		}
 	}
 	cache_open(s, c, handed);
+	log_level(c->log_level);
+	sandbox_enter(c, sandbox);
 	if (!server_adopt(s, c)) {
 		cls = mx_fail(e, MX_TEMP, "no-memory", "the configuration cannot be taken into service");
 		goto out;
@@ -197,7 +202,7 @@ int main(int argc, char **argv)
 		fputs("mta-xoauth2-tokend: no memory\n", stderr);
 		return 75;
 	}
-	if (prepare(&s, path, &e) != MX_OK) {
+	if (prepare(&s, path, !o.no_sandbox, &e) != MX_OK) {
 		r = complain(&e);
 	} else {
 		if (!o.foreground)

@@ -15,6 +15,7 @@
 #include "tokend/label.h"
 #include "tokend/log.h"
 #include "tokend/report.h"
+#include "tokend/sandbox.h"
 #include "tokend/server.h"
 #include "tokend/side.h"
 #include "tokend/threshold.h"
@@ -132,6 +133,15 @@ static void secret_bytes(struct server *s, const char *name, struct mx_buf *b)
 	mx_secret_stats(&mapped, &unlocked);
 	labelled(b, name, "locked", "yes", mapped - unlocked);
 	labelled(b, name, "locked", "no", unlocked);
+}
+
+static void sandbox(struct server *s, const char *name, struct mx_buf *b)
+{
+	int i;
+
+	(void)s;
+	for (i = 0; i < SANDBOX_PARTS; i++)
+		labelled(b, name, "part", sandbox_part_name((enum sandbox_part)i), sandbox_has((enum sandbox_part)i));
 }
 
 static void build_info(struct server *s, const char *name, struct mx_buf *b)
@@ -285,6 +295,7 @@ static const struct family {
 	{ "connections", "gauge", "Open connections.", connections, NULL },
 	{ "secret_bytes", "gauge", "Memory for tokens and secrets; what is not locked may reach swap.", secret_bytes,
 	    NULL },
+	{ "sandbox", "gauge", "1 if that part of the sandbox is in force.", sandbox, NULL },
 	{ "requests_total", "counter", "Requests by verb.", requests, NULL },
 	{ "answers_total", "counter", "Answers by class.", answers, NULL },
 	{ "answer_duration_seconds", "histogram", "Time from accept to answer: kind token is SASL, RAW and TOKEN.",

@@ -20,6 +20,7 @@
 #include "tokend/notify.h"
 #include "tokend/reload.h"
 #include "tokend/renew.h"
+#include "tokend/sandbox.h"
 #include "tokend/watch.h"
 
 #define SLICE 500			/* clients for each turn of the loop: well below a millisecond */
@@ -144,6 +145,8 @@ static bool exchange(struct server *s, struct conf *c, struct conf_ref **old)
 	if (s->conf != NULL)
 		say_what_needs_a_restart(s->conf->conf, c);
 	log_level(c->log_level);
+	if (s->conf != NULL)
+		sandbox_review(c);
 	*old = s->conf;
 	s->conf = ref;
 	engine_sub_limit(s->engine, c->max_mailboxes);

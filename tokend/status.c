@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "tokend/expiry.h"
 #include "tokend/report.h"
+#include "tokend/sandbox.h"
 #include "tokend/server.h"
 #include "tokend/side.h"
 #include "tokend/uids.h"
@@ -29,6 +30,10 @@ static void daemon_line(const struct server *s, struct mx_buf *b)
 	    (mx_boot_ms() - s->loaded_boot_ms) / 1000, engine_count(s->engine), engine_sub_count(s->engine),
 	    s->conf->conf->naccounts, s->nconns,
 	    mapped, unlocked);
+	mx_buf_adds(b, "\tsandbox=");
+	for (int i = 0, n = 0; i < SANDBOX_PARTS; i++)
+		if (sandbox_has((enum sandbox_part)i))
+			mx_buf_addf(b, "%s%s", n++ > 0 ? "," : "", sandbox_part_name((enum sandbox_part)i));
 	if (r->any)
 		mx_buf_addf(b, "\treload_ago=%" PRIu64, (mx_boot_ms() - r->at_boot_ms) / 1000);
 	if (r->any && r->failed)

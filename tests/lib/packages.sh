@@ -18,7 +18,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/servers.sh"
 
 build_packages=(gcc libc6-dev make autoconf automake libtool pkg-config
-	libsasl2-dev libcurl4-openssl-dev libssl-dev libjson-c-dev libevent-dev libyaml-dev libcmocka-dev)
+	libsasl2-dev libcurl4-openssl-dev libssl-dev libjson-c-dev libevent-dev libyaml-dev libseccomp-dev libcmocka-dev)
 e2e_packages=(python3-minimal python3 openssl curl ca-certificates procps binutils
 	libsasl2-modules sasl2-bin isync socat python3-pytest
 	msmtp mutt swaks git git-email libauthen-sasl-perl libio-socket-ssl-perl libmailtools-perl libnet-ssleay-perl)
