@@ -107,6 +107,25 @@ def test_start(service, running):
     assert os.statvfs(root + service.folder).f_flag & os.ST_RDONLY
     assert not os.statvfs(root + "/run/mta-xoauth2").f_flag & os.ST_RDONLY
     assert "watchdog" not in service.box.journal(service.unit).lower()
+    line = re.findall("sandbox no_capabilities=.*", service.box.journal(service.unit))[-1]
+    assert "no_capabilities=yes no_new_privileges=yes" in line, line
+    assert " seccomp=yes" in line and (" landlock=yes" in line or "this kernel has no Landlock" in line), line
+    assert os.sched_getscheduler(pid) == os.SCHED_BATCH, "the unit has it, since the daemon may not ask for it"
+
+
+@pytest.mark.parametrize("private", ["no", "yes"])
+def test_why_users_are_not_private(service, endpoint, private):
+    """With PrivateUsers=yes an asker who is listed looks like uid 65534, and is refused: the unit does not have it."""
+    endpoint.clear()
+    endpoint.script(token("token-of-mail"))
+    tool = "/" + str(next(service.box.root.glob("usr/**/bin/mta-xoauth2")).relative_to(service.box.root))
+    service.write(to_yaml({"clients": service.clients, "accounts": {BOX: {"client": "c", "allow_token_users": ["mail"]}}}))
+    service.drop_in("users.conf", f"[Service]\nPrivateUsers={private}\n")
+    service.ctl("start", service.unit)
+    done = service.box.run("setpriv", "--reuid=mail", "--regid=mail", "--clear-groups", tool, "token", BOX, check=False)
+    said = service.box.journal(service.unit)
+    assert (done.returncode == 0) == (private == "no"), done.stdout + done.stderr + said[-2000:]
+    assert ("uid=65534" in said) == (private == "yes")
 
 
 def test_socket_activation(service, endpoint):
