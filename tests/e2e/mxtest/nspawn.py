@@ -62,7 +62,9 @@ class Container:
 
     def _boot(self, nspawn):
         argv = [nspawn, "--boot", "--quiet", "--register=no", f"--machine={self.name}", f"--directory={self.root}",
-                "--console=pipe", "--link-journal=no", "--timezone=off", "--resolv-conf=off"]
+                "--console=pipe", "--link-journal=no", "--timezone=off", "--resolv-conf=off",
+                # nspawn 252 does not know Landlock's calls, which any container may make
+                "--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self"]
         if not Path("/run/systemd/system").exists():
             argv = ["/bin/sh", "-c", _ENTER, "sh", " ".join(map(str, _hierarchies())), self.name, *argv, "--keep-unit"]
         self.proc = supervisor.start(argv, self.log_file)
