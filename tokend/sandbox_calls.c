@@ -148,8 +148,8 @@ static int sockets(scmp_filter_ctx f)
 	for (size_t i = 0; i < N(calls); i++) {
 		for (family = 0; family <= AF_NETLINK; family++)
 			DO(when(f, family == AF_UNIX || family == AF_INET || family == AF_INET6 || family == AF_NETLINK ?
-			    SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EAFNOSUPPORT), calls[i], SCMP_A0(SCMP_CMP_EQ, family)));
-		DO(when(f, SCMP_ACT_ERRNO(EAFNOSUPPORT), calls[i], SCMP_A0(SCMP_CMP_GT, AF_NETLINK)));
+			    SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EAFNOSUPPORT), calls[i], SCMP_A0(SCMP_CMP_EQ, family, 0)));
+		DO(when(f, SCMP_ACT_ERRNO(EAFNOSUPPORT), calls[i], SCMP_A0(SCMP_CMP_GT, AF_NETLINK, 0)));
 	}
 	return 0;
 }
