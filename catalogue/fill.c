@@ -124,14 +124,20 @@ static void put(struct mx_buf *b, const char *lang, size_t lang_n, const char *v
 	}
 }
 
-#define USUAL_SCOPE "https://outlook.office365.com/.default"	/* of the commonest cloud, where none is known */
+/* What stands where no value is known, and where a name in capitals would not help: of the commonest cloud, in main.cf. */
+static const struct { const char *name, *text; } usual[] = {
+	{ "scope", "https://outlook.office365.com/.default" },
+	{ "set", "-e " },
+	{ "reload", "postmap FILE && postfix reload" },
+};
 
 static void put_name(struct mx_buf *b, const char *name, size_t n)
 {
-	if (n == 5 && memcmp(name, "scope", 5) == 0) {
-		mx_buf_adds(b, USUAL_SCOPE);
-		return;
-	}
+	for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)
+		if (strlen(usual[i].name) == n && memcmp(usual[i].name, name, n) == 0) {
+			mx_buf_adds(b, usual[i].text);
+			return;
+		}
 	for (size_t i = 0; i < n; i++)
 		mx_buf_addc(b, (char)(name[i] >= 'a' && name[i] <= 'z' ? name[i] - 'a' + 'A' : name[i]));
 }

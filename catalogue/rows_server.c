@@ -11,7 +11,7 @@
 	"let the mail server use XOAUTH2 alone: in Postfix smtp_sasl_mechanism_filter = xoauth2; see mta-xoauth2 postfix status"
 #define NEW_PRINCIPAL "New-ServicePrincipal -AppId {ps:client_id} -ObjectId {ps:oid}"
 #define MAILBOX_PERMISSION "Add-MailboxPermission -Identity {ps:mailbox} -User {ps:oid} -AccessRights FullAccess"
-#define SEND_AS "Add-RecipientPermission -Identity {ps:sender} -Trustee {ps:oid} -AccessRights SendAs"
+#define SEND_AS "Add-RecipientPermission -Identity {ps:sender} -Trustee {ps:mailbox} -AccessRights SendAs"
 #define CONSENT \
 	"in the API permissions of application {client_id} add Office 365 Exchange Online, Application, SMTP.SendAsApp, and " \
 	"grant admin consent; then mta-xoauth2 flush {sh:account}"
@@ -134,7 +134,7 @@ const struct cat_row cat_rows_server[] = {
 	CAT_ROW("mailbox-permission", MX_PROVIDER, "server",
 	    "the application has no permission on the mailbox; it looks as if it would pass, and does not", MAILBOX_PERMISSION),
 	CAT_ROW("send-as-denied", MX_PROVIDER, "server", "the mailbox that has logged in may not send as this sender",
-	    SEND_AS " # or send as {mailbox}"),
+	    SEND_AS " # where that is not enough, with -Trustee {ps:oid} too; or send as {mailbox}"),
 	CAT_ROW("sender-not-owned", MX_PROVIDER, "server", "the mail server does not let the mailbox that has logged in send as this "
 	    "sender", "allow {sender} for {mailbox} at the mail server, or send as {mailbox}"),
 	CAT_ROW("relay-denied", MX_PROVIDER, "server",

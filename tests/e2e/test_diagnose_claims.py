@@ -9,6 +9,7 @@ from mxtest import paths
 from mxtest.alone import BOX
 from mxtest.entra import APP, TENANT, Entra
 from mxtest.exchange import Exchange
+from mxtest.said import note
 from mxtest.tokend import Tokend
 
 VALUE = "3~x8Q~a-right-value-of-forty-characters~"
@@ -18,7 +19,7 @@ OID = "aa296011-6c29-490b-8535-42c981be0582"
 class Said:
     def __init__(self, done):
         self.status, self.text = done.returncode, done.stdout
-        self.json = json.loads(done.stdout)
+        self.json = note(json.loads(done.stdout))
         self.code, self.cause, self.fix = (self.json[k] or "" for k in ("code", "cause", "fix"))
         self.broken = [link["id"] for link in self.json["links"] if link["mark"] == "broken"]
         self.marks = {link["id"]: link["mark"] for link in self.json["links"]}

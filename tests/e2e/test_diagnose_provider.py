@@ -17,6 +17,7 @@ from mxtest.pki import Pki
 from mxtest.proxies import PASSWORD, StandIn, Tinyproxy
 from mxtest.recorder import Answer, Recorder
 from mxtest.refresh import PUBLIC, store     # noqa: F401
+from mxtest.said import note
 from mxtest.tokend import Tokend
 
 VALUE = "3~x8Q~a-right-value-of-forty-characters~"
@@ -30,7 +31,7 @@ class Said:
 
     def __init__(self, done):
         self.status, self.text = done.returncode, done.stdout
-        self.json = json.loads(done.stdout)
+        self.json = note(json.loads(done.stdout))
         self.code, self.cause, self.fix = (self.json[k] or "" for k in ("code", "cause", "fix"))
         self.marks = {link["id"]: link["mark"] for link in self.json["links"]}
         self.links = {link["id"]: link["text"] for link in self.json["links"]}

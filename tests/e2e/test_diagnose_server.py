@@ -17,6 +17,7 @@ from mxtest.names import Names
 from mxtest.net import free_port
 from mxtest.pki import Pki
 from mxtest.relay import Relay
+from mxtest.said import note
 from mxtest.tokend import Tokend
 
 BOX = "o'brien@example.test"
@@ -46,7 +47,7 @@ class Outcome:
 
     def __init__(self, done):
         self.exit, self.text = done.returncode, done.stdout + done.stderr
-        self.report = json.loads(done.stdout)
+        self.report = note(json.loads(done.stdout))
         self.code, self.cause, self.fix = (self.report[k] for k in ("code", "cause", "fix"))
         self.marks = {link["id"]: link["mark"] for link in self.report["links"]}
 
@@ -211,7 +212,7 @@ def test_send_as_is_denied_without_it(up, pki, diagnose):
     exchange = up(Exchange(pki))
     out = diagnose(exchange, "--send", RCPT, "--from", SHARED)
     assert (out.code, out.broken) == ("send-as-denied", ["message-server"])
-    assert f"-Identity {SHARED} -Trustee {OID} -AccessRights SendAs" in out.fix
+    assert f"-Identity {SHARED} -Trustee {QUOTED} -AccessRights SendAs" in out.fix and f"-Trustee {OID} too" in out.fix
     assert len(exchange.denied) == 1
 
 

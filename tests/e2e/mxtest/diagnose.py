@@ -5,6 +5,7 @@ import pwd
 import subprocess
 
 from . import paths
+from .said import note
 
 
 class Report:
@@ -55,7 +56,7 @@ def diagnose(*args, **more):
         parsed = json.loads(done.stdout)
     except json.JSONDecodeError:
         raise AssertionError(f"no JSON (exit {done.returncode}): {done.stdout}{done.stderr}") from None
-    return Report(done, parsed)
+    return Report(done, note(parsed))
 
 
 def of_chain(chain, *more, account=None, **how):
