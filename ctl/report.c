@@ -35,6 +35,8 @@ static void beginning(struct rp *r)
 	rp_line(r, "Secrets known by their files: %zu%s", r->secrets, r->secrets == 0 ? "" : "; they would be masked wherever they turned up");
 	if (r->unread > 0)
 		rp_line(r, "%zu files of secrets could not be read by this user: their contents are masked by their look alone", r->unread);
+	if (r->beyond > 0)
+		rp_line(r, "%zu more files of secrets were not read, so many are there: their contents are masked by their look alone", r->beyond);
 }
 
 static void parts(struct rp *r, const struct call *c, const char *path)

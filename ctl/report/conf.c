@@ -228,7 +228,7 @@ static void show_value(struct rp *r, const struct rp_item *i)
 	}
 }
 
-struct shown { struct rp *r; size_t lines; };
+struct shown { struct rp *r; size_t lines; };	/* lines: of one file */
 
 static void show(void *arg, const struct rp_item *i)
 {
@@ -281,7 +281,9 @@ static void show_file(void *arg, const char *file, bool main)
 		return;
 	}
 	fputc('\n', r->out);
-	if (!rp_conf_walk(file, text, n, show, &all, &line))
+	if (!rp_conf_walk(file, text, n, show, &all, &line) && line == 0)
+		rp_line(r, "  (it is no YAML of keys and values, and is not shown)");
+	else if (line != 0)
 		rp_line(r, "  (from line %u on it cannot be read as YAML, and is not shown)", line);
 	if (all.lines > RP_CONF_LINES)
 		rp_line(r, "  (and %zu more lines)", all.lines - RP_CONF_LINES);

@@ -73,11 +73,17 @@ static void dense(struct rp *r, const char *s, size_t n)
 
 void rp_secret_file(struct rp *r, const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct mx_secret s = { 0 };
 	ssize_t got;
+	int fd;
 
-	if (fd == -1) {
+	if (!rp_first_time(r, path))
+		return;
+	if (!rp_known_room(r)) {
+		r->beyond += access(path, F_OK) == 0;
+		return;
+	}
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) == -1) {
 		r->unread += errno != ENOENT && errno != ENOTDIR;
 		return;
 	}

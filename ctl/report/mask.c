@@ -29,21 +29,15 @@ bool rp_begin(struct rp *r, FILE *out)
 	return getrandom(&r->seed, sizeof r->seed, 0) == (ssize_t)sizeof r->seed;
 }
 
-static void free_list(char **list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(list[i]);
-	free(list);
-}
-
 void rp_end(struct rp *r)
 {
 	mx_wipe(r->gram, r->gram_cap * sizeof *r->gram);
 	mx_wipe(r->seen, r->seen_cap * sizeof *r->seen);
 	free(r->gram);
 	free(r->seen);
-	free_list(r->name, r->nnames);
-	free_list(r->local, r->nlocals);
+	rp_set_free(&r->name);
+	rp_set_free(&r->local);
+	rp_set_free(&r->file);
 	*r = (struct rp){ 0 };
 }
 
@@ -67,25 +61,30 @@ static void *grow(struct rp *r, void *p, size_t n, size_t *cap, size_t size)
 	return q;
 }
 
-static void keep(struct rp *r, char ***list, size_t *n, size_t *cap, const char *s, size_t len)
+/* Without regard to case. Nobody outside can choose values that meet: the seed is random. */
+static uint64_t hash(const struct rp *r, const char *s, size_t n)
 {
-	char **p = grow(r, *list, *n, cap, sizeof **list);
+	uint64_t h = mx_fnv(MX_FNV_BASIS, &r->seed, sizeof r->seed);
 
-	if (p == NULL)
-		return;
-	*list = p;
-	if ((p[*n] = strndup(s, len)) == NULL) {
-		r->no_memory = true;
-		return;
+	for (size_t i = 0; i < n; i++) {
+		char c = lower(s[i]);
+
+		h = mx_fnv(h, &c, 1);
 	}
-	for (char *c = p[*n]; *c != '\0'; c++)
-		*c = lower(*c);
-	++*n;
+	return h;
+}
+
+static void keep(struct rp *r, struct rp_set *set, const char *s, size_t n)
+{
+	bool is_new;
+
+	if (!rp_set_add(set, hash(r, s, n), &is_new))
+		r->no_memory = true;
 }
 
 void rp_name(struct rp *r, const char *s, size_t n)
 {
-	keep(r, &r->name, &r->nnames, &r->name_cap, s, n);
+	keep(r, &r->name, s, n);
 }
 
 void rp_local(struct rp *r, const char *s, size_t n)
@@ -98,25 +97,17 @@ void rp_local(struct rp *r, const char *s, size_t n)
 		if (same(common[i], s, n))
 			return;
 	if (n >= 5)
-		keep(r, &r->local, &r->nlocals, &r->local_cap, s, n);
-}
-
-static bool listed(char *const *list, size_t n, const char *s, size_t len)
-{
-	for (size_t i = 0; i < n; i++)
-		if (same(list[i], s, len))
-			return true;
-	return false;
+		keep(r, &r->local, s, n);
 }
 
 bool rp_is_name(const struct rp *r, const char *s, size_t n)
 {
-	return listed(r->name, r->nnames, s, n) && !rp_is_known(r, s, n);
+	return rp_set_has(&r->name, hash(r, s, n)) && !rp_is_known(r, s, n);
 }
 
 bool rp_is_local(const struct rp *r, const char *s, size_t n)
 {
-	return listed(r->local, r->nlocals, s, n);
+	return rp_set_has(&r->local, hash(r, s, n));
 }
 
 /* Of RP_GRAM bytes, without regard to case: hex has both. */
@@ -129,11 +120,37 @@ static uint64_t gram(const char *s)
 	return g;
 }
 
+static int by_number(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* Each of them once: the alphabets of base64 have most letters in common, and several clients a secret. */
+static void sort_grams(struct rp *r)
+{
+	size_t k = 0;
+
+	if (r->ngrams > 1)
+		qsort(r->gram, r->ngrams, sizeof *r->gram, by_number);
+	for (size_t i = 0; i < r->ngrams; i++)
+		if (k == 0 || r->gram[i] != r->gram[k - 1])
+			r->gram[k++] = r->gram[i];
+	r->ngrams = k;
+}
+
 static void add_grams(struct rp *r, const char *s, size_t n)
 {
 	for (size_t i = 0; i + RP_GRAM <= n; i++) {
-		uint64_t *p = grow(r, r->gram, r->ngrams, &r->gram_cap, sizeof *r->gram);
+		uint64_t *p;
 
+		if (r->ngrams == r->gram_cap && r->ngrams > 0) {
+			sort_grams(r);
+			p = r->ngrams * 4 > r->gram_cap * 3 ? grow(r, r->gram, r->ngrams, &r->gram_cap, sizeof *r->gram) : r->gram;
+		} else {
+			p = grow(r, r->gram, r->ngrams, &r->gram_cap, sizeof *r->gram);
+		}
 		if (p == NULL)
 			return;
 		r->gram = p;
@@ -197,17 +214,23 @@ void rp_known(struct rp *r, const void *secret, size_t n)
 		add_encoded(r, s + i, n - i < CHUNK ? n - i : CHUNK);
 }
 
-static int by_number(const void *a, const void *b)
+bool rp_known_room(const struct rp *r)
 {
-	const uint64_t *x = a, *y = b;
+	return r->ngrams < RP_GRAMS_MAX - RP_GRAMS_MAX / 64;
+}
 
-	return *x < *y ? -1 : *x > *y;
+bool rp_first_time(struct rp *r, const char *path)
+{
+	bool is_new;
+
+	if (!rp_set_add(&r->file, mx_fnv(mx_fnv(MX_FNV_BASIS, &r->seed, sizeof r->seed), path, strlen(path)), &is_new))
+		r->no_memory = true;
+	return is_new;
 }
 
 void rp_known_done(struct rp *r)
 {
-	if (r->ngrams > 0)
-		qsort(r->gram, r->ngrams, sizeof *r->gram, by_number);
+	sort_grams(r);
 }
 
 bool rp_is_known(const struct rp *r, const char *s, size_t n)
@@ -225,15 +248,10 @@ bool rp_is_known(const struct rp *r, const char *s, size_t n)
 void rp_mask(struct rp *r, enum rp_kind kind, const char *s, size_t n)
 {
 	static const char *const words[RP_KIND_N] = { "user", "id", "ip", "secret", "masked" };
-	uint64_t h = mx_fnv(MX_FNV_BASIS, &r->seed, sizeof r->seed);
+	uint64_t h = hash(r, s, n);
 	struct rp_seen *p;
 	size_t i;
 
-	for (i = 0; i < n; i++) {
-		char c = lower(s[i]);
-
-		h = mx_fnv(h, &c, 1);
-	}
 	for (i = 0; i < r->nseen && (r->seen[i].hash != h || r->seen[i].kind != kind); i++)
 		;
 	if (i == r->nseen) {

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "ctl/report/set.h"
+
 enum rp_kind {
 	RP_USER,	/* the local part of an address */
 	RP_ID,		/* of a tenant, an application, an object: no secret, but it says whose */
@@ -20,6 +22,7 @@ enum rp_kind {
 };
 
 #define RP_GRAM 6	/* bytes of a secret that are enough to know it by */
+#define RP_GRAMS_MAX ((size_t)16 << 20)	/* pieces to be known: some fifty thousand secrets, 128 MiB */
 
 struct rp {
 	FILE *out;
@@ -30,11 +33,10 @@ struct rp {
 	unsigned last[RP_KIND_N];
 	uint64_t *gram;			/* pieces of secrets, sorted by rp_known_done() */
 	size_t ngrams, gram_cap;
-	char **name;			/* of clients: shown, though they look like nothing */
-	size_t nnames, name_cap;
-	char **local;			/* local parts that the configuration knows, in lower case */
-	size_t nlocals, local_cap;
-	size_t secrets, unread;		/* files of secrets that were read, and that could not be */
+	struct rp_set name;		/* of clients: shown, though they look like nothing */
+	struct rp_set local;		/* local parts that the configuration knows */
+	struct rp_set file;		/* paths of secrets that were looked at */
+	size_t secrets, unread, beyond;	/* files of secrets that were read, that could not be, and that were too many */
 	bool no_memory;
 };
 
@@ -43,6 +45,8 @@ void rp_end(struct rp *r);			/* wipes and frees what is r's own; not out */
 
 /* A secret of n bytes: it is known from here on, also in base64, hex and URL encoding, and by parts. */
 void rp_known(struct rp *r, const void *secret, size_t n);
+bool rp_known_room(const struct rp *r);		/* for one more? */
+bool rp_first_time(struct rp *r, const char *path);	/* of rp.file */
 void rp_known_done(struct rp *r);		/* behind the last one, before anything is shown */
 bool rp_is_known(const struct rp *r, const char *s, size_t n);	/* does it hold RP_GRAM bytes in a row of a secret? */
 

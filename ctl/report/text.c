@@ -6,54 +6,13 @@
 
 #include <string.h>
 
-#include "ctl/report/mask.h"
+#include "ctl/report/announce.h"
 
 #define APART " \t\"'()[]{}<>,;|`"	/* between words; shown as they are, a tab as a blank */
 
 static bool apart(char c)
 {
 	return c != '\0' && strchr(APART, c) != NULL;
-}
-
-static bool is_word(const char *s, size_t n, const char *const *list)
-{
-	for (; *list != NULL; list++)
-		if (strlen(*list) == n && strncasecmp(*list, s, n) == 0)
-			return true;
-	return false;
-}
-
-/* Behind these a secret stands: after "=", or after ":" at the end of the word. */
-static bool secret_key(const char *s, size_t n)
-{
-	static const char *const keys[] = { "password", "passwd", "passphrase", "pass", "pwd", "secret", "client_secret", "assertion",
-		"client_assertion", "access_token", "refresh_token", "id_token", "authorization", "pin", "pin-value", "pin-source", "private_key",
-		"subject_token", "code_verifier", "device_code", "bearer", "response", "initial-response", NULL };
-
-	static const char *const ends[] = { "password", "passwd", "passphrase", "secret", "_pass", NULL };	/* smtp_password, DB_PASS */
-	size_t len;
-
-	for (size_t i = 0; ends[i] != NULL; i++)
-		if (n > (len = strlen(ends[i])) && strncasecmp(s + n - len, ends[i], len) == 0)
-			return true;
-	return is_word(s, n, keys);
-}
-
-/* Behind these and "=" stands a person's name, with a domain or without one. */
-static bool person_key(const char *s, size_t n)
-{
-	static const char *const keys[] = { "account", "to", "from", "orig_to", "sasl_username", "mailbox", "sender", "recipient", "upn", NULL };
-
-	return is_word(s, n, keys);
-}
-
-/* What may stand before the "=" in front of an address, and is not the address's own. */
-static bool address_key(const char *s, size_t n)
-{
-	static const char *const keys[] = { "account", "user", "to", "from", "orig_to", "sasl_username", "client", "mailbox", "a", "sender",
-		"recipient", "upn", "name", NULL };
-
-	return is_word(s, n, keys);
 }
 
 static void word(struct rp *r, const char *s, size_t n);
@@ -64,7 +23,7 @@ static void address(struct rp *r, const char *s, size_t n)
 	const char *at = memchr(s, '@', n), *eq = memchr(s, '=', (size_t)(at - s)), *slash = memchr(s, '/', (size_t)(at - s));
 	size_t skip = 0;
 
-	if (eq != NULL && address_key(s, (size_t)(eq - s)))
+	if (eq != NULL && rp_address_key(s, (size_t)(eq - s)))
 		skip = (size_t)(eq - s) + 1;
 	else if (slash != NULL && rp_is_name(r, s, (size_t)(slash - s)))
 		skip = (size_t)(slash - s) + 1;		/* CLIENT/MAILBOX */
@@ -144,7 +103,19 @@ static bool typed(const char *s, size_t n)
 	static const char *const types[] = { "hash", "btree", "lmdb", "cdb", "texthash", "regexp", "pcre", "proxy", "socketmap", "unix", "inet", "file",
 		"smtp", "maildrop", "lsearch", "nwildlsearch", NULL };
 
-	return is_word(s, n, types) || rp_word_host(s, n) || rp_word_ipv4(s, n);
+	return rp_is_word(s, n, types) || rp_word_host(s, n) || rp_word_ipv4(s, n);
+}
+
+/* The beginning of a token, or of a login's response, as base64 has it; the rest may be lost on another line. */
+static bool piece_of_token(const char *s, size_t n)
+{
+	return n >= 6 && (memcmp(s, "eyJ", 3) == 0 || memcmp(s, "dXNlcj", 6) == 0);
+}
+
+/* "somebody=40contoso.com": how a delivery report's addresses write an "@". */
+static bool xtext_at(const char *eq, const char *end)
+{
+	return end - eq > 4 && memcmp(eq, "=40", 3) == 0 && rp_word_host(eq + 3, (size_t)(end - eq - 3));
 }
 
 static void word(struct rp *r, const char *s, size_t n)
@@ -155,27 +126,39 @@ static void word(struct rp *r, const char *s, size_t n)
 
 	if (n == 0)
 		return;
-	if (rp_is_known(r, s, n)) {
+	if (rp_is_known(r, s, n) || piece_of_token(s, n)) {
 		rp_mask(r, RP_SECRET, s, n);
 	} else if (rp_is_local(r, s, n)) {
 		rp_mask(r, RP_USER, s, n);
-	} else if (rp_is_name(r, s, n) || is_word(s, n, schemes)) {
+	} else if (rp_is_name(r, s, n) || rp_is_word(s, n, schemes)) {
 		rp_show(r, s, n);
 	} else if ((colon = memmem(s, n, "://", 3)) != NULL && colon > s) {
 		url(r, s, n, colon);
 	} else if (memchr(s, '@', n) != NULL) {
 		address(r, s, n);
 	} else if ((eq = memchr(s, '=', n)) != NULL && eq > s && rp_word_harmless(s, (size_t)(eq - s))) {
+		if (xtext_at(eq, s + n)) {
+			rp_mask(r, RP_USER, s, (size_t)(eq - s));
+			fputs("=40", r->out);
+			word(r, eq + 3, (size_t)(s + n - eq - 3));
+			return;
+		}
 		rp_show(r, s, (size_t)(eq - s) + 1);
-		if (secret_key(s, (size_t)(eq - s)) && eq + 1 < s + n)
+		if (rp_secret_name(s, (size_t)(eq - s)) && eq + 1 < s + n)
 			rp_mask(r, RP_SECRET, eq + 1, (size_t)(s + n - eq - 1));
-		else if (person_key(s, (size_t)(eq - s)) && eq + 1 < s + n)
+		else if (rp_exim_login(s, (size_t)(eq - s), eq + 1, s + n))
+			rp_mask(r, RP_USER, eq + 1, (size_t)(s + n - eq - 1));
+		else if (rp_person_key(s, (size_t)(eq - s)) && eq + 1 < s + n)
 			rp_mask(r, RP_USER, eq + 1, (size_t)(s + n - eq - 1));
 		else
 			word(r, eq + 1, (size_t)(s + n - eq - 1));
+	} else if ((colon = memchr(s, ':', n)) != NULL && colon > s && colon + 1 < s + n && rp_secret_key(s, (size_t)(colon - s))) {
+		word(r, s, (size_t)(colon - s));
+		fputc(':', r->out);
+		rp_mask(r, RP_SECRET, colon + 1, (size_t)(s + n - colon - 1));
 	} else if (rp_word_guid(s, n)) {
 		rp_id(r, s, n);
-	} else if (rp_word_ipv4(s, n) && !is_word(s, n, loopback)) {
+	} else if (rp_word_ipv4(s, n) && !rp_is_word(s, n, loopback)) {
 		rp_mask(r, RP_ADDRESS, s, n);
 	} else if (!holds_local(r, s, n) && (rp_word_host(s, n) || rp_word_harmless(s, n))) {
 		rp_show(r, s, n);
@@ -209,47 +192,26 @@ static bool quoted_local(struct rp *r, const char *s, const char *stop, const ch
 	return true;
 }
 
-/* How log lines write a quote within quotes. */
-#define INNER "\\x22"
-#define INNER_N (sizeof INNER - 1)
-
-static bool inner_quote(const char *s, const char *stop)
-{
-	return (size_t)(stop - s) >= INNER_N && memcmp(s, INNER, INNER_N) == 0;
-}
-
 /* What comes next is of that kind, whatever it looks like: to the end of its quotes, or one word. Behind it. */
 static const char *masked(struct rp *r, const char *s, const char *stop, enum rp_kind kind)
 {
 	char close = *s == '"' || *s == '\'' ? *s : *s == '<' ? '>' : '\0';
-	const char *p = s + (close != '\0'), *begin = p;
+	size_t open = close != '\0', inner = 0;
+	const char *p, *begin;
 
-	while (p < stop && (close != '\0' ? *p != close : !apart(*p)))
-		p++;
-	if (close != '\0')
-		fputc(*s, r->out);
+	if (rp_inner_quote(s, stop))
+		open = inner = RP_INNER_N;
+	else if (stop - s > 1 && *s == '\\' && s[1] == '"')
+		open = inner = 2;
+	for (p = begin = s + open; p < stop; p++)
+		if (inner != 0 ? (size_t)(stop - p) >= inner && memcmp(p, s, inner) == 0 : close != '\0' ? *p == close : apart(*p))
+			break;
+	fwrite(s, 1, open, r->out);
 	if (p > begin && kind == RP_USER)
 		rp_address(r, begin, (size_t)(p - begin));
 	else if (p > begin)
 		rp_mask(r, kind, begin, (size_t)(p - begin));
 	return p;
-}
-
-/* What a word of len bytes, before stop, says of the next one. RP_WORD: nothing. */
-static enum rp_kind announces(const char *s, size_t len, const char *stop)
-{
-	const char *p = s + len;
-	bool equals = len > 1 && s[len - 1] == '=';
-
-	if (equals && person_key(s, len - 1))
-		return RP_USER;
-	if ((equals && secret_key(s, len - 1)) || (len >= 6 && strncasecmp(s + len - 6, "bearer", 6) == 0 && (len == 6 || s[len - 7] == '=')))
-		return RP_SECRET;
-	if (p < stop && *p == ':' && secret_key(s, len))
-		return RP_SECRET;
-	while (p < stop && *p == ' ')
-		p++;
-	return p < stop && *p == '=' && secret_key(s, len) ? RP_SECRET : RP_WORD;
 }
 
 /* "Bearer " and "Basic " themselves, behind "Authorization:"; 0: it is neither. */
@@ -262,7 +224,7 @@ static size_t scheme(const char *s, const char *stop)
 
 void rp_text(struct rp *r, const char *s, size_t n)
 {
-	const char *stop = s + n, *p;
+	const char *stop = s + n, *p, *behind;
 	enum rp_kind next = RP_WORD;
 	size_t len;
 
@@ -278,18 +240,19 @@ void rp_text(struct rp *r, const char *s, size_t n)
 		} else if (apart(*s)) {
 			fputc(*s == '\t' ? ' ' : *s, r->out);
 			s++;
-		} else if (inner_quote(s, stop)) {
-			fputs(INNER, r->out);
-			s += INNER_N;
+		} else if (rp_inner_quote(s, stop)) {
+			fputs(RP_INNER, r->out);
+			s += RP_INNER_N;
 		} else if (next != RP_WORD) {	/* "=" or ":" on its own */
 			fputc(*s++, r->out);
 		} else {
-			for (p = s; p < stop && !apart(*p) && !inner_quote(p, stop); p++)
+			for (p = s; p < stop && !apart(*p) && !rp_inner_quote(p, stop); p++)
 				;
 			for (len = (size_t)(p - s); len > 1 && strchr(".:?!", s[len - 1]) != NULL; len--)	/* of the sentence */
 				;
-			next = announces(s, len, stop);
+			next = rp_announces(s, len, stop, &behind);
 			word(r, s, len);
+			p = behind > p ? behind : p;
 			fwrite(s + len, 1, (size_t)(p - s) - len, r->out);
 			s = p;
 		}

@@ -206,6 +206,64 @@ def test_the_journal_is_asked_for_the_daemons_lines(world):
     assert "AADSTS7000215" in log and len(log.splitlines()) == 30 and found_in(done.stdout, world.token) == set()
 
 
+WORD, MAN = "orangewindow", "hedgerow"       # neither is known by a file, and both look like words
+
+
+@pytest.mark.parametrize("line", [
+    '{{"client_secret":"{0}","x":"y"}}', '{{\\"client_secret\\":\\"{0}\\",\\"password\\": \\"{0}\\"}}', '{{"password": "{0}", "token":"{0}"}}',
+    "{{'password': '{0}'}}", "client_secret={0}&assertion={0}", "password is '{0}'", "password:{0}", "password : {0}", "Password -> {0}", "PASS {0}",
+    "--password {0}", "--client-secret={0}", "token={0}", "api_key={0} jwt={0} cookie: {0}", "Set-Cookie: ESTSAUTH={0}", "Authorization: Bearer {0}",
+    "pkcs11:token=x?pin-value={0}", "\\x22password\\x22: \\x22{0}\\x22", "https://u:{0}@host.example/", "https://host.example/?a={0}", "password=\"{0} {0}\"",
+    "user=<{1}>", "user: {1}", "username: {1},", "sasl_sender={1}", "A=plain:{1}", "to=<{1}>", "auth_id={1}", "{1}=40contoso.example", '"user":"{1}"',
+    '{{"username": "{1}"}}', "{1}%40contoso.example",
+])
+def test_what_a_name_announces(world, line):
+    """It is masked though it looks like a word; what stands behind it is not lost."""
+    log = world.folder / "announced"
+    log.write_text(f"mta-xoauth2: {line.format(WORD, MAN)} and the rest\n")
+    done = report(SimpleNamespace(**{**vars(world), "log": log}))
+    shown = done.stdout.split("== log\n")[1]
+    assert WORD not in shown and MAN not in shown and "[" in shown, shown
+    assert shown.rstrip().endswith(" and the rest"), shown
+
+
+@pytest.mark.parametrize("line", [
+    "no token: the provider refuses", "the secret is shorter than the provider's are", "the password of the proxy, and the user of the daemon",
+    "fetch_failed client=contoso class=provider code=client-secret-rejected http=401", "user postfix may not", "the login: refused",
+])
+def test_a_sentence_is_no_announcement(world, line):
+    log = world.folder / "announced"
+    log.write_text(f"mta-xoauth2: {line}\n")
+    shown = report(SimpleNamespace(**{**vars(world), "log": log})).stdout.split("== log\n")[1]
+    assert line in shown or line.startswith("the login")
+
+
+def test_a_token_cut_in_half(world):
+    """Of a token that nobody knows any more, over lines: neither the beginning nor a piece."""
+    token = base64.urlsafe_b64encode(b'{"alg":"RS256","typ":"JWT"}').decode().rstrip("=")
+    log = world.folder / "cut"
+    log.write_text("".join(f"SASL {token[i:i + 10]}\n" for i in range(0, len(token), 10)))
+    shown = report(SimpleNamespace(**{**vars(world), "log": log})).stdout.split("== log\n")[1]
+    assert "eyJ" not in shown and token[10:20] not in shown
+
+
+def test_a_hundred_thousand_clients(world):
+    """In seconds and little memory; and what is beyond the bound is said."""
+    config = world.folder / "many.yaml"
+    config.write_text("clients:\n" + "".join(
+        f"  c{i}: {{provider: exchange-online, tenant: t{i}.example, client_id: {i:08x}-1111-2222-3333-444455556666, client_secret_file: {world.folder}/none}}\n"
+        for i in range(100_000)) + "accounts:\n" + "".join(f"  application{i}@t{i}.example: {{client: c{i}}}\n" for i in range(100_000)))
+    (world.folder / "none").write_text("a-secret-of-all-of-them-1234567\n")
+    done = subprocess.run(["/usr/bin/python3", "-c", "import resource, subprocess, sys\n"
+                           "done = subprocess.run(sys.argv[1:], capture_output=True)\nuse = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+                           "print(done.returncode, use.ru_maxrss, use.ru_utime + use.ru_stime, len(done.stdout))",
+                           str(paths.ours("tool")), "report", "--config", str(config), "--log", "/dev/null", "--socket", "/nonexistent"],
+                          capture_output=True, text=True, timeout=300)
+    status, kilobytes, seconds, shown = done.stdout.split()
+    assert status == "0" and int(shown) < 200_000
+    assert int(kilobytes) < 400_000 and float(seconds) < 120, done.stdout
+
+
 def test_output_is_a_new_file_for_its_owner(world):
     file = world.folder / "out.txt"
     done = report(world, "--output", str(file))

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "ctl/report/mask.h"
@@ -190,10 +191,93 @@ static void walked(void **state)
 	}
 }
 
+static void a_set(void **state)
+{
+	struct rp_set set = { 0 };
+	bool is_new;
+
+	(void)state;
+	assert_false(rp_set_has(&set, 7));
+	for (int round = 0; round < 2; round++)
+		for (uint64_t i = 0; i < 5000; i++) {
+			assert_true(rp_set_add(&set, i << 32, &is_new));
+			assert_int_equal(is_new, round == 0);
+		}
+	assert_int_equal(set.n, 5000);
+	assert_true(set.cap <= 16384);
+	for (uint64_t i = 0; i < 5000; i++)
+		assert_true(rp_set_has(&set, i << 32));
+	assert_false(rp_set_has(&set, 5000ull << 32));
+	rp_set_free(&set);
+	assert_false(rp_set_has(&set, 0));
+}
+
+/* Of a hundred thousand clients with one secret, its pieces are kept once. */
+static void one_secret_of_many(void **state)
+{
+	static const char *const secret = "orange/hammer window";
+	char *text = NULL, other[32];
+	struct rp r;
+	size_t n, once, twice;
+
+	(void)state;
+	shown(&r, &text, &n);
+	rp_known(&r, secret, strlen(secret));
+	rp_known_done(&r);
+	once = r.ngrams;
+	for (int i = 0; i < 5000; i++)
+		rp_known(&r, secret, strlen(secret));
+	assert_true(r.gram_cap <= 4096);
+	rp_known_done(&r);
+	assert_int_equal(r.ngrams, once);
+	for (int i = 0; i < 1000; i++) {		/* and of many secrets none is lost on the way */
+		(void)snprintf(other, sizeof other, "%06dplum%06d", i * 7919 % 999983, i);
+		rp_known(&r, other, strlen(other));
+	}
+	rp_known_done(&r);
+	twice = r.ngrams;
+	assert_true(twice > once);
+	for (int i = 0; i < 1000; i++) {
+		(void)snprintf(other, sizeof other, "%06dplum%06d", i * 7919 % 999983, i);
+		assert_true(rp_is_known(&r, other, strlen(other)));
+	}
+	assert_true(rp_is_known(&r, secret, strlen(secret)) && rp_is_known(&r, "b3JhbmdlL2hhbW1lciB3", 20));
+	assert_true(rp_known_room(&r));
+	finish(&r, &text);
+}
+
+/* A file is read once, whoever names it; what is beyond the limit is counted, and not kept. */
+static void secret_files(void **state)
+{
+	char path[] = "/tmp/mx-secret-XXXXXX", *text = NULL;
+	int fd = mkstemp(path);
+	struct rp r;
+	size_t n;
+
+	(void)state;
+	assert_true(fd != -1 && write(fd, "orange/hammer\n", 14) == 14 && close(fd) == 0);
+	shown(&r, &text, &n);
+	for (int i = 0; i < 3; i++)
+		rp_secret_file(&r, path);
+	rp_secret_file(&r, "/nonexistent/secret");
+	rp_known_done(&r);
+	assert_true(r.secrets == 1 && r.unread == 0 && r.beyond == 0);
+	assert_true(rp_is_known(&r, "hammer", 6));
+	finish(&r, &text);
+	shown(&r, &text, &n);
+	r.ngrams = RP_GRAMS_MAX;		/* as if there were so many */
+	rp_secret_file(&r, path);
+	rp_secret_file(&r, "/nonexistent/secret");
+	r.ngrams = 0;
+	assert_true(r.secrets == 0 && r.beyond == 1);
+	finish(&r, &text);
+	assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(text_is), cmocka_unit_test(known_by_value), cmocka_unit_test(names_and_people), cmocka_unit_test(walked),
+		cmocka_unit_test(a_set), cmocka_unit_test(one_secret_of_many), cmocka_unit_test(secret_files), cmocka_unit_test(text_is), cmocka_unit_test(known_by_value), cmocka_unit_test(names_and_people), cmocka_unit_test(walked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
