@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "ctl/exchange/exchange.h"
 #include "ctl/out.h"
 #include "ctl/setup/file.h"
+#include "ctl/setup/job.h"
 #include "oauth/key_new.h"
 #include "oauth/secretfile.h"
 
@@ -24,9 +26,39 @@ static bool there(const char *path)
 	return access(path, F_OK) == 0;
 }
 
+/*
+ * The key has this name until its certificate is there, too: a run that is killed in between leaves no key without one,
+ * and the next run tells the two from a pair of which somebody has taken one away. Owned; NULL: no memory.
+ */
+static char *key_for_now(const struct xo *x)
+{
+	return su_join(x->key, ".new", "");
+}
+
+/* Both are there, and the key lacks its name alone. */
+static bool half_made(const struct xo *x)
+{
+	char *path = key_for_now(x);
+	bool half = path != NULL && there(path) && there(x->crt) && !there(x->key);
+
+	free(path);
+	return half;
+}
+
+static int name_key(const struct xo *x)
+{
+	char *path = key_for_now(x);
+	int err = path == NULL ? ENOMEM : rename(path, x->key) == -1 ? errno : 0;
+
+	if (err != 0)
+		out_error("%s cannot be put in its place (%s)", x->key, strerror(err));
+	free(path);
+	return err == 0 ? CTL_FINE : CTL_CONFIG;
+}
+
 int xo_credential_look(const struct xo *x)
 {
-	if (x->certificate && there(x->key) != there(x->crt)) {
+	if (x->certificate && there(x->key) != there(x->crt) && !half_made(x)) {
 		out_error("there is %s, but not %s, which belongs to it: bring that back, or move the other one away, and a new "
 		    "pair is made", there(x->key) ? x->key : x->crt, there(x->key) ? x->crt : x->key);
 		return CTL_CONFIG;
@@ -48,6 +80,7 @@ static int new_key(const struct xo *x, char *pem)
 	struct mx_secret key = { 0 };
 	struct mx_buf b, name;
 	struct mx_err e;
+	char *path;
 	int r;
 
 	mx_buf_init(&name, cn, sizeof cn);
@@ -60,10 +93,14 @@ static int new_key(const struct xo *x, char *pem)
 		return CTL_CONFIG;
 	}
 	/* The certificate is of no use without its key, so the key is there first. */
-	r = put_secret(x, x->key, &key);
+	path = key_for_now(x);
+	r = path != NULL ? put_secret(x, path, &key) : out_failed(ENOMEM);
+	free(path);
 	mx_secret_free(&key);
 	if (r == CTL_FINE)
 		r = xo_put(x->crt, pem, b.len, 0644, 0);
+	if (r == CTL_FINE)
+		r = name_key(x);
 	if (r == CTL_FINE)
 		printf("key: %s, for root and the daemon alone\ncertificate: %s, for %d days\n", x->key, x->crt, XO_DAYS);
 	return r;
@@ -110,7 +147,13 @@ static int new_secret(const struct xo *x)
 
 int xo_credential_make(const struct xo *x, char *pem)
 {
+	int r = CTL_FINE;
+
 	*pem = '\0';
+	if (x->certificate && half_made(x))
+		r = name_key(x);
+	if (r != CTL_FINE)
+		return r;
 	if (x->certificate)
 		return there(x->key) ? old_key(x, pem) : new_key(x, pem);
 	if (x->secret && x->v[XO_CLIENT_ID] != NULL) {

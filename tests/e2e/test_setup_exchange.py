@@ -15,7 +15,7 @@ from mxtest.cloud import ID, ExchangeSetup
 from mxtest.entra import APP, TENANT, Entra
 from mxtest.proc import run
 from mxtest.proxies import StandIn
-from mxtest.setup import Setup
+from mxtest.setup import Killer, Setup
 
 DATA = paths.TOP / "tests/data/exchange"
 KEY, CERTIFICATE = paths.TOP / "tests/data/assertion/rsa.pem", paths.TOP / "tests/data/assertion/rsa.crt"
@@ -484,3 +484,70 @@ def test_hostile_mailboxes(setup, box):
     assert cloud.mailboxes(setup.script.read_text(encoding="utf-8-sig")) == ["app@contoso.com", box]
     assert f'  "{box}":\n' in setup.yaml().read_text()
     assert cloud.parsed(setup.script)["wrong"] == []
+
+
+def test_killed_between_key_and_certificate(bare):
+    """What such a run leaves: a key that has not its name yet, with its certificate or without."""
+    fine(bare.first(client_id=ID))
+    key, crt, early = bare.dir / "exchange.key", bare.dir / "exchange.crt", bare.dir / "exchange.key.new"
+    pair = key.read_bytes(), crt.read_bytes()
+    key.rename(early)
+    fine(bare.first(client_id=ID), "as they are")
+    assert (key.read_bytes(), crt.read_bytes()) == pair and not early.exists()
+    key.rename(early)
+    crt.unlink()        # nobody can have seen this one: another pair is made
+    fine(bare.first(client_id=ID), "for root and the daemon alone")
+    assert not early.exists() and key.read_bytes() != pair[0] and crt.read_bytes() != pair[1]
+    assert stat.S_IMODE(key.stat().st_mode) == 0o640
+    crt.rename(bare.here / "away")
+    refused(bare.run(), 3, "but not", "bring that back")
+
+
+# --- killed at any moment -------------------------------------------------------------------------------------------------------
+
+
+def in_shape(setup):
+    """What must hold whatever has happened: the key is root's and the daemon's from its first byte on, and in no other file."""
+    for path in setup.here.rglob("*"):
+        if path.is_file() and b"PRIVATE KEY" in path.read_bytes():
+            st = path.stat()
+            assert (st.st_uid, stat.S_IMODE(st.st_mode) & 0o137) == (0, 0), (path, oct(st.st_mode))
+            assert st.st_gid in (0, pwd.getpwnam("mta-xoauth2").pw_gid)
+            assert path.name.startswith((".", "exchange.key")), path
+
+
+@pytest.mark.parametrize("every", [pytest.param(9, id="now-and-then"), pytest.param(1, id="always", marks=pytest.mark.soak)])
+def test_killed_at_any_step(bare, workdir, every):
+    """SIGKILL before each change of a file: the next run goes on, and nothing is left half done."""
+    killer = Killer(workdir)
+    options = {"tenant": "contoso.onmicrosoft.com", "mailbox": "app@contoso.com", "users": "root", "client_id": ID}
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+
+    def go(n):
+        return run([str(a) for a in bare.argv(**options)], check=False, env=environment | killer.env(n), cwd=bare.here)
+
+    assert go(0).returncode == 0
+    steps, after = killer.calls(), sorted(str(p.relative_to(bare.here)) for p in bare.here.rglob("*") if "mxkill" not in p.name and p != killer.count)
+    assert steps > 8
+    killed = 0
+    tried = [n for n in range(1, steps + 1) if n % every == 0]
+    for n in tried:
+        for path in (bare.dir, bare.state):
+            shutil.rmtree(path)
+        bare.script.unlink(missing_ok=True)
+        bare.dir.mkdir()
+        killer.forget()
+        done = go(n)
+        killed += done.returncode == -9
+        in_shape(bare)
+        key = bare.dir / "exchange.key"
+        before = key.read_bytes() if key.exists() else None
+        done = bare.run(**options)
+        assert done.returncode == 0, (n, done.stdout + done.stderr)
+        in_shape(bare)
+        assert before in (None, key.read_bytes()), f"killed at {n}, the key was made anew: what was uploaded would fit no more"
+        left = sorted(str(p.relative_to(bare.here)) for p in bare.here.rglob("*") if "mxkill" not in p.name and p != killer.count)
+        assert left == after, (n, set(left) ^ set(after))
+        assert run(["openssl", "x509", "-in", bare.dir / "exchange.crt", "-noout", "-pubkey"]).stdout == \
+            run(["openssl", "pkey", "-in", key, "-pubout"]).stdout
+    assert killed == len(tried)

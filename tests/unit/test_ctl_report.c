@@ -69,7 +69,7 @@ static void text_is(void **state)
 		{ "account=\"a@b.example\" account=\"\"", "account=\"[user:1]@b.example\" account=\"\"" },
 		{ "11111111-2222-3333-4444-555555555555 11111111-2222-3333-4444-555555555556", "[id:1] [id:2]" },
 		{ "52.98.1.2 127.0.0.1 10.0.0.1", "[ip:1] 127.0.0.1 [ip:2]" },
-		{ "Kx8Q~abc dXNlcj1h eyJ0eXAi.eyJhIjox.c2ln", "[masked:1] [masked:2] [masked:3]" },
+		{ "Kx8Q~abc dXNlcj1h eyJ0eXAi.eyJhIjox.c2ln", "[masked:1] [secret:1] [secret:2]" },
 		{ "67b9fe43a975a633 67b9fe43a975a633", "[masked:1] [masked:1]" },
 		{ "6b657940686f7374 key%40host", "[masked:1] [masked:2]" },
 		{ "auth=Bearer harmless x", "auth=Bearer [secret:1] x" },
