@@ -47,6 +47,15 @@ class Part:
         self.client_id = CLIENT_ID[:-1] + str(5 + number)
 
 
+def _temporary():
+    """Where the folder is made. Never where one happens to stand, which is all that Python has left when these do not serve."""
+    places = [os.environ["TMPDIR"]] if "TMPDIR" in os.environ else ["/tmp", "/var/tmp"]
+    for place in places:
+        if os.access(place, os.W_OK | os.X_OK):
+            return place
+    raise Unable(f"no folder can be made in {' or '.join(places)}, and a rehearsal needs one; name a place that this user may write: TMPDIR=/PLACE")
+
+
 class Stage:
     """open() and begin() set it up; close() leaves nothing but the folder, if it was to be kept.
 
@@ -62,7 +71,7 @@ class Stage:
         """The folder, and the narrator, who writes there."""
         old = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)    # no folder without a name for it
         try:
-            self.folder = Path(tempfile.mkdtemp(prefix="mta-xoauth2-rehearse-"))
+            self.folder = Path(tempfile.mkdtemp(prefix="mta-xoauth2-rehearse-", dir=_temporary()))
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, old)
         self.tell = Teller(self.folder)

@@ -245,3 +245,25 @@ def test_without_python_it_says_so(installed):
     if "unshare" in done.stderr or done.returncode == 99:
         pytest.skip(f"no mount namespace here: {done.stderr}")
     assert done.returncode == 3 and "there is no python3; install it" in done.stderr, done.stderr
+
+
+READ_ONLY = ["unshare", "-m", "sh", "-ec", "mount --make-rprivate /; for d in /tmp /var/tmp; do mount --bind $d $d; mount -o remount,bind,ro $d; done; exec \"$@\"", "sh"]
+
+
+def test_a_tmp_that_cannot_be_written(installed):
+    """It says so, and what to do; nothing is made anywhere else. With TMPDIR it plays."""
+    if (probe := subprocess.run([*READ_ONLY, "true"], capture_output=True, text=True)).returncode:
+        pytest.skip(f"no mount namespace here: {probe.stderr}")
+    before = set(os.listdir("/")) | set(os.listdir("/dev/shm"))
+    env = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}
+    for user in ([], ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups"]):
+        done = subprocess.run([*READ_ONLY, *user, *installed.argv()], capture_output=True, text=True, env=env, cwd="/", timeout=60)
+        assert done.returncode == 3 and "/tmp or /var/tmp" in done.stderr and "TMPDIR=/PLACE" in done.stderr, done.stderr
+    assert set(os.listdir("/")) | set(os.listdir("/dev/shm")) == before
+    shm = Path(f"/dev/shm/mx-rehearse-{os.getpid()}")
+    shm.mkdir()
+    try:
+        done = subprocess.run([*READ_ONLY, *installed.argv()], capture_output=True, text=True, env=env | {"TMPDIR": str(shm)}, cwd="/", timeout=60)
+        assert done.returncode == 0 and not os.listdir(shm), done.stdout + done.stderr
+    finally:
+        shm.rmdir()
