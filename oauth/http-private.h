@@ -24,6 +24,7 @@ struct oauth_pool {
 	CURLM *m;
 	uint64_t born;				/* mx_now_ms() */
 	uint64_t due;				/* mx_now_ms(): when libcurl wants to be called */
+	uint64_t quiet;				/* mx_now_ms(): when its connections end, if nothing comes; OAUTH_HTTP_NEVER */
 	unsigned live;				/* fetches under way */
 };
 
@@ -121,6 +122,12 @@ bool oauth_pool_renew(struct oauth_http *h);
 
 /* Frees pools with nothing under way, but the first; or all. Not from libcurl's callbacks. */
 void oauth_pool_sweep(struct oauth_http *h, bool all);
+
+/*
+ * The pool in use, once nothing has been under way in it for some seconds, gives way to an empty one; the sweep ends its
+ * connections then. HTTP/2's buffers hold the last request and reply as long as these live, and nobody can wipe them.
+ */
+void oauth_pool_rest(struct oauth_http *h);
 
 /* Hands f->easy to libcurl in the pool in use. */
 bool oauth_pool_add(struct oauth_fetch *f);

@@ -12,7 +12,7 @@
 
 /* --- the loop ------------------------------------------------------------------------ */
 
-/* The one timer serves two purposes: libcurl's own, and failures found at the start. */
+/* The one timer serves three purposes: libcurl's own, failures found at the start, and connections that rest. */
 void oauth_http_arm(struct oauth_http *h)
 {
 	uint64_t now = mx_now_ms(), due = OAUTH_HTTP_NEVER;
@@ -20,6 +20,8 @@ void oauth_http_arm(struct oauth_http *h)
 	for (const struct oauth_pool *p = h->pools; p != NULL; p = p->next)
 		if (p->due < due)
 			due = p->due;
+	if (h->pools != NULL && h->pools->quiet < due)
+		due = h->pools->quiet;
 	if (h->failed.head != NULL)
 		h->loop.timer(h->loop.ctx, 0);
 	else if (due == OAUTH_HTTP_NEVER)
@@ -217,6 +219,7 @@ void oauth_http_timeout(struct oauth_http *h)
 		    ms >= 0)
 			p->due = mx_now_ms() + (uint64_t)ms + 1;
 	}
+	oauth_pool_rest(h);
 	oauth_pool_sweep(h, false);
 	oauth_http_arm(h);
 }

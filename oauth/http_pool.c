@@ -8,6 +8,7 @@
 #define HOST_CONNECTIONS 64L	/* with HTTP/1; with HTTP/2 as many requests share one */
 #define IDLE_CONNECTIONS 64L	/* kept after a herd, for the next one */
 #define LIFE_MS 300000u		/* no connection is used longer: who moved is followed by then */
+#define QUIET_MS 10000u		/* without any request: longer than until the second try of one that failed in passing */
 #define YOUNG_MS 1000u		/* what was made so recently has hardly died in silence */
 #define POOLS_MAX 4u		/* with those that still end */
 
@@ -55,7 +56,7 @@ bool oauth_pool_renew(struct oauth_http *h)
 		return false;
 	p->h = h;
 	p->born = mx_now_ms();
-	p->due = OAUTH_HTTP_NEVER;
+	p->due = p->quiet = OAUTH_HTTP_NEVER;
 	if ((p->m = curl_multi_init()) == NULL ||
 	    curl_multi_setopt(p->m, CURLMOPT_SOCKETFUNCTION, on_socket) != CURLM_OK ||
 	    curl_multi_setopt(p->m, CURLMOPT_SOCKETDATA, p) != CURLM_OK ||
@@ -104,6 +105,7 @@ bool oauth_pool_add(struct oauth_fetch *f)
 		return false;
 	f->pool = h->pools;
 	f->pool->live++;
+	f->pool->quiet = OAUTH_HTTP_NEVER;
 	return true;
 }
 
@@ -112,8 +114,19 @@ void oauth_pool_remove(struct oauth_fetch *f)
 	if (f->pool == NULL)
 		return;
 	curl_multi_remove_handle(f->pool->m, f->easy);
-	f->pool->live--;
+	if (--f->pool->live == 0) {
+		f->pool->quiet = mx_now_ms() + QUIET_MS;
+		oauth_http_arm(f->h);
+	}
 	f->pool = NULL;
+}
+
+void oauth_pool_rest(struct oauth_http *h)
+{
+	struct oauth_pool *p = h->pools;
+
+	if (p->quiet <= mx_now_ms() && !oauth_pool_renew(h))
+		p->quiet = mx_now_ms() + QUIET_MS;
 }
 
 bool oauth_pool_distrust(struct oauth_http *h, const struct oauth_pool *failed)

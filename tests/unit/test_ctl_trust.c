@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "ctl/setup/file.h"
+#include "ctl/setup/grant.h"
 #include "ctl/setup/state.h"
 #include "ctl/setup/trust.h"
 
@@ -224,6 +225,33 @@ static void of_another(void **state)
 	assert_int_equal(su_remove_folder(dir), 0);
 }
 
+/* The daemon's user has put a link where root looks for the newest refresh token, or a second name of root's own file. */
+static void lured(void **state)
+{
+	static const char text[] = "{\"refresh_token\":\"old\"}";
+	struct su_change c = { .kind = SU_TOKEN, .path = at("/token"), .note = at("/old/c.refresh"), .before = { .there = true,
+		.p = strdup(text), .n = strlen(text) } };
+	struct su_file store = { .there = true, .p = strdup("stolen\n"), .n = 7, .mode = 0600, .uid = geteuid(), .gid = getegid() };
+	struct su_file none = { 0 }, final;
+	char *other = at("/mine");
+
+	(void)state;
+	assert_int_equal(mkdir(at("/old"), 0700), 0);
+	for (unsigned kind = 0; kind < 3; kind++) {
+		assert_int_equal(su_file_put(kind == 0 ? c.note : other, &store), 0);
+		if (kind == 1)
+			assert_int_equal(symlink(other, c.note), 0);
+		else if (kind == 2)
+			assert_int_equal(link(other, c.note), 0);
+		assert_true(su_grant_back(&c, &none, &final));
+		assert_string_equal(final.p, kind == 0 ? "{\"refresh_token\":\"stolen\"}" : text);
+		su_file_free(&final);
+		assert_int_equal(unlink(c.note), 0);
+	}
+	su_file_free(&c.before);
+	su_file_free(&store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +262,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(adopted, begin, end),
 		cmocka_unit_test_setup_teardown(not_adopted, begin, end),
 		cmocka_unit_test_setup_teardown(of_another, begin, end),
+		cmocka_unit_test_setup_teardown(lured, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
