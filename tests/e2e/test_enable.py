@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 
@@ -358,6 +359,30 @@ def test_nobody_but_root(setup):
                           capture_output=True, text=True, user="postfix", group="postfix", extra_groups=[], cwd="/",
                           env=s.environment(), timeout=60)
     refused(done, 3, "run this as root")
+
+
+def test_a_state_that_somebody_else_could_have_put_there(setup):
+    """Root writes what is in it: as the daemon's user, who owned the folder above once, one would have had him write any file."""
+    s = setup()
+    refused(s.tool("enable"), 4)
+    folder = s.state / "postfix"
+    kept, = (p for p in folder.iterdir() if p.is_dir())
+    manifest = kept / "manifest"
+    lines = manifest.read_text().splitlines()
+    n, = (i for i, line in enumerate(ln for ln in lines[1:-1] if not ln.startswith(" ")) if line.endswith(f" {s.postfix.etc}/main.cf"))
+    target = s.workdir / "target"
+    target.write_bytes((kept / f"after.{n}").read_bytes())
+    before = target.read_bytes()
+    manifest.write_text(manifest.read_text().replace(f" {s.postfix.etc}/main.cf\n", f" {target}\n"))
+    for path, said in ((folder, f"{folder} is not a folder that belongs"), (s.state, f"{s.state} is not a folder that belongs"),
+                       (manifest, f"{kept} is damaged")):
+        shutil.chown(path, "mta-xoauth2")
+        for action in ("disable", "enable"):
+            refused(s.tool(action), 3, said)
+        shutil.chown(path, "root")
+    assert target.read_bytes() == before
+    s.tool("disable")
+    assert target.read_bytes() != before, "such a state, if it is root's, is carried out: these tests would see it"
 
 
 def test_status_json(setup):
