@@ -283,6 +283,21 @@ for command in quickstart runtests bootstrap; do
 done >>"$tmp/out"
 ok "links and paths lead somewhere"
 
+# Each threat names the tests that show the defence: FILE::NAME, a file of tests/e2e or a path.
+grep -ohE '`[a-z0-9_/]+\.(py|c)::[a-z0-9_]+`' SECURITY.md doc/security-model.md | tr -d '`' | sort -u >"$tmp/named"
+[ "$(wc -l <"$tmp/named")" -ge 30 ] || echo "doc/security-model.md names hardly any test" >"$tmp/out"
+while IFS= read -r t; do
+	f=${t%%::*} name=${t##*::}
+	case $f in */*) ;; *) f=tests/e2e/$f ;; esac
+	case $f in
+	*.py)	grep -q "^def $name(" "$f" 2>/dev/null ;;
+	*)	grep -q "^static void $name(void \*\*" "$f" 2>/dev/null && grep -q "cmocka_unit_test.*(${name}[,)]" "$f" ;;
+	esac || echo "doc/security-model.md: no test $t"
+done <"$tmp/named" >>"$tmp/out"
+awk -F'|' '/^### /{ on = 1 } /^## /{ on = 0 } on && /^\|/ && !/^\|---/ && !/\| test \|$/ && $4 !~ /::/ && !/memory of a mail server/ {
+	print "doc/security-model.md: no test for" $2 }' doc/security-model.md >>"$tmp/out"
+ok "the security model names tests that are there"
+
 # Every folder with files of ours has a README that names each of them. Where the README above names a folder as a whole (the
 # unit tests: one program per module), that is enough.
 if [ -e .git ] && command -v git >/dev/null; then

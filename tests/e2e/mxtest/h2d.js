@@ -6,7 +6,7 @@
 // { delay: milliseconds, next: [what to do with the next requests], now: what to do with all connections } sets what is
 // given, and returns { connections, open, requests }: how many there were, are open, and how many whole requests came.
 // next: "grant", "refuse" (REFUSED_STREAM), "goaway" (a GOAWAY that leaves the request out), "destroy" (TCP ends without a
-// word). now: "goaway", "destroy".
+// word). token: what it grants. now: "goaway", "destroy".
 import fs from 'node:fs';
 import http from 'node:http';
 import http2 from 'node:http2';
@@ -54,7 +54,7 @@ server.on('stream', async (stream) => {
   state.requests += 1;
   if (what === 'refuse') return stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
   if (what !== 'grant') return lose(stream.session, what, Math.max(0, stream.id - 2));
-  const token = `token-${state.requests}`;
+  const token = state.token ?? `token-${state.requests}`;
   await new Promise((done) => { setTimeout(done, state.delay); });
   if (stream.destroyed) return undefined;
   stream.respond({ ':status': 200, 'content-type': 'application/json' });

@@ -10,7 +10,7 @@ from .proc import supervisor
 
 
 class Http2:
-    """set(delay=, next=[...], now=) as h2d.js says; counts() -> (connections there were, requests)."""
+    """set(delay=, next=[...], now=, token=) as h2d.js says; counts() -> (connections there were, requests)."""
 
     def __init__(self, folder, cert):
         folder.mkdir(parents=True, exist_ok=True)
