@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -389,6 +390,7 @@ static void begin(struct server *s)
 	have_read(s);
 }
 
+/* NULL: errno says why. */
 static struct reload *reload_new(struct server *s)
 {
 	struct reload *r = calloc(1, sizeof *r);
@@ -396,7 +398,10 @@ static struct reload *reload_new(struct server *s)
 	if (r == NULL)
 		return NULL;
 	if (pipe(r->done) == -1) {
+		int sys = errno;
+
 		free(r);
+		errno = sys;
 		return NULL;
 	}
 	(void)fcntl(r->done[0], F_SETFD, FD_CLOEXEC);
@@ -404,8 +409,10 @@ static struct reload *reload_new(struct server *s)
 	r->woken = event_new(s->base, r->done[0], EV_READ | EV_PERSIST, on_woken, s);
 	r->slice = event_new(s->base, -1, 0, on_slice, s);
 	s->reload = r;
-	if (r->woken == NULL || r->slice == NULL || event_add(r->woken, NULL) == -1)
+	if (r->woken == NULL || r->slice == NULL || event_add(r->woken, NULL) == -1) {
 		reload_stop(s);
+		errno = ENOMEM;
+	}
 	return s->reload;
 }
 
@@ -415,7 +422,8 @@ void reload_request(struct server *s, struct conn *asker)
 	struct mx_err e;
 
 	if (r == NULL) {
-		log_event(LOG_ERR, "no_memory", "for=configuration");
+		log_event(LOG_ERR, "reload_failed", "code=no-memory ms=0 text=\"no memory or file descriptors left (%s); "
+		    "the earlier configuration stays in force; reload again when there are\"", strerror(errno));
 		mx_fail(&e, MX_BUSY, "no-memory", "the token daemon has no memory or file descriptors left; try again");
 		if (asker != NULL)
 			conn_fail(asker, &e);
