@@ -68,7 +68,7 @@ enum mx_class token_ask(const struct mx_endpoint *ep, const char *account, struc
 int token_run(const struct call *c)
 {
 	struct mx_secret s = { 0 };
-	struct mx_reply reply;
+	struct mx_reply reply = { 0 };
 	struct mx_endpoint ep;
 	struct mx_err e;
 	bool spoke;

@@ -274,7 +274,6 @@ enum mx_class key_store_load(const struct oauth_credential *c, const struct mx_s
 		cls = pin_refused(c, k, e);
 		goto out;
 	}
-	cls = MX_TEMP;
 	if ((ui = UI_create_method("mta-xoauth2")) == NULL || UI_method_set_reader(ui, answer) != 0 ||
 	    (k->beside = sk_X509_new_null()) == NULL)
 		goto no_memory;

@@ -34,7 +34,7 @@ static int carry_out(const struct su_job *j, const struct su_place *s, const str
 		out_error("%s cannot be written (%s); nothing was changed", s->dir, strerror(err));
 		return CTL_CONFIG;
 	}
-	if ((r = su_apply(set)) != CTL_FINE || !good_check(j)) {
+	if (su_apply(set) != CTL_FINE || !good_check(j)) {
 		out_error("all of it is taken back");
 		(void)su_undo(j, s, set);
 		return CTL_CONFIG;

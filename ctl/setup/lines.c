@@ -17,8 +17,8 @@ static bool split(const struct su_text *t, struct lines *l)
 	const char *p = t->p != NULL ? t->p : "", *end = p + t->n;
 	size_t n = 0;
 
-	for (size_t i = 0; i < t->n; i++)
-		n += t->p[i] == '\n';
+	for (const char *s = p; s < end; s++)
+		n += *s == '\n';
 	*l = (struct lines){ .at = calloc(n + 2, sizeof *l->at), .end = end };
 	if (l->at == NULL)
 		return false;
@@ -267,9 +267,11 @@ static bool merge(struct merge *m, const struct su_diff *x, const struct su_diff
 {
 	size_t i = 0, k = 0, done = 0;
 
-	while (i < x->n || k < y->n) {
+	for (;;) {
 		const struct su_hunk *p = i < x->n ? &x->h[i] : NULL, *q = k < y->n ? &y->h[k] : NULL, *h;
 
+		if (p == NULL && q == NULL)
+			break;
 		if (p != NULL && q != NULL && identical(m, p, q)) {
 			k++;
 		} else if (p != NULL && q != NULL && (collide(p, q) || continues(m, p, q))) {
