@@ -24,7 +24,7 @@ e2e_packages=(python3-minimal python3 openssl curl ca-certificates procps binuti
 	msmtp mutt swaks git git-email libauthen-sasl-perl libio-socket-ssl-perl libmailtools-perl libnet-ssleay-perl)
 quickstart_packages=(python3-minimal python3 openssl ca-certificates procps libsasl2-modules)
 systemd_packages=(mmdebstrap systemd-container)
-analysis_packages=(clang libclang-rt-14-dev xz-utils valgrind mandoc binutils shellcheck
+analysis_packages=(clang cppcheck libclang-rt-14-dev xz-utils valgrind mandoc binutils shellcheck
 	apparmor checkpolicy make policycoreutils-dev selinux-policy-dev semodule-utils
 	openssl swtpm swtpm-tools tpm2-tools tpm2-openssl libtss2-tcti-swtpm0)	# the last ones: a TPM in software
 

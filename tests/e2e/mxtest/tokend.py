@@ -63,7 +63,7 @@ class Tokend:
         self.door = self.run_dir / "socketmap.sock" if socketmap else None
         self.config = folder / "tokend.yaml"
         self.log_file = folder / "tokend.log"
-        self.environment, self.user, self.launcher = {}, None, []
+        self.environment, self.user, self.launcher = {}, None, os.environ.get("MX_LAUNCHER", "").split()
         self.proc = None
 
     @property
