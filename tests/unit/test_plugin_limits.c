@@ -86,8 +86,8 @@ static void in_child(int (*host)(void))
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED) {
-		print_message("SKIP: this host cannot be made here\n");
-		skip();
+		print_message("# this host cannot be made here\n");
+		return;
 	}
 	if (status != 0)
 		fail_msg("the host ended with %s %d", WIFSIGNALED(status) ? "signal" : "status",
@@ -206,8 +206,8 @@ static int with_little_memory(void)
 	size_t n = 0, size;
 	int r;
 
-	if (getrlimit(RLIMIT_AS, &l) == -1)
-		return SKIPPED;
+	if (getenv("MX_VALGRIND") != NULL || getrlimit(RLIMIT_AS, &l) == -1)
+		return SKIPPED;			/* memcheck cannot live so */
 	l.rlim_cur = 1 << 20;			/* less than there is: what is mapped stays, and no more comes */
 	if (setrlimit(RLIMIT_AS, &l) == -1)
 		return SKIPPED;
@@ -215,7 +215,7 @@ static int with_little_memory(void)
 		while (n < sizeof piece / sizeof piece[0] && (piece[n] = malloc(size)) != NULL)
 			n++;
 	if (ask() != SASL_NOMEM)
-		return getenv("MX_VALGRIND") != NULL ? SKIPPED : 2;
+		return 2;
 	while (n > 0) {
 		free(piece[--n]);
 		r = ask();
@@ -263,8 +263,11 @@ static int in_a_sandbox(void)
 	const char *out, *mech;
 	unsigned len;
 
-	if (!sandbox_enter())
+	if (!sandbox_enter()) {
+		sasl_dispose(&refused);
+		sasl_dispose(&alone);
 		return SKIPPED;
+	}
 	if (sasl_client_start(refused, "XOAUTH2", NULL, &out, &len, &mech) == SASL_CONTINUE &&
 	    sasl_client_step(refused, "{}", 2, NULL, &out, &len) == SASL_OK && rh_nlines == 1) {
 		sasl_dispose(&refused);
