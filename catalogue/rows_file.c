@@ -56,7 +56,8 @@ const struct cat_row cat_rows_file[] = {
 	    "nothing needs mending here; it is tried again by itself"),
 	CAT_ROW("refresh-token-unwritable", MX_TEMP, "file",
 	    "a new token could not be stored, so none was asked for, or it is not used",
-	    "make room on that disk, and let the daemon's user write the folder"),
+	    "make room on that disk, and let the daemon's user write the folder (with systemd: ReadWritePaths=); restart the "
+	    "daemon if the folder is new to it"),
 	CAT_ROW("renewal-lost", MX_TEMP, "file", "the process that renewed the token ended without a word",
 	    "nothing needs mending here; it is tried again by itself"),
 

@@ -50,7 +50,8 @@ static enum mx_class missing(const char *path, struct mx_err *e)
 static enum mx_class unwritable(const char *path, int err, struct mx_err *e)
 {
 	return mx_fail(e, MX_TEMP, "refresh-token-unwritable", "a new refresh token could not be stored (%s): make "
-	    "room, or make the folder writable for the daemon's user; the old one stays: %s", strerror(err), path);
+	    "room, or make the folder writable for the daemon's user, and restart the daemon if the folder is new to it; "
+	    "the old one stays: %s", strerror(err), path);
 }
 
 static const char *base(const char *path)

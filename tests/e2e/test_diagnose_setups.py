@@ -28,7 +28,7 @@ BROKEN = {
     "tenant unknown": {"provider::test_an_unknown_tenant": "tenant-unknown"},
     "no service principal": {"provider::test_no_service_principal": "no-service-principal"},
     "scope SMTP.SendAsApp": {"provider::test_the_permission_s_name_as_scope": "scope-rejected",
-                             "provider::test_the_permission_s_name_as_scope_at_microsoft": "configuration-wrong"},
+                             "provider::test_the_permission_s_name_as_scope_at_microsoft": "scope-names-permission"},
     "scope of Graph": {"provider::test_a_token_for_graph": "token-audience"},
     "permission without admin consent": {"claims::test_a_permission_without_consent": "token-no-role"},
     "delegated instead of application permission": {"provider::test_a_delegated_permission": "token-delegated"},

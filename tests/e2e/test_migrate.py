@@ -43,6 +43,7 @@ class Old:
         self.tokens.mkdir(mode=0o700, parents=True)
         owner = pwd.getpwnam(DAEMON)
         os.chown(self.tokens, owner.pw_uid, owner.pw_gid)
+        s.tokend.options = ["--no-sandbox"]     # which knows /var/lib/mta-xoauth2, but not this test's folder of tokens
         s.configure()
         with (s.postfix.etc / "main.cf").open("a") as f:
             f.write(f"relayhost = {s.relay}\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_mechanism_filter = xoauth2\n"

@@ -48,7 +48,7 @@ class Tokend:
 
     In `clients` a value "secret:NAME" stands for the path of that file. as_root: started as root, it drops to the user
     mta-xoauth2; else it runs as the current user; attribute user: started as that one; launcher: words of a command that
-    starts it. jail: a Postfix; a second socket is made at the same absolute path below its queue folder. Tokens are not kept
+    starts it; options: more of the daemon's own. jail: a Postfix; a second socket is made at the same absolute path below its queue folder. Tokens are not kept
     over a restart unless `top` has token_cache: a path, or None for the daemon's own default. socketmap: a door for that too.
     """
 
@@ -64,6 +64,7 @@ class Tokend:
         self.config = folder / "tokend.yaml"
         self.log_file = folder / "tokend.log"
         self.environment, self.user, self.launcher = {}, None, os.environ.get("MX_LAUNCHER", "").split()
+        self.options = []
         self.proc = None
 
     @property
@@ -128,7 +129,7 @@ class Tokend:
         if self.user:       # the tree may lie where only root can go, as below /root
             program = self.dir / "mta-xoauth2-tokend"
             shutil.copy(paths.ours("tokend"), program)
-        return [*self.launcher, program, "--config", self.config, "--foreground"]
+        return [*self.launcher, program, "--config", self.config, "--foreground", *self.options]
 
     def start(self, wait=True, env=None):
         """Starts the daemon; wait: until it answers PING on every socket."""
