@@ -74,11 +74,12 @@ tests_fuzz_fuzz_text_SOURCES = tests/fuzz/text.c
 tests_fuzz_fuzz_text_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_text_LDADD = libmxfuzz.la libmxcommon.la
 tests_fuzz_fuzz_daemon_SOURCES = tests/fuzz/daemon.c tokend/audit.c tokend/conn.c tokend/expiry.c tokend/feedback.c tokend/mailbox.c \
-	tokend/metrics.c tokend/peer.c tokend/policy.c tokend/report.c tokend/side.c tokend/socketmap.c tokend/status.c \
+	tokend/metrics.c tokend/peer.c tokend/policy.c tokend/report.c tokend/sandbox.c tokend/sandbox_calls.c tokend/sandbox_files.c tokend/side.c \
+	tokend/socketmap.c tokend/status.c \
 	tokend/verbs.c tokend/watch.c
-tests_fuzz_fuzz_daemon_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS)
+tests_fuzz_fuzz_daemon_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(SECCOMP_CFLAGS)
 tests_fuzz_fuzz_daemon_LDFLAGS = $(fuzz_ldflags)
-tests_fuzz_fuzz_daemon_LDADD = libmxfuzz.la libmxobserve.la libmxengine.la libmxsettings.la $(EVENT_LIBS)
+tests_fuzz_fuzz_daemon_LDADD = libmxfuzz.la libmxobserve.la libmxengine.la libmxsettings.la $(EVENT_LIBS) $(SECCOMP_LIBS)
 tests_fuzz_fuzz_plugin_SOURCES = tests/fuzz/plugin.c $(libmta_xoauth2_la_SOURCES)
 tests_fuzz_fuzz_plugin_CPPFLAGS = $(AM_CPPFLAGS) $(SASL_CFLAGS)
 tests_fuzz_fuzz_plugin_LDFLAGS = $(fuzz_ldflags)

@@ -256,7 +256,7 @@ grep -qE '^idle +empty +- +- ' "$tmp/out"; result $? "status: a client nobody as
 asked 'TOKEND/1\tSTATUS'; result $? "status asks STATUS"
 on status --check; is 0 "status --check: OK" just 'OK - clients: 2, none of them in trouble | clients=2 warning=0 critical=0\n'
 on status --json; is 0 "status --json" value "d['format'], d['health'], d['daemon']['pid'], d['clients'][0]['expires_in_s'], d['clients'][1]['token_id'], len(d['clients'])" "(1, 'ok', 7, 3599, None, 2)"
-value "sorted(d['daemon'])" "['accounts', 'clients', 'configuration', 'connections', 'loaded_ago_s', 'mailboxes', 'pid', 'reload_ago_s', 'reload_code', 'reload_error', 'secret_bytes', 'secret_bytes_not_locked', 'uptime_s', 'version']"
+value "sorted(d['daemon'])" "['accounts', 'clients', 'configuration', 'connections', 'loaded_ago_s', 'mailboxes', 'pid', 'reload_ago_s', 'reload_code', 'reload_error', 'sandbox', 'secret_bytes', 'secret_bytes_not_locked', 'uptime_s', 'version']"
 result $? "status --json: the documented members of daemon"
 value "sorted(d['clients'][1])" "['answers', 'credential', 'credential_expires', 'credential_expires_in_s', 'credential_failures', 'credential_kind', 'error', 'error_class', 'error_code', 'expires_in_s', 'failed_ago_s', 'failures', 'fetches', 'fetches_ok', 'fetches_permanent', 'fetches_temporary', 'health', 'last_failure_ago_s', 'last_failure_class', 'last_failure_code', 'last_failure_error', 'last_success_ago_s', 'margin_s', 'name', 'next_in_s', 'rejections', 'state', 'token_id', 'waiting']"
 result $? "status --json: the documented members of a client, given or not"

@@ -62,7 +62,14 @@ class _Session(socketserver.StreamRequestHandler):
         except OSError:
             pass
         finally:
+            self.over()
+
+    def over(self):
+        if not self.is_over:
+            self.is_over = True
             self.exchange.session_over()
+
+    is_over = False
 
     def scripted(self, step):
         """Says what the dialect has for this step, if it has."""
@@ -154,6 +161,7 @@ class _Session(socketserver.StreamRequestHandler):
         self.exchange.arrived.append(mail)
         self.exchange.gate.wait(60)
         self.exchange.mails.append(mail)
+        self.over()     # Postfix does not wait for what is said to its QUIT, and may be back before that is read here
         for _ in self.recipients if self.exchange.lmtp else [0]:
             self.say(f"250 2.0.0 {self.exchange.thanks}")
         return True
@@ -183,7 +191,7 @@ class Exchange:
     accepts(user, token): whether a login is good; send_as: {mailbox: [senders]} beside the mailbox itself; refusal: the line
     for a bad login; prompt: to a bare AUTH; thanks: what it says to a mail it took; gate: clear() it, and a mail that arrived gets no answer until
     set(); pki None: no TLS at all; auth=False: takes anybody's mail. logins, arrived, mails, denied: what came; most_open:
-    the most connections at a time.
+    the most connections at a time, each up to the answer to its first mail.
     dialect: a name of DIALECTS, None for none; cert: (file, key), pki's own by default; wrapped: TLS from the first byte on;
     starttls=False: it is not offered; offer: the AUTH line within TLS, "" for none; address: where it listens.
     """

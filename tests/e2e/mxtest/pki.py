@@ -74,10 +74,11 @@ class Pki:
         run(["openssl", *args])
 
     def cert(self, label="server", names=("localhost",), addresses=("127.0.0.1",), dates=None):
-        """A server certificate for these names and addresses; the same label gives the same files. dates: (from, to)."""
-        if label in self._made:
-            return self._made[label]
-        base = self.dir / label
+        """A server certificate for these names and addresses; the same words give the same files. dates: (from, to)."""
+        words = ("cert", label, tuple(names), tuple(addresses), dates)
+        if words in self._made:
+            return self._made[words]
+        base = self.dir / f"{len(self._made)}-{label}"     # others may use the label for other names
         key, csr, crt = (base.with_suffix(s) for s in (".key", ".csr", ".pem"))
         ext = base.with_suffix(".ext")
         alt = ",".join([f"DNS:{n}" for n in names] + [f"IP:{a}" for a in addresses])
@@ -90,7 +91,7 @@ class Pki:
         else:
             self._openssl("x509", "-req", "-in", csr, "-CA", self.ca, "-CAkey", self._key, "-CAcreateserial",
                           "-days", "20", "-extfile", ext, "-out", crt)
-        self._made[label] = (crt, key)
+        self._made[words] = (crt, key)
         return crt, key
 
     def _sign_dated(self, csr, crt, ext, start, end):
@@ -123,11 +124,12 @@ class Pki:
         return self.cert("wrong-name", names=("other.example.org",), addresses=())
 
     def client(self, label="client", kind="rsa", days=20, dates=None):
-        """A ClientKey, self-signed, or by our CA where dates (from, to) are wanted; the same label gives the same files.
+        """A ClientKey, self-signed, or by our CA where dates (from, to) are wanted; the same words give the same files.
         kind: rsa (2048 bits), rsa1024, rsa3072, p256, p384."""
-        if label in self._made:
-            return self._made[label]
-        base = self.dir / f"client-{label}"
+        words = ("client", label, kind, days, dates)
+        if words in self._made:
+            return self._made[words]
+        base = self.dir / f"{len(self._made)}-client-{label}"
         key, crt = base.with_suffix(".key"), base.with_suffix(".pem")
         algorithm, option = _NEW_KEY[kind]
         self._openssl("genpkey", "-algorithm", algorithm, "-pkeyopt", option, "-out", key)
@@ -139,8 +141,8 @@ class Pki:
             self._sign_dated(csr, crt, ext, *dates)
         else:
             self._openssl("req", "-x509", "-new", "-key", key, *subject, "-days", days, "-out", crt)
-        self._made[label] = ClientKey(key, crt)
-        return self._made[label]
+        self._made[words] = ClientKey(key, crt)
+        return self._made[words]
 
     def expired_client(self):
         """An RSA ClientKey whose certificate ended in 2020."""
