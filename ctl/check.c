@@ -5,7 +5,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "ctl/check.h"
+#include "ctl/child.h"
 #include "ctl/out.h"
 #include "ctl/verb.h"
 
@@ -75,8 +75,7 @@ static void judge_as(const char *path, const struct passwd *pw)
 	char *name = strdup(pw->pw_name);	/* the next look-up overwrites *pw */
 	int r;
 
-	if (name == NULL || initgroups(pw->pw_name, pw->pw_gid) == -1 || setgid(pw->pw_gid) == -1 ||
-	    setuid(pw->pw_uid) == -1) {
+	if (name == NULL || !child_become(pw)) {
 		out_error("cannot become user \"%s\" to check what that one may read (%s)",
 		    pw->pw_name, strerror(errno));
 		_exit(CTL_TEMP);

@@ -4,14 +4,10 @@
 #include <string.h>
 
 #include <curl/curl.h>
-#include <openssl/bio.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
-#include <openssl/x509_vfy.h>
 
 #include "catalogue/catalogue.h"
 #include "oauth/http_error.h"
-#include "oauth/refusal.h"
+#include "oauth/tls.h"
 
 struct row {
 	enum mx_class cls;	/* MX_CONFIG: held as permanent; MX_TEMP: backed off */
@@ -87,33 +83,10 @@ static bool says(const struct oauth_transfer *x, const char *part)
 	return strcasestr(x->detail, part) != NULL;
 }
 
-/*
- * libcurl compares names itself, before it keeps OpenSSL's verdict: only its words tell that case.
- */
-static enum what certificate(const struct oauth_transfer *x)
-{
-	if (says(x, "subject name") || says(x, "subjectAltName"))
-		return W_NAME;
-	switch (x->verify) {
-	case X509_V_OK:
-	case X509_V_ERR_HOSTNAME_MISMATCH:
-	case X509_V_ERR_IP_ADDRESS_MISMATCH:
-		return W_NAME;
-	case X509_V_ERR_CERT_HAS_EXPIRED:
-		return W_EXPIRED;
-	case X509_V_ERR_CERT_NOT_YET_VALID:
-		return W_NOT_YET;
-	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-	case X509_V_ERR_CERT_UNTRUSTED:
-		return W_UNTRUSTED;
-	default:
-		return W_CERT;
-	}
-}
+/* Of a certificate, and of a handshake. */
+static const enum what of_cert[] = { [OAUTH_CERT_OTHER] = W_CERT, [OAUTH_CERT_NAME] = W_NAME, [OAUTH_CERT_EXPIRED] = W_EXPIRED,
+	[OAUTH_CERT_NOT_YET] = W_NOT_YET, [OAUTH_CERT_UNTRUSTED] = W_UNTRUSTED };
+static const enum what of_tls[] = { [OAUTH_TLS_OTHER] = W_TLS, [OAUTH_TLS_VERSION] = W_TLS_VERSION, [OAUTH_TLS_NOT_TLS] = W_NOT_TLS };
 
 static enum what tell(const struct oauth_transfer *x)
 {
@@ -130,7 +103,7 @@ static enum what tell(const struct oauth_transfer *x)
 	case CURLE_UNSUPPORTED_PROTOCOL:	/* of the URL, or "HTTP/0.9" from something else */
 		return x->connected ? W_NOT_HTTP : W_NOT_HTTPS;
 	case CURLE_PEER_FAILED_VERIFICATION:
-		return certificate(x);
+		return of_cert[oauth_cert_fault(x->verify, x->detail)];
 	case CURLE_COULDNT_CONNECT:
 		if (x->proxied)
 			return W_PROXY;
@@ -145,11 +118,7 @@ static enum what tell(const struct oauth_transfer *x)
 			return x->proxied ? W_PROXY_DNS : W_DNS;
 		return x->reached ? W_TLS_TIMEOUT : x->proxied ? W_PROXY : W_CONNECT_TIMEOUT;
 	case CURLE_SSL_CONNECT_ERROR:
-		if (says(x, "unsupported protocol") || says(x, "protocol version") ||
-		    says(x, "no protocols"))
-			return W_TLS_VERSION;
-		return says(x, "wrong version number") || says(x, "packet length too long") ||
-		    says(x, "http request") ? W_NOT_TLS : W_TLS;
+		return of_tls[oauth_tls_fault(x->detail)];
 	case CURLE_RECV_ERROR:
 		if (says(x, "response headers"))
 			return W_HEADERS;
@@ -172,8 +141,14 @@ void oauth_transfer_failed(const char *client, const struct oauth_transfer *x,
 	const struct row *r = &rows[w];
 	const struct cat_row *c = cat_get(r->code);
 	const char *cause = r->cause != NULL ? r->cause : c->cause, *fix = r->fix != NULL ? r->fix : c->fix;
+	const struct cat_value endpoint = { "endpoint", x->host };
+	char filled[CAT_FIX_MAX + 320];
+	struct mx_buf b;
 	const char *detail = "", *sep = "", *end = "";
 
+	mx_buf_init(&b, filled, sizeof filled);
+	if (cat_fill(&b, fix, &endpoint, 1) && mx_buf_str(&b) != NULL)
+		fix = filled;
 	/* libcurl's own words only where they help: they may quote the proxy's or the server's. */
 	if (w == W_OTHER || w == W_TLS || w == W_CERT || w == W_CA_FILE) {
 		detail = x->detail[0] != '\0' ? x->detail : curl_easy_strerror((CURLcode)x->code);
@@ -199,38 +174,4 @@ void oauth_transfer_failed(const char *client, const struct oauth_transfer *x,
 	else
 		mx_fail(&f->err, r->cls, r->code, "client \"%.64s\": %.80s: %s; %s%s%.159s%s",
 		    client, x->host, cause, fix, sep, detail, end);
-}
-
-/* --- the certificate that a peer shows ----------------------------------------------------- */
-
-/* As RFC 4514 has it: the most particular part first. */
-static void put_name(const X509_NAME *name, char *out, size_t cap)
-{
-	BIO *b = BIO_new(BIO_s_mem());
-	char *text;
-	long n;
-
-	out[0] = '\0';
-	if (b != NULL && name != NULL && X509_NAME_print_ex(b, name, 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0 &&
-	    (n = BIO_get_mem_data(b, &text)) > 0)
-		oauth_text_copy(out, cap, text, (size_t)n);
-	BIO_free(b);
-}
-
-/* OpenSSL's own verification, which alone decides; and a look at what it was about. */
-static int verify(X509_STORE_CTX *x, void *arg)
-{
-	struct oauth_seen *s = arg;
-	const X509 *leaf = X509_STORE_CTX_get0_cert(x);
-
-	if (leaf != NULL) {
-		put_name(X509_get_subject_name(leaf), s->subject, sizeof s->subject);
-		put_name(X509_get_issuer_name(leaf), s->issuer, sizeof s->issuer);
-	}
-	return X509_verify_cert(x);
-}
-
-void oauth_transfer_certificate(void *ctx, struct oauth_seen *s)
-{
-	SSL_CTX_set_cert_verify_callback(ctx, verify, s);
 }

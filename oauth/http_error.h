@@ -7,7 +7,6 @@
 #include <stdbool.h>
 
 #include "oauth/reply.h"
-#include "oauth/seen.h"
 
 struct oauth_transfer {
 	int code;		/* CURLcode */
@@ -31,8 +30,5 @@ struct oauth_transfer {
 /* Fills *f: nothing of it comes from a reply, so http_status is 0. */
 void oauth_transfer_failed(const char *client, const struct oauth_transfer *x,
     struct oauth_failure *f);
-
-/* ctx, an SSL_CTX: the names in the certificate that a peer shows, be it accepted or not. s outlives ctx. */
-void oauth_transfer_certificate(void *ctx, struct oauth_seen *s);
 
 #endif

@@ -17,6 +17,7 @@
 #include "oauth/proxy.h"
 #include "oauth/refusal.h"
 #include "oauth/retryafter.h"
+#include "oauth/tls.h"
 
 #define BODY_FIRST 4096u		/* bytes: most replies fit */
 #define TIMEOUT_MS 30000u		/* where a client gives none */
@@ -90,7 +91,7 @@ CURLcode oauth_http_on_tls(CURL *easy, void *ctx, void *arg)
 	(void)easy;
 	f->reached = true;
 	if (f->x.want.seen != NULL)
-		oauth_transfer_certificate(ctx, f->x.want.seen);
+		oauth_tls_watch(ctx, f->x.want.seen);
 	return CURLE_OK;
 }
 

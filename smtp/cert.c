@@ -11,31 +11,10 @@
 
 #include "common/buf.h"
 #include "common/text.h"
+#include "oauth/tls.h"
 #include "smtp/dialog-private.h"
 
 static int slot = -1;		/* of the dialog in an SSL_CTX */
-
-static void keep(char *out, size_t cap, const char *s, size_t n)
-{
-	if (n >= cap)
-		n = cap - 1;
-	memcpy(out, s, n);
-	out[n] = '\0';
-	mx_clean(out, n);
-}
-
-/* "CN = x, O = y" */
-static void keep_name(char *out, size_t cap, X509_NAME *name)
-{
-	BIO *b = BIO_new(BIO_s_mem());
-	char *s = NULL;
-	long n;
-
-	if (b != NULL && X509_NAME_print_ex(b, name, 0, XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB) >= 0 &&
-	    (n = BIO_get_mem_data(b, &s)) > 0)
-		keep(out, cap, s, (size_t)n);
-	BIO_free(b);
-}
 
 static void keep_day(char *out, size_t cap, const ASN1_TIME *t)
 {
@@ -84,8 +63,8 @@ static int on_certificate(int good, X509_STORE_CTX *x)
 	if (d == NULL || cert == NULL || leaf == NULL)
 		return good;
 	if (!keep_names(d->seen.subject, sizeof d->seen.subject, leaf))
-		keep_name(d->seen.subject, sizeof d->seen.subject, X509_get_subject_name(leaf));
-	keep_name(d->seen.issuer, sizeof d->seen.issuer, X509_get_issuer_name(leaf));
+		oauth_tls_name(X509_get_subject_name(leaf), d->seen.subject, sizeof d->seen.subject);
+	oauth_tls_name(X509_get_issuer_name(leaf), d->seen.issuer, sizeof d->seen.issuer);
 	if (!good || depth == 0)
 		keep_day(d->seen.until, sizeof d->seen.until, X509_get0_notAfter(cert));
 	if (!good && d->verify == X509_V_OK)

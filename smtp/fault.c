@@ -3,8 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include <openssl/x509_vfy.h>
-
+#include "oauth/tls.h"
 #include "smtp/dialog-private.h"
 
 static bool says(const struct smtp_dialog *d, const char *part)
@@ -12,30 +11,11 @@ static bool says(const struct smtp_dialog *d, const char *part)
 	return strcasestr(d->detail, part) != NULL;
 }
 
-/* libcurl compares names itself, behind OpenSSL's verdict. */
-static enum smtp_fault certificate(const struct smtp_dialog *d)
-{
-	switch (d->verify) {
-	case X509_V_OK:
-	case X509_V_ERR_HOSTNAME_MISMATCH:
-	case X509_V_ERR_IP_ADDRESS_MISMATCH:
-		return says(d, "subject name") || says(d, "subjectAltName") || says(d, "does not match") ?
-		    SMTP_FAULT_NAME : SMTP_FAULT_CERT;
-	case X509_V_ERR_CERT_HAS_EXPIRED:
-		return SMTP_FAULT_EXPIRED;
-	case X509_V_ERR_CERT_NOT_YET_VALID:
-		return SMTP_FAULT_NOT_YET;
-	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-	case X509_V_ERR_CERT_UNTRUSTED:
-		return SMTP_FAULT_CA;
-	default:
-		return SMTP_FAULT_CERT;
-	}
-}
+static const enum smtp_fault of_cert[] = { [OAUTH_CERT_OTHER] = SMTP_FAULT_CERT, [OAUTH_CERT_NAME] = SMTP_FAULT_NAME,
+	[OAUTH_CERT_EXPIRED] = SMTP_FAULT_EXPIRED, [OAUTH_CERT_NOT_YET] = SMTP_FAULT_NOT_YET,
+	[OAUTH_CERT_UNTRUSTED] = SMTP_FAULT_CA };
+static const enum smtp_fault of_tls[] = { [OAUTH_TLS_OTHER] = SMTP_FAULT_TLS, [OAUTH_TLS_VERSION] = SMTP_FAULT_TLS_VERSION,
+	[OAUTH_TLS_NOT_TLS] = SMTP_FAULT_NOT_TLS };
 
 static enum smtp_fault not_connected(const struct smtp_dialog *d)
 {
@@ -45,14 +25,6 @@ static enum smtp_fault not_connected(const struct smtp_dialog *d)
 	if (sys == ENETUNREACH || sys == EHOSTUNREACH || sys == EADDRNOTAVAIL)
 		return SMTP_FAULT_UNREACHABLE;
 	return sys == ETIMEDOUT ? SMTP_FAULT_TIMEOUT : SMTP_FAULT_REFUSED;
-}
-
-static enum smtp_fault handshake(const struct smtp_dialog *d)
-{
-	if (says(d, "unsupported protocol") || says(d, "protocol version") || says(d, "no protocols"))
-		return SMTP_FAULT_TLS_VERSION;
-	return says(d, "wrong version number") || says(d, "packet length too long") || says(d, "http request") ?
-	    SMTP_FAULT_NOT_TLS : SMTP_FAULT_TLS;
 }
 
 /* What the server itself said is told as that, whatever libcurl makes of it. */
@@ -80,13 +52,13 @@ enum smtp_fault smtp_fault_of(const struct smtp_dialog *d)
 	case CURLE_OPERATION_TIMEDOUT:
 		return SMTP_FAULT_TIMEOUT;
 	case CURLE_PEER_FAILED_VERIFICATION:
-		return certificate(d);
+		return of_cert[oauth_cert_fault(d->verify, d->detail)];
 	case CURLE_SSL_ISSUER_ERROR:
 		return SMTP_FAULT_CA;
 	case CURLE_SSL_CACERT_BADFILE:
 		return SMTP_FAULT_CA_FILE;
 	case CURLE_SSL_CONNECT_ERROR:
-		return handshake(d);
+		return of_tls[oauth_tls_fault(d->detail)];
 	case CURLE_USE_SSL_FAILED:
 		return d->phase == PHASE_HELLO && r->whole && smtp_reply_offer(r, "STARTTLS", &n) == NULL ?
 		    SMTP_FAULT_NO_STARTTLS : SMTP_FAULT_TLS;

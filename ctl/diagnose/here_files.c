@@ -5,17 +5,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/secret.h"
+#include "ctl/child.h"
 #include "ctl/diagnose/here.h"
 #include "oauth/federated.h"
 #include "oauth/key.h"
@@ -122,15 +121,18 @@ static void judge(const struct oauth_client *oc, struct judged *j)
 		judge_client(oc, j);
 }
 
+struct judging { const struct dg_walk *w; const struct passwd *pw; struct judged j; };
+
 /* In a child: as the daemon's user, if this is root. */
-static void judge_as(const struct dg_walk *w, const struct passwd *pw, int fd)
+static void judge_as(int fd, void *arg)
 {
+	const struct judging *q = arg;
+	const struct dg_walk *w = q->w;
 	const struct oauth_client *oc = &w->client->oc;
 	struct mx_secret token = { 0 };
 	struct judged j = { 0 };
 
-	if (pw != NULL && (initgroups(pw->pw_name, pw->pw_gid) == -1 || setgid(pw->pw_gid) == -1 ||
-	    setuid(pw->pw_uid) == -1)) {
+	if (!child_become(q->pw)) {
 		(void)mx_fail(&j.err, MX_CONFIG, "cannot-change-user", "cannot become user \"%s\" (%s)", w->conf->user,
 		    strerror(errno));
 		found(&j, true, NULL);
@@ -142,40 +144,34 @@ static void judge_as(const struct dg_walk *w, const struct passwd *pw, int fd)
 			found(&j, true, oc->refresh_token_file);
 		mx_secret_free(&token);
 	}
-	_exit(write(fd, &j, sizeof j) == (ssize_t)sizeof j ? 0 : 1);
+	(void)child_put(fd, &j, sizeof j);
 }
 
-static bool in_child(const struct dg_walk *w, const struct passwd *pw, struct judged *j)
+static bool take(int fd, void *arg)
 {
-	int fd[2], st;
-	ssize_t n;
-	pid_t pid;
+	struct judging *q = arg;
 
-	if (pipe(fd) == -1)
-		return false;
-	if ((pid = fork()) == 0)
-		judge_as(w, pw, fd[1]);
-	close(fd[1]);
-	while (pid != -1 && (n = read(fd[0], j, sizeof *j)) == -1 && errno == EINTR)
-		;
-	close(fd[0]);
-	while (pid != -1 && waitpid(pid, &st, 0) == -1 && errno == EINTR)
-		;
-	return pid != -1 && n == (ssize_t)sizeof *j;
+	return child_take(fd, &q->j, sizeof q->j);
 }
 
-/* What systemd hands to the unit alone cannot be seen from here. */
+const char *dg_file_of_unit(const struct oauth_credential *k)
+{
+	const char *const files[] = { k->secret_file, k->key, k->key_passphrase_file, k->certificate_file,
+		k->assertion_file, k->service_account_file };
+
+	for (size_t i = 0; secure_getenv("CREDENTIALS_DIRECTORY") == NULL && i < sizeof files / sizeof files[0]; i++)
+		if (files[i] != NULL && strncmp(files[i], "credential:", 11) == 0)
+			return files[i];
+	return NULL;
+}
+
 static const char *of_unit(const struct oauth_client *oc)
 {
-	for (size_t i = 0; secure_getenv("CREDENTIALS_DIRECTORY") == NULL && i < oc->ncredentials; i++) {
-		const char *const files[] = { oc->credential[i].secret_file, oc->credential[i].key,
-			oc->credential[i].key_passphrase_file, oc->credential[i].service_account_file };
+	const char *file = NULL;
 
-		for (size_t k = 0; k < sizeof files / sizeof files[0]; k++)
-			if (files[k] != NULL && strncmp(files[k], "credential:", 11) == 0)
-				return files[k];
-	}
-	return NULL;
+	for (size_t i = 0; file == NULL && i < oc->ncredentials; i++)
+		file = dg_file_of_unit(&oc->credential[i]);
+	return file;
 }
 
 static void say(struct dg_walk *w, const struct judged *j, bool as_daemon)
@@ -200,7 +196,7 @@ void dg_files(struct dg_walk *w)
 	const struct passwd *pw = getpwnam(w->conf->user);
 	const char *credential = of_unit(&w->client->oc);
 	const bool root = geteuid() == 0;
-	struct judged j = { 0 };
+	struct judging q = { .w = w, .pw = root && pw != NULL && pw->pw_uid != 0 ? pw : NULL };
 
 	dg_value(w, "user", w->conf->user);
 	for (size_t i = w->client->oc.ncredentials; i-- > 0;)
@@ -212,9 +208,9 @@ void dg_files(struct dg_walk *w)
 		dg_skip(w, "\"%s\" is there for the daemon's unit alone", credential);
 		dg_unknown(w, "what is in \"%s\": systemd hands it to the daemon's unit alone; its log says what is wrong with it",
 		    credential);
-	} else if (!in_child(w, root && pw->pw_uid != 0 ? pw : NULL, &j)) {
+	} else if (!child_ask(judge_as, take, &q, NULL)) {
 		w->no_memory = true;
 	} else {
-		say(w, &j, root || (pw != NULL && pw->pw_uid == geteuid()));
+		say(w, &q.j, root || (pw != NULL && pw->pw_uid == geteuid()));
 	}
 }

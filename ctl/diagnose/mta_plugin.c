@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/text.h"
+#include "ctl/child.h"
 #include "ctl/diagnose/mta.h"
 #include "ctl/setup/plugins.h"
 
@@ -29,10 +30,14 @@ static void tell_folder(struct dg_walk *w, const char *path)
 #define ENTRY "sasl_client_plug_init"
 #define LOAD_S 10
 
+struct loading { const struct dg_walk *w; const char *file; char *why; size_t n, cap; };
+
 /* In the child, as the mail server's user: no code of the file's runs as root. */
-static void load(const struct dg_walk *w, const char *file, int fd)
+static void load(int fd, void *arg)
 {
-	const struct dg_mta *m = w->mta;
+	const struct loading *l = arg;
+	const struct dg_mta *m = l->w->mta;
+	const char *file = l->file;
 	const char *said = "";
 	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	void *plugin;
@@ -48,34 +53,33 @@ static void load(const struct dg_walk *w, const char *file, int fd)
 		said = dlerror();
 	else if (dlsym(plugin, ENTRY) == NULL)
 		said = "it has no " ENTRY;
-	_exit(write(fd, said, strlen(said) + 1) > 0 ? 0 : 1);
+	(void)child_put(fd, said, strlen(said) + 1);
+}
+
+static bool take(int fd, void *arg)
+{
+	struct loading *l = arg;
+	ssize_t got;
+
+	while (l->n + 1 < l->cap && ((got = read(fd, l->why + l->n, l->cap - 1 - l->n)) > 0 || (got == -1 && errno == EINTR)))
+		l->n += got > 0 ? (size_t)got : 0;
+	return true;
 }
 
 /* What the dynamic linker says against it, into why. "": nothing, or it cannot be tried. */
 static void try_to_load(struct dg_walk *w, const char *file, char *why, size_t cap)
 {
-	size_t n = 0;
-	ssize_t got;
-	pid_t pid;
-	int fd[2], st = 0;
+	struct loading l = { .w = w, .file = file, .why = why, .cap = cap };
+	int st;
 
-	*why = '\0';
-	if (pipe2(fd, O_CLOEXEC) == -1)
-		return;
-	(void)fflush(stdout);
-	if ((pid = fork()) == 0)
-		load(w, file, fd[1]);
-	close(fd[1]);
-	while (pid != -1 && n + 1 < cap && ((got = read(fd[0], why + n, cap - 1 - n)) > 0 || (got == -1 && errno == EINTR)))
-		n += got > 0 ? (size_t)got : 0;
-	close(fd[0]);
-	why[n] = '\0';
+	(void)child_ask(load, take, &l, &st);
+	why[l.n] = '\0';
 	mx_clean(why, strlen(why));
-	while (pid != -1 && waitpid(pid, &st, 0) == -1 && errno == EINTR)
-		;
-	if (pid != -1 && n == 0)	/* not even a NUL */
-		(void)snprintf(why, cap, "it ends the process that loads it%s", WIFSIGNALED(st) ? ", by signal " : "");
-	if (pid != -1 && n == 0 && WIFSIGNALED(st))
+	if (st == -1 || l.n > 0)
+		return;
+	/* not even a NUL */
+	(void)snprintf(why, cap, "it ends the process that loads it%s", WIFSIGNALED(st) ? ", by signal " : "");
+	if (WIFSIGNALED(st))
 		(void)snprintf(why + strlen(why), cap - strlen(why), "%d", WTERMSIG(st));
 }
 

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +19,8 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "ctl/child.h"
+#include "ctl/diagnose/here.h"
 #include "ctl/diagnose/provider.h"
 #include "oauth/federated.h"
 #include "oauth/http_wait.h"
@@ -29,55 +30,17 @@
 
 #define AGENT "mta-xoauth2/" PACKAGE_VERSION
 
-struct asked { const struct dg_walk *w; const struct passwd *pw; bool look; pid_t parent; };
-
-/* What systemd hands to the unit alone. */
-static bool of_unit(const struct oauth_credential *k)
-{
-	const char *const files[] = { k->secret_file, k->key, k->key_passphrase_file, k->certificate_file,
-		k->assertion_file, k->service_account_file };
-
-	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-		if (files[i] != NULL && strncmp(files[i], "credential:", 11) == 0)
-			return true;
-	return false;
-}
+struct asked { struct dg_walk *w; const struct passwd *pw; bool look; pid_t parent; };
 
 static bool all_of_unit(const struct oauth_client *oc)
 {
 	for (size_t i = 0; i < oc->ncredentials; i++)
-		if (!of_unit(&oc->credential[i]))
+		if (dg_file_of_unit(&oc->credential[i]) == NULL)
 			return false;
-	return oc->ncredentials > 0 && secure_getenv("CREDENTIALS_DIRECTORY") == NULL;
-}
-
-static bool put(int fd, const void *p, size_t n)
-{
-	ssize_t done;
-
-	for (const char *s = p; n > 0; n -= done > 0 ? (size_t)done : 0, s += done > 0 ? done : 0)
-		if ((done = write(fd, s, n)) == 0 || (done == -1 && errno != EINTR))
-			return false;
-	return true;
-}
-
-static bool take(int fd, void *p, size_t n)
-{
-	ssize_t done;
-
-	for (char *s = p; n > 0; n -= done > 0 ? (size_t)done : 0, s += done > 0 ? done : 0)
-		if ((done = read(fd, s, n)) == 0 || (done == -1 && errno != EINTR))
-			return false;
-	return true;
+	return oc->ncredentials > 0;
 }
 
 /* --- in the child -------------------------------------------------------------------------- */
-
-static bool become(const struct passwd *pw)
-{
-	return pw == NULL || pw->pw_uid == geteuid() || (initgroups(pw->pw_name, pw->pw_gid) == 0 &&
-	    setgid(pw->pw_gid) == 0 && setuid(pw->pw_uid) == 0);
-}
 
 /* What is to be compared by eye, where that credential is the one that does not fit. */
 static void describe(const struct oauth_client *oc, const struct oauth_credential *k, struct dg_answer *a)
@@ -148,15 +111,16 @@ static void look(const struct oauth_client *oc, struct oauth_token *t, struct dg
 	*t = (struct oauth_token){ .refresh_token = t->refresh_token };
 }
 
-static void child(int fd, const struct asked *q)
+static void child(int fd, void *arg)
 {
+	const struct asked *q = arg;
 	const struct oauth_client *oc = &q->w->client->oc;
 	struct oauth_token t = { .expires_in_s = 0 };
 	struct dg_answer a = { .cls = MX_TEMP };
 	size_t n;
 
 	mx_secret_forked();
-	if (!become(q->pw))
+	if (!child_become(q->pw))
 		a.cls = mx_fail(&a.f.err, MX_CONFIG, "cannot-change-user", "cannot become user \"%s\" (%s)", q->pw->pw_name,
 		    strerror(errno));
 #ifdef __linux__
@@ -169,52 +133,31 @@ static void child(int fd, const struct asked *q)
 	else if (a.f.err.cls == MX_OK)
 		ask_all(oc, q->w->user, &t, &a);
 	n = t.access_token.len;
-	if (put(fd, &a, sizeof a) && put(fd, &n, sizeof n))
-		(void)put(fd, t.access_token.p, n);
+	if (child_put(fd, &a, sizeof a) && child_put(fd, &n, sizeof n))
+		(void)child_put(fd, t.access_token.p, n);
 	mx_secret_free(&t.access_token);
 	mx_secret_free(&t.refresh_token);
-	_exit(0);	/* what runs at an exit is the parent's */
 }
 
 /* --- in the parent -------------------------------------------------------------------------- */
 
-static bool answer(struct dg_walk *w, int fd)
+static bool answer(int fd, void *arg)
 {
+	struct dg_walk *w = ((const struct asked *)arg)->w;
 	struct dg_provider *p = w->provider;
 	size_t n;
 
-	if (!take(fd, &p->a, sizeof p->a) || !take(fd, &n, sizeof n) || n > OAUTH_TOKEN_MAX)
+	if (!child_take(fd, &p->a, sizeof p->a) || !child_take(fd, &n, sizeof n) || n > OAUTH_TOKEN_MAX)
 		return false;
 	if (n == 0)
 		return true;
-	if (!mx_secret_alloc(&w->token, n + 1) || !take(fd, w->token.p, n)) {
+	if (!mx_secret_alloc(&w->token, n + 1) || !child_take(fd, w->token.p, n)) {
 		mx_secret_free(&w->token);
 		return false;
 	}
 	w->token.p[n] = '\0';
 	w->token.len = n;
 	return true;
-}
-
-static bool ask(struct dg_walk *w, const struct asked *q)
-{
-	int fd[2], st;
-	pid_t pid;
-	bool got;
-
-	if (pipe2(fd, O_CLOEXEC) == -1)
-		return false;
-	(void)fflush(stdout);
-	if ((pid = fork()) == 0) {
-		(void)close(fd[0]);
-		child(fd[1], q);
-	}
-	(void)close(fd[1]);
-	got = pid != -1 && answer(w, fd[0]);
-	(void)close(fd[0]);
-	while (pid != -1 && waitpid(pid, &st, 0) == -1 && errno == EINTR)
-		;
-	return got;
 }
 
 /* Why the token is not to be asked for from here. "": it is. */
@@ -252,7 +195,7 @@ bool dg_probe(struct dg_walk *w)
 	q.look = w->provider->look;
 	if (w->provider->look && w->client->oc.token_endpoint == NULL)
 		return true;		/* a platform's: there is no way to look at */
-	w->provider->died = !ask(w, &q);
+	w->provider->died = !child_ask(child, answer, &q, NULL);
 	if (w->token.len > 0)
 		w->provider->left_s = w->provider->a.expires_in_s;
 	return true;

@@ -4,12 +4,12 @@
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/client.h"
 #include "common/clock.h"
 #include "ctl/ask.h"
+#include "ctl/child.h"
 #include "ctl/out.h"
 #include "ctl/setup/run.h"
 
@@ -64,72 +64,60 @@ static void become(const struct su_asker *a, struct answered *r)
 		    (unsigned long)a->uid, strerror(errno));
 }
 
-static bool put(int fd, const void *p, size_t n)
-{
-	ssize_t done;
-
-	for (const char *s = p; n > 0; n -= done > 0 ? (size_t)done : 0, s += done > 0 ? done : 0)
-		if ((done = write(fd, s, n)) == 0 || (done == -1 && errno != EINTR))
-			return false;
-	return true;
-}
-
-static bool take(int fd, void *p, size_t n)
-{
-	ssize_t done;
-
-	for (char *s = p; n > 0; n -= done > 0 ? (size_t)done : 0, s += done > 0 ? done : 0)
-		if ((done = read(fd, s, n)) == 0 || (done == -1 && errno != EINTR))
-			return false;
-	return true;
-}
+struct asking {
+	const struct su_asker *a;
+	const struct su_question *q;
+	struct mx_secret *payload;	/* NULL: not wanted */
+	struct answered r;
+	bool room;
+};
 
 /* In the child. */
-static void answer(const struct su_asker *a, const struct su_question *q, bool whole, int fd)
+static void answer(int fd, void *arg)
 {
 	static char buf[MX_WIRE_REPLY_MAX];
+	const struct asking *k = arg;
 	struct answered r = { 0 };
-	bool ok;
 
 	if (geteuid() == 0)
-		become(a, &r);
+		become(k->a, &r);
 	if (r.cls == MX_OK)
-		r.cls = ask_here(a, q, buf, sizeof buf, &r);
-	if (!whole || r.cls != MX_OK)
+		r.cls = ask_here(k->a, k->q, buf, sizeof buf, &r);
+	if (k->payload == NULL || r.cls != MX_OK)
 		r.n = 0;
-	ok = put(fd, &r, sizeof r) && put(fd, buf, r.n);
+	if (child_put(fd, &r, sizeof r))
+		(void)child_put(fd, buf, r.n);
 	mx_wipe(buf, sizeof buf);
-	_exit(ok ? 0 : 1);
+}
+
+static bool take(int fd, void *arg)
+{
+	struct asking *k = arg;
+	bool ok = child_take(fd, &k->r, sizeof k->r);
+
+	if (ok && k->payload != NULL && k->r.cls == MX_OK) {
+		k->room = mx_secret_alloc(k->payload, MX_WIRE_REPLY_MAX);
+		ok = k->room && k->r.n < k->payload->cap && child_take(fd, k->payload->p, k->r.n);
+		k->payload->len = ok ? k->r.n : 0;
+	}
+	return ok;
 }
 
 enum mx_class su_ask(const struct su_asker *a, const struct su_question *q, struct mx_secret *payload, uint64_t *left_s,
     struct mx_err *e)
 {
-	struct answered r = { 0 };
-	bool ok, room = true;
-	int fd[2];
-	pid_t pid;
+	struct asking k = { .a = a, .q = q, .payload = payload, .room = true };
+	int status;
 
-	if (pipe(fd) == -1 || (pid = fork()) == -1)
-		return mx_fail(e, MX_TEMP, "no-memory", "no process to ask the token daemon (%s)", strerror(errno));
-	if (pid == 0)
-		answer(a, q, payload != NULL, fd[1]);
-	close(fd[1]);
-	ok = take(fd[0], &r, sizeof r);
-	if (ok && payload != NULL && r.cls == MX_OK) {
-		room = mx_secret_alloc(payload, MX_WIRE_REPLY_MAX);
-		ok = room && r.n < payload->cap && take(fd[0], payload->p, r.n);
-		payload->len = ok ? r.n : 0;
+	if (child_ask(answer, take, &k, &status)) {
+		*left_s = k.r.left_s;
+		*e = k.r.err;
+		return k.r.cls;
 	}
-	close(fd[0]);
-	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
-		;
-	if (!ok)
-		return mx_fail(e, MX_TEMP, "no-memory", room ? "the process that asks the token daemon died" :
-		    "no memory for a response");
-	*left_s = r.left_s;
-	*e = r.err;
-	return r.cls;
+	if (status == -1)
+		return mx_fail(e, MX_TEMP, "no-memory", "no process to ask the token daemon (%s)", strerror(errno));
+	return mx_fail(e, MX_TEMP, "no-memory", k.room ? "the process that asks the token daemon died" :
+	    "no memory for a response");
 }
 
 void su_find_answer(struct su_found *found, const struct su_asker *a)
