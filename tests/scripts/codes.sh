@@ -12,25 +12,14 @@ page=$build/catalogue/errors-page
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 cd "$src" || exit 1
-n=0
 
 if [ ! -x "$page" ]; then
 	echo "1..0 # SKIP catalogue/errors-page is not built in $build"
 	exit 0
 fi
 
-# ok NAME: what is in $tmp/out is what is wrong; nothing is fine.
-ok()
-{
-	n=$((n + 1))
-	if [ -s "$tmp/out" ]; then
-		echo "not ok $n - $1"
-		sed 's/^/#   /' "$tmp/out"
-	else
-		echo "ok $n - $1"
-	fi
-	: >"$tmp/out"
-}
+# shellcheck source=tests/lib/tap.sh
+. "$src/tests/lib/tap.sh"
 
 "$page" --codes | sort >"$tmp/rows"
 cut -d' ' -f1 "$tmp/rows" >"$tmp/known"

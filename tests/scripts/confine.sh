@@ -10,26 +10,8 @@ build=${MX_BUILD:-$src/build/gcc}
 devel=/usr/share/selinux/devel
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
-n=0
-
-ok()	# NAME: what is in $tmp/out is what is wrong
-{
-	n=$((n + 1))
-	if [ -s "$tmp/out" ]; then
-		echo "not ok $n - $1"
-		sed 's/^/#   /' "$tmp/out"
-	else
-		echo "ok $n - $1"
-	fi
-	: >"$tmp/out"
-}
-
-skip()	# NAME REASON
-{
-	n=$((n + 1))
-	echo "# NOT TESTED: $1: $2"
-	echo "ok $n - $1 # SKIP $2"
-}
+# shellcheck source=tests/lib/tap.sh
+. "$src/tests/lib/tap.sh"
 
 # --- AppArmor ----------------------------------------------------------------------------------------
 profile=$build/conf/apparmor/mta-xoauth2-tokend

@@ -10,27 +10,8 @@ build=${MX_BUILD:-$src/build/gcc}
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 cd "$src" || exit 1
-n=0
-
-# ok NAME: what is in $tmp/out is what is wrong; nothing is fine.
-ok()
-{
-	n=$((n + 1))
-	if [ -s "$tmp/out" ]; then
-		echo "not ok $n - $1"
-		sed 's/^/#   /' "$tmp/out"
-	else
-		echo "ok $n - $1"
-	fi
-	: >"$tmp/out"
-}
-
-skip()
-{
-	n=$((n + 1))
-	echo "ok $n - $1 # SKIP $2"
-	: >"$tmp/out"
-}
+# shellcheck source=tests/lib/tap.sh
+. "$src/tests/lib/tap.sh"
 
 # differ A B TEXT-A TEXT-B: lines that only one of two sorted files has.
 differ()
