@@ -46,8 +46,8 @@ def swept(tokend):
 @pytest.fixture
 def pair(up, workdir, pki, binaries):
     """A daemon with a secret and a certificate, its clock, and when the two end in seconds from now. Nobody asks it for a token."""
-    date, secret_ends = day(36)
-    key = pki.client("forty-two", days=42)
+    date, secret_ends = day(36)     # at midnight; 3 days later, no mark of one is near one of the other, whatever the time of day
+    key = pki.client("thirty-nine", days=39)
     tokend = lone_tokend(workdir / "t", "https://127.0.0.1:1/token", pki.ca, {"client_secret_file": None, "client_auth": None, "credentials": [
         {"client_secret_file": "secret:c.secret", "secret_expires": date},
         {"key": "secret:k.pem", "certificate_file": "secret:c.pem"}]})
@@ -55,7 +55,7 @@ def pair(up, workdir, pki, binaries):
     clock = Clock(workdir)
     up(clock.apply(tokend))
     wait_for("the first look", lambda: "credential_expires_in" in line_of(tokend))
-    return tokend, clock, secret_ends, 42 * DAY
+    return tokend, clock, secret_ends, 39 * DAY
 
 
 def test_every_threshold_has_its_line(pair):
