@@ -17,7 +17,7 @@ static const char *const names[] = {
 	"account", "mailbox", "client", "client_id", "tenant", "oid", "relay", "socket", "config", "thumbprint", "sender",
 	"recipient", "user", "uid", "proxy", "issuer", "subject", "audience", "skew", "file", "mta", "instance",
 	"daemon_socket", "folder", "hop", "key", "list", "at", "make_socket", "mapped", "mech", "parameter", "port", "profile", "profile_file", "reload",
-	"set", "transport", "wrapper", "scope", "host", "certificate",
+	"set", "transport", "wrapper", "scope", "host", "endpoint", "certificate",
 };
 
 const char *cat_name_at(size_t i)
@@ -128,6 +128,7 @@ static void put(struct mx_buf *b, const char *lang, size_t lang_n, const char *v
 static const struct { const char *name, *text; } usual[] = {
 	{ "scope", "https://outlook.office365.com/.default" },
 	{ "set", "-e " },
+	{ "endpoint", "HOST:PORT" },
 	{ "reload", "postmap FILE && postfix reload" },
 };
 

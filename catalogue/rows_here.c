@@ -20,6 +20,9 @@ const struct cat_row cat_rows_here[] = {
 	CAT_ROW("clock-in-the-past", MX_CONFIG, "here", "this host's clock is years late",
 	    "bring it right: timedatectl set-ntp true (chronyc tracking shows how far it is off)"),
 
+	CAT_ROW("daemon-not-running", MX_TEMP, "here", "no token daemon runs, or it listens elsewhere",
+	    "start it, and where it ends again, read why: systemctl restart mta-xoauth2-tokend; journalctl -u mta-xoauth2-tokend "
+	    "-n 20"),
 	CAT_ROW("configuration-not-loaded", MX_CONFIG, "here", "the daemon still runs with an older configuration",
 	    "mta-xoauth2 reload"),
 

@@ -6,7 +6,7 @@
 #include "catalogue/rows.h"
 
 #define UNLESS_IT_LASTS "nothing needs mending here unless it lasts"
-#define S_CLIENT "openssl s_client -connect HOST:PORT"
+#define S_CLIENT "openssl s_client -connect {sh:endpoint}"
 #define CHECK_REPLY "check token_endpoint, and that no proxy changes the reply"
 
 const struct cat_row cat_rows_way[] = {
@@ -15,7 +15,7 @@ const struct cat_row cat_rows_way[] = {
 	CAT_ROW("endpoint-malformed", MX_CONFIG, "way", "the token endpoint is not a valid URL",
 	    "correct token_endpoint (https://HOST/PATH, no user name)"),
 	CAT_ROW("dns-failed", MX_TEMP, "way", "the name cannot be resolved",
-	    "check token_endpoint's spelling and this host's resolver (getent hosts HOST)"),
+	    "check token_endpoint's spelling and this host's resolver (getent hosts {sh:host})"),
 	CAT_ROW("connect-refused", MX_TEMP, "way", "the connection was refused",
 	    "check host and port in token_endpoint, and the firewall"),
 	CAT_ROW("connect-timeout", MX_TEMP, "way", "no connection came about in time",

@@ -138,6 +138,8 @@ void dg_daemon(struct dg_walk *w)
 		compare(w, ep.path, &a);
 	else if (a.spoke && a.err.cls == MX_DENIED)
 		dg_ok(w, "answers at %s; what it runs with it tells root alone", ep.path);
+	else if (strcmp(a.err.code, "socket-unreachable") == 0)
+		dg_broken(w, "daemon-not-running", "%s", a.err.text);
 	else
 		dg_broken_err(w, &a.err);
 	answer_free(&a);

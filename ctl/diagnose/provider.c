@@ -64,6 +64,7 @@ static bool reached(struct dg_walk *w, enum stage stage, const struct dg_answer 
 	*out = a = &w->provider->a;
 	(void)snprintf(host, sizeof host, "%.*s", (int)strcspn(a->seen.host, ":"), a->seen.host);
 	dg_value(w, "host", host);
+	dg_value(w, "endpoint", a->seen.host);
 	if (w->provider->died) {
 		dg_skip(w, "the process that asks as user \"%s\" died", w->conf->user);
 		return false;

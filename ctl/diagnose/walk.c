@@ -144,7 +144,7 @@ char *dg_filled(struct dg_walk *w, const char *text)
 
 int dg_exit(const char *where, enum mx_class cls, const char *code)
 {
-	static const char *const unreachable[] = { "socket-unreachable", "socket-forbidden", "daemon-timeout",
+	static const char *const unreachable[] = { "socket-unreachable", "daemon-not-running", "socket-forbidden", "daemon-timeout",
 		"daemon-no-answer", "malformed-reply", NULL };
 
 	for (size_t i = 0; unreachable[i] != NULL; i++)
@@ -177,6 +177,17 @@ void dg_explain(struct dg_walk *w, const char *cause, const char *fix)
 }
 
 /* cls: of an error; MX_OK: the row's. text: taken over. */
+/* Takes text over. What has been said is not said again. */
+static void evidence(struct dg_walk *w, char *text)
+{
+	for (size_t i = 0; text != NULL && i < w->evidence.n; i++)
+		if (strstr(w->evidence.i[i].text, text) != NULL) {
+			free(text);
+			return;
+		}
+	(void)add(w, &w->evidence, "", text, 0);
+}
+
 static void broken(struct dg_walk *w, const char *code, enum mx_class cls, char *text)
 {
 	const struct cat_row *row = cat_find(code);
@@ -186,7 +197,7 @@ static void broken(struct dg_walk *w, const char *code, enum mx_class cls, char 
 		return;
 	}
 	w->broken = true;
-	(void)add(w, &w->evidence, "", text != NULL ? strdup(text) : NULL, 0);
+	evidence(w, text != NULL ? strdup(text) : NULL);
 	w->cls = cls != MX_OK ? cls : row != NULL ? row->cls : MX_CONFIG;
 	(void)snprintf(w->code, sizeof w->code, "%s", code);
 	w->exit = dg_exit(row != NULL ? row->where : "", w->cls, code);
@@ -225,7 +236,7 @@ void dg_evidence(struct dg_walk *w, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)add(w, &w->evidence, "", compose(w, fmt, ap), 0);
+	evidence(w, compose(w, fmt, ap));
 	va_end(ap);
 }
 

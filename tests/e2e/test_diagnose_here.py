@@ -180,7 +180,7 @@ def test_daemon_where_the_file_says(host):
 def test_daemon_stopped(host):
     chain = host()
     chain.tokend.stop()
-    of_chain(chain).broken("daemon", "socket-unreachable", 4, "systemctl")
+    of_chain(chain).broken("daemon", "daemon-not-running", 4, "systemctl restart mta-xoauth2-tokend")
 
 
 def test_daemon_has_other_configuration(host):

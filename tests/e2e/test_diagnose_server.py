@@ -16,6 +16,7 @@ from mxtest.exchange import Exchange
 from mxtest.names import Names
 from mxtest.net import free_port
 from mxtest.pki import Pki
+from mxtest.proc import wait_for
 from mxtest.relay import Relay
 from mxtest.said import note
 from mxtest.tokend import Tokend
@@ -223,8 +224,9 @@ def test_healthy_dovecot(make_chain, pki, diagnose, mechanism):
     server = f"localhost:{chain.dovecot.port}"
     out = healthy(diagnose(server, "--send", RCPT, tokend=chain.tokend, account=chain.box))
     assert out.marks["message-server"] == "ok" and mechanism in out.text
-    mail, = chain.sink.mails()
+    mail, = chain.sink.wait(1)
     assert mail.recipients == [RCPT] and "mta-xoauth2 diagnose" in mail.body
+    wait_for("the login in Dovecot's log", chain.dovecot.logins)
     assert len(chain.dovecot.logins()) == 1
 
 
@@ -295,7 +297,7 @@ def test_starttls_refused(up, pki, diagnose):
 
 
 CERTIFICATES = {"wrong_name": ("server-cert-name", "other.example.org"), "expired": ("server-cert-expired", "2020-02-01"),
-                "early": ("server-cert-not-yet", "2049-01-01"), "self_signed": ("server-cert-untrusted", "CN = localhost")}
+                "early": ("server-cert-not-yet", "2049-01-01"), "self_signed": ("server-cert-untrusted", "CN=localhost")}
 
 
 @pytest.mark.parametrize("kind", CERTIFICATES)

@@ -216,6 +216,7 @@ static void test_exit(void **state)
 	static const struct { const char *where; enum mx_class cls; const char *code; int exit; } rows[] = {
 		{ "mta", MX_CONFIG, "sasl-off", CTL_FOUND }, { "here", MX_CONFIG, "configuration-wrong", CTL_CONFIG },
 		{ "client", MX_TEMP, "socket-unreachable", CTL_UNREACHABLE },
+		{ "here", MX_TEMP, "daemon-not-running", CTL_UNREACHABLE },
 		{ "client", MX_CONFIG, "socket-forbidden", CTL_UNREACHABLE },
 		{ "provider", MX_PROVIDER, "unknown-tenant", 5 }, { "way", MX_TEMP, "dns-failed", CTL_TEMP },
 		{ "server", MX_PROVIDER, "smtp-auth-off-tenant", CTL_SERVER }, { "server", MX_CONFIG, "password-login", CTL_SERVER },
