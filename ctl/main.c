@@ -11,6 +11,7 @@
 #include "ctl/args.h"
 #include "ctl/help.h"
 #include "ctl/out.h"
+#include "oauth/wipe.h"
 
 /*
  * A closed standard descriptor must not become a socket or a file by chance. It is taken the wrong
@@ -31,6 +32,10 @@ int main(int argc, char **argv)
 	int r;
 
 	take_standard_fds();
+	if (!oauth_wipe_install()) {	/* before any verb opens a key */
+		out_error("OpenSSL cannot be set up");
+		return CTL_TEMP;
+	}
 	if ((r = args_parse(argc, argv, &c)) != CTL_FINE)
 		return r;
 	if (c.help)

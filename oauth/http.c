@@ -77,9 +77,11 @@ static void reap(struct oauth_pool *p)
 
 bool oauth_http_global_init(void)
 {
-	return oauth_wipe_install() &&
+	static bool done;
+
+	return done || (done = oauth_wipe_install() &&
 	    curl_global_init_mem(CURL_GLOBAL_DEFAULT, oauth_wipe_malloc, oauth_wipe_free,
-	    oauth_wipe_realloc, oauth_wipe_strdup, oauth_wipe_calloc) == CURLE_OK;
+	    oauth_wipe_realloc, oauth_wipe_strdup, oauth_wipe_calloc) == CURLE_OK);
 }
 
 /*

@@ -57,7 +57,7 @@ struct oauth_fetch *oauth_http_start(struct oauth_http *h, const struct oauth_cl
 void oauth_http_cancel(struct oauth_fetch *f);	/* done is not called */
 
 /*
- * Once per process, before any thread or secret: libcurl's and OpenSSL's allocators wipe on free.
+ * Before any thread or secret; the first call counts: libcurl's and OpenSSL's allocators wipe on free.
  */
 bool oauth_http_global_init(void);
 

@@ -111,8 +111,12 @@ static void ssl_free(void *p, const char *file, int line)
  */
 bool oauth_wipe_install(void)
 {
+	static bool installed;
+
+	if (installed)
+		return true;
 #ifdef M_PERTURB
 	(void)mallopt(M_PERTURB, 0x5a);
 #endif
-	return CRYPTO_set_mem_functions(ssl_malloc, ssl_realloc, ssl_free) == 1;
+	return installed = CRYPTO_set_mem_functions(ssl_malloc, ssl_realloc, ssl_free) == 1;
 }

@@ -18,7 +18,7 @@ void oauth_wipe_free(void *p);
 
 /*
  * Lends them to OpenSSL, and asks the C library to overwrite what is freed where it can do that.
- * false: too late, OpenSSL has allocated before.
+ * The first call counts; false: too late, OpenSSL has allocated before. Not for threads.
  */
 bool oauth_wipe_install(void);
 

@@ -10,7 +10,6 @@
 #include "common/buf.h"
 #include "ctl/diagnose/mta.h"
 #include "ctl/diagnose/server.h"
-#include "oauth/http.h"
 
 #define PORT_WRAPPED 465	/* RFC 8314 */
 #define STEP_MS 20000u		/* --timeout has another one */
@@ -61,7 +60,7 @@ static bool begin(struct dg_walk *w)
 {
 	struct dg_server *s = w->server = calloc(1, sizeof *s);
 
-	if (s == NULL || !oauth_http_global_init())
+	if (s == NULL)
 		return false;
 	s->to = (struct smtp_to){
 		.host = w->relay,

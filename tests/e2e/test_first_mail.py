@@ -14,6 +14,7 @@ from mxtest.chain import Chain
 from mxtest.entra import TENANT, Entra
 from mxtest.postfix_host import PostfixHost, dovecot_of
 from mxtest.proxies import StandIn
+from mxtest.terminal import Terminal
 
 PAGE = (paths.TOP / "doc/exchange-online.md").read_text()
 STEPS = PAGE[PAGE.index("## Six steps"):PAGE.index("## Time")]
@@ -72,3 +73,23 @@ def test_six_steps_to_the_first_mail(host):
     assert host.proxy.tunnels[0] == f"{LOGIN}:443"
     walked = host.run(printed("mta-xoauth2 diagnose"), check=False)
     assert walked.returncode == 0 and f"healthy: nothing is broken for {BOX}" in walked.stdout, walked.stdout
+
+
+def test_what_it_offers_is_done(host):
+    """At a terminal, with yes to each: Postfix is set up, and the way is walked, up to the port where nobody listens here."""
+    host.run(f"cd /run; {printed('mta-xoauth2 setup exchange --tenant')} --users root,postfix --proxy {host.proxy.url} "
+             f"--ca-file {host.chain.pki.ca} --output /run/exchange-setup.ps1")
+    host.chain.idp.set(ID, certificates=[(host.tokend.dir / "exchange.crt").read_text()])
+    person = Terminal(host.argv(printed("mta-xoauth2 setup exchange --client-id")), {"PATH": "/usr/bin:/bin"}).start()
+    try:
+        for question in ("Go on", "Have Postfix send its mail this way now", "Make these changes",
+                         "Walk the whole way to Exchange now, to see that it works"):
+            person.see(question + r"\? \[[yY]/[nN]\] ", 60)
+            person.type("y\n")
+        assert person.ends(60) == 75, person.shown
+    finally:
+        person.stop()
+    assert f"gets a login for {BOX}" in person.shown
+    assert "default_transport = exo:[smtp.office365.com]:587" in host.run("postconf default_transport").stdout
+    walked = person.shown[person.shown.index("to the identity provider"):]
+    assert re.search(r"ok +claims ", walked) and re.search(r"broken +TCP ", walked) and "[server-refuses-connection]" in walked
