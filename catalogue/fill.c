@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "catalogue/catalogue.h"
+#include "catalogue/quote.h"
 #include "common/text.h"
 
 #define VALUE_MAX 1024
-#define BARE "@._/:+,=-"		/* beside letters and digits, what no shell takes for its own */
 
 static const char *const names[] = {
 	"account", "mailbox", "client", "client_id", "tenant", "oid", "relay", "socket", "config", "thumbprint", "sender",
@@ -25,69 +25,6 @@ const char *cat_name_at(size_t i)
 	return i < sizeof names / sizeof names[0] ? names[i] : NULL;
 }
 
-static bool plain(const char *s, const char *more)
-{
-	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-
-	if (strchr(safe, *s) == NULL)
-		return false;
-	for (; *s != '\0'; s++)
-		if (strchr(safe, *s) == NULL && strchr(more, *s) == NULL)
-			return false;
-	return true;
-}
-
-/* PowerShell ends a quoted string at any of U+2018 to U+201B too. */
-static size_t ps_quote(const char *s)
-{
-	if (*s == '\'')
-		return 1;
-	if (strncmp(s, "\xE2\x80", 2) == 0 && (unsigned char)s[2] >= 0x98 && (unsigned char)s[2] <= 0x9B)
-		return 3;
-	return 0;
-}
-
-static void put_sh(struct mx_buf *b, const char *s)
-{
-	if (plain(*s == '/' ? s + 1 : s, BARE)) {
-		mx_buf_adds(b, s);
-		return;
-	}
-	mx_buf_addc(b, '\'');
-	for (; *s != '\0'; s++) {
-		if (*s == '\'')
-			mx_buf_adds(b, "'\\''");
-		else
-			mx_buf_addc(b, *s);
-	}
-	mx_buf_addc(b, '\'');
-}
-
-static void put_doubled(struct mx_buf *b, const char *s, const char *bare, size_t (*quote)(const char *))
-{
-	if (plain(s, bare)) {
-		mx_buf_adds(b, s);
-		return;
-	}
-	mx_buf_addc(b, '\'');
-	while (*s != '\0') {
-		size_t n = quote(s);
-
-		if (n > 0)
-			mx_buf_add(b, s, n);
-		else
-			n = 1;
-		mx_buf_add(b, s, n);
-		s += n;
-	}
-	mx_buf_addc(b, '\'');
-}
-
-static size_t yaml_quote(const char *s)
-{
-	return *s == '\'' ? 1 : 0;
-}
-
 /* May the value stand in a text? In a command it has to be whole, and no option in disguise. */
 static bool usable(const char *value, const char *lang, size_t lang_n)
 {
@@ -99,7 +36,7 @@ static bool usable(const char *value, const char *lang, size_t lang_n)
 	if (lang_n == 0)
 		return true;
 	if (lang_n == 2 && memcmp(lang, "in", 2) == 0)
-		return plain(*value == '/' ? value + 1 : value, BARE);
+		return cat_quote_needs_none(value);
 	memcpy(clean, value, n + 1);
 	mx_clean(clean, n);
 	return *value != '-' && memcmp(clean, value, n) == 0;
@@ -116,11 +53,11 @@ static void put(struct mx_buf *b, const char *lang, size_t lang_n, const char *v
 		if (!b->bad)
 			mx_clean(b->p + at, b->len - at);
 	} else if (lang_n == 2 && memcmp(lang, "sh", 2) == 0) {
-		put_sh(b, value);
+		cat_quote_sh(b, value);
 	} else if (lang_n == 2 && memcmp(lang, "ps", 2) == 0) {
-		put_doubled(b, value, "@._/-", ps_quote);
+		cat_quote_ps(b, value, false);
 	} else {
-		put_doubled(b, value, "@._/-", yaml_quote);
+		cat_quote_yaml(b, value);
 	}
 }
 

@@ -83,9 +83,8 @@ bool xo_agreed(const char *prompt, bool otherwise);	/* y or n */
 struct mx_secret;
 int xo_hidden(const char *prompt, struct mx_secret *s);	/* a line that is not shown. An exit status */
 
-/* --- text: quote.c, yaml.c, script.c, script_entra.c, script_exchange.c --- */
+/* --- text: yaml.c, script.c, script_entra.c, script_exchange.c --- */
 
-void xo_quote_ps(struct mx_buf *b, const char *s);	/* as a string of PowerShell's in single quotes */
 /* id NULL: the client's ID is not known yet */
 void xo_yaml(const struct xo *x, const char *id, struct mx_buf *b);
 /* certificate: its PEM; NULL: none */

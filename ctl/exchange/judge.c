@@ -145,3 +145,21 @@ const char *xo_judge_text(const char *s)
 {
 	return *s != '\0' && strlen(s) < 4000 && xo_shows_itself(s) ? NULL : "must be without control characters";
 }
+
+bool xo_shows_itself(const char *s)
+{
+	const size_t n = strlen(s);
+	char *copy;
+	bool same;
+
+	/* Lines end at U+2028 and U+2029 for some programs; U+FEFF is not seen. */
+	if (mx_has_ctl(s, n) || !mx_utf8_ok(s, n) || strstr(s, "\xe2\x80\xa8") != NULL ||
+	    strstr(s, "\xe2\x80\xa9") != NULL || strstr(s, "\xef\xbb\xbf") != NULL)
+		return false;
+	if ((copy = strdup(s)) == NULL)
+		return false;
+	mx_clean(copy, n);
+	same = strcmp(copy, s) == 0;
+	free(copy);
+	return same;
+}

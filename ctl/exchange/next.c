@@ -4,10 +4,12 @@
 #include "config.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalogue/quote.h"
 #include "ctl/exchange/exchange.h"
 #include "ctl/out.h"
 #include "ctl/setup/job.h"
@@ -38,20 +40,15 @@ static const char *mail_server(const struct xo *x)
 	return listed(x, "postfix") ? "postfix" : listed(x, "Debian-exim") ? "exim" : NULL;
 }
 
-/* What a shell takes as it is; most addresses are that. */
 static void shell(const char *s)
 {
-	if (strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-") == strlen(s)) {
-		fputs(s, stdout);
-		return;
-	}
-	putchar('\'');
-	for (; *s != '\0'; s++)
-		if (*s == '\'')
-			fputs("'\\''", stdout);
-		else
-			putchar(*s);
-	putchar('\'');
+	char word[4 * PATH_MAX + 3];
+	struct mx_buf b;
+
+	mx_buf_init(&b, word, sizeof word);
+	cat_quote_sh(&b, s);
+	if (mx_buf_str(&b) != NULL)
+		fputs(word, stdout);
 }
 
 static void say_config(const struct xo *x)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalogue/quote.h"
 #include "ctl/exchange/exchange.h"
 
 /* What the modules call Microsoft's clouds. */
@@ -19,7 +20,7 @@ static const struct { const char *graph, *exchange; } environments[OAUTH_CLOUD_N
 static void variable(struct mx_buf *b, const char *name, const char *value)
 {
 	mx_buf_addf(b, "$%s = ", name);
-	xo_quote_ps(b, value);
+	cat_quote_ps(b, value, true);
 	mx_buf_addc(b, '\n');
 }
 
@@ -37,7 +38,7 @@ static void mailboxes(struct mx_buf *b, const char *list)
 			return;
 		}
 		mx_buf_adds(b, "    ");
-		xo_quote_ps(b, one);
+		cat_quote_ps(b, one, true);
 		mx_buf_adds(b, *list != '\0' ? ",\n" : "\n");
 		free(one);
 	}
@@ -73,7 +74,7 @@ static void variables(const struct xo *x, const char *pem, struct mx_buf *b)
 	variable(b, "ExchangeEnvironment", environments[x->cloud].exchange);
 	if (x->v[XO_CLIENT_ID] != NULL) {
 		mx_buf_adds(b, "if (-not $ClientId) { $ClientId = ");
-		xo_quote_ps(b, x->v[XO_CLIENT_ID]);
+		cat_quote_ps(b, x->v[XO_CLIENT_ID], true);
 		mx_buf_adds(b, " }\n");
 	}
 	if (pem != NULL)
