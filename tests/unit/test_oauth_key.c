@@ -22,7 +22,6 @@
 #include <cmocka.h>
 
 #include "oauth/key-private.h"
-#include "oauth/key_new.h"
 
 static char dir[64];
 
@@ -562,79 +561,6 @@ static void test_never_asks(void **state)
 	close(fds[0]);
 }
 
-/* --- a new one --------------------------------------------------------------------------------- */
-
-static X509 *certificate_of(const char *pem)
-{
-	BIO *bio = BIO_new_mem_buf(pem, -1);
-	X509 *x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-
-	BIO_free(bio);
-	assert_non_null(x);
-	return x;
-}
-
-static EVP_PKEY *key_of(const struct mx_secret *s)
-{
-	BIO *bio = BIO_new_mem_buf(s->p, (int)s->len);
-	EVP_PKEY *k = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
-
-	BIO_free(bio);
-	assert_non_null(k);
-	return k;
-}
-
-/* Key and certificate belong together, and are what Entra takes. */
-static void test_new(void **state)
-{
-	const time_t now = 2000000000;
-	struct mx_secret s = { 0 };
-	char pem[8192], cn[80];
-	struct mx_buf b;
-	struct mx_err e;
-	EVP_PKEY *k;
-	X509 *x;
-
-	(void)state;
-	mx_buf_init(&b, pem, sizeof pem);
-	assert_int_equal(oauth_key_new("Mühle 7", (uint64_t)now, 730, &s, &b, &e), MX_OK);
-	assert_non_null(mx_buf_str(&b));
-	k = key_of(&s);
-	x = certificate_of(pem);
-	assert_int_equal(EVP_PKEY_get_bits(k), OAUTH_KEY_NEW_BITS);
-	assert_true(EVP_PKEY_is_a(k, "RSA"));
-	assert_int_equal(X509_check_private_key(x, k), 1);
-	assert_int_equal(X509_verify(x, k), 1);
-	assert_int_equal(X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, cn, sizeof cn), 8);
-	assert_string_equal(cn, "Mühle 7");
-	assert_int_equal(ASN1_TIME_cmp_time_t(X509_get0_notBefore(x), now - 3600), 0);
-	assert_int_equal(ASN1_TIME_cmp_time_t(X509_get0_notAfter(x), now + 730 * 86400), 0);
-	assert_int_equal(X509_check_ca(x), 0);
-	assert_null(memmem(pem, b.len, "PRIVATE", 7));
-	X509_free(x);
-	EVP_PKEY_free(k);
-	mx_secret_free(&s);
-}
-
-/* There is no key without its certificate. */
-static void test_new_without_room(void **state)
-{
-	struct mx_secret s = { 0 };
-	struct mx_err e;
-	char pem[100];
-	struct mx_buf b;
-
-	(void)state;
-	mx_buf_init(&b, pem, sizeof pem);
-	assert_int_equal(oauth_key_new("x", 2000000000, 1, &s, &b, &e), MX_CONFIG);
-	assert_string_equal(e.code, "key-not-made");
-	assert_null(s.p);
-	mx_buf_init(&b, pem, sizeof pem);
-	assert_int_equal(oauth_key_new("seventy bytes of a name are more than a certificate may have, alas ...", 2000000000, 1,
-	    &s, &b, &e), MX_CONFIG);
-	assert_null(s.p);
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -643,7 +569,6 @@ int main(void)
 		cmocka_unit_test(test_no_file_by_the_name_of_a_uri), cmocka_unit_test(test_pins_in_uris),
 		cmocka_unit_test(test_when_it_ends), cmocka_unit_test(test_stamps),
 		cmocka_unit_test(test_one_thread_at_a_time), cmocka_unit_test(test_no_name),
-		cmocka_unit_test(test_new), cmocka_unit_test(test_new_without_room),
 		cmocka_unit_test(test_dates), cmocka_unit_test(test_unreadable), cmocka_unit_test(test_never_asks),
 	};
 
