@@ -1,6 +1,7 @@
 """mta-xoauth2 diagnose, to the mail server: each way it refuses has its own cause and fix; healthy ones raise no alarm."""
 
 import base64
+import itertools
 import json
 import re
 import socket
@@ -365,6 +366,22 @@ def test_silence(diagnose):
         out = diagnose(f"127.0.0.1:{s.getsockname()[1]}", "--timeout", "1")
     assert (out.code, out.exit, out.broken) == ("server-silent", 75, ["greeting-server"]), out.text
     assert time.monotonic() - started < 20
+
+
+def test_progress_is_seen_while_a_server_is_waited_for(world, pki):
+    """Also by who reads a pipe: each link's line comes when the link is done, not at the end."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        walk = subprocess.Popen([str(a) for a in (
+            paths.ours("tool"), "diagnose", BOX, "--relay", f"127.0.0.1:{listener.getsockname()[1]}", "--config", world.config,
+            "--socket", world.socket, "--ca-file", pki.ca)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        try:
+            lines = iter(walk.stdout.readline, "")
+            before = list(itertools.takewhile(lambda line: not re.match(r"  ok +TCP +connected to 127\.0\.0\.1", line), lines))
+            assert walk.poll() is None, "the walk waits for the greeting"
+            assert any(re.match("  ok +configuration ", line) for line in before) and any(re.match("  ok +claims ", line) for line in before)
+        finally:
+            walk.kill()
+            walk.communicate()
 
 
 def test_packets_swallowed(diagnose):
